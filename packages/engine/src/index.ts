@@ -1,1 +1,3 @@
-export {}
+// SPDX-License-Identifier: Apache-2.0
+export type * from './contract.ts'
+export { STEP_FILES } from './contract.ts'

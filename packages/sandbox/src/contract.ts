@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Readable } from 'node:stream'
+
+/** Hard limits of one job. Every one of them is enforced by the kernel, not by us watching. */
+export interface Limits {
+  /** CPUs, may be fractional. */
+  readonly cpu: number
+  readonly memoryBytes: number
+  /** Memory plus swap; equal to `memoryBytes` means no swap. */
+  readonly memorySwapBytes: number
+  readonly pids: number
+  /** All that the job writes anywhere but the tmpfs mounts. */
+  readonly diskBytes: number
+  readonly diskInodes: number
+  /** RLIMIT_NOFILE of each process. */
+  readonly openFiles: number
+}
+
+export type Rootfs = 'disposable' | 'read-only'
+
+/** Everything in it is validated and absolute; nothing in it was chosen by a job. */
+export interface SandboxSpec {
+  /** `[a-z0-9-]{1,48}`, unique on the host while it lives. */
+  readonly id: string
+  readonly image: { readonly kind: 'host' }
+  readonly rootfs: Rootfs
+  readonly limits: Limits
+  /** A host directory mounted read-only at {@link SANDBOX_PATHS.node}, or null. */
+  readonly nodeBinary: string | null
+  /** Host directories offered read-only, by name (toolchains under a home directory). */
+  readonly readOnlyBinds: readonly { readonly source: string; readonly target: string }[]
+  readonly hostname: string
+}
+
+/** Fixed places inside every sandbox. */
+export const SANDBOX_PATHS = {
+  home: '/home/runner',
+  work: '/home/runner/work',
+  temp: '/home/runner/work/_temp',
+  toolCache: '/opt/hostedtoolcache',
+  event: '/home/runner/work/_temp/_github_workflow/event.json',
+  /** Mount point of each step's private tmpfs. */
+  step: '/run/sallyport/step',
+  node: '/run/sallyport/node',
+  helper: '/run/sallyport/helper',
+} as const
+
+/** What a job is promised. Each is proven by the self-check before the first step, or the job does not start. */
+export type Guarantee =
+  | 'user-namespace'
+  | 'pid-namespace'
+  | 'mount-namespace'
+  | 'network-none'
+  | 'ipc-namespace'
+  | 'uts-namespace'
+  | 'cgroup-namespace'
+  | 'capabilities'
+  | 'no-new-privileges'
+  | 'seccomp'
+  | 'masked-paths'
+  | 'read-only-kernel'
+  | 'host-files-hidden'
+  | 'devices'
+  | 'nosuid-nodev'
+  | 'memory-limit'
+  | 'pids-limit'
+  | 'cpu-limit'
+  | 'disk-limit'
+  | 'inode-limit'
+  | 'open-files-limit'
+  | 'no-core-dumps'
+  | 'init-protected'
+  | 'step-memory-isolation'
+  | 'step-signal-isolation'
+  | 'step-private-files'
+
+export interface SelfCheckResult {
+  readonly guarantee: Guarantee
+  readonly holds: boolean
+  /** What was tried and what the kernel answered. */
+  readonly evidence: string
+}
+
+/** What this host can really enforce, measured by starting something. */
+export interface SandboxCapabilities {
+  readonly driver: string
+  readonly version: string | null
+  readonly usable: boolean
+  /** Why it is not, and how to get it; null when usable. */
+  readonly reason: string | null
+  readonly hint: string | null
+}
+
+export interface StepSpec {
+  /** Unique within the sandbox; `[A-Za-z0-9._-]{1,64}`. */
+  readonly id: string
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly workingDirectory: string
+  /** Written into {@link SANDBOX_PATHS.step} before the start, with these names; never on a disk. */
+  readonly files: readonly { readonly name: string; readonly content: Uint8Array; readonly mode: number }[]
+  /** Files of {@link SANDBOX_PATHS.step} that `readFile` may be asked for after the end. */
+  readonly collect: readonly string[]
+  /** Most bytes collected of each such file. */
+  readonly collectBytesMax: number
+}
+
+export interface StepExit {
+  readonly kind: 'exited' | 'signalled' | 'failed-to-start'
+  /** Exit code, or signal number, or errno. */
+  readonly code: number
+  /** For `failed-to-start`: what failed; e.g. `execve "foo": No such file or directory`. */
+  readonly message: string | null
+  /** Untrusted content by file name; null when over the limit or no regular file. */
+  readonly files: Readonly<Record<string, Uint8Array | null>>
+  /** A limit of the sandbox that the step ran into, as the kernel counted it. */
+  readonly limitHit: 'memory' | 'pids' | null
+}
+
+/** One running step. Its output is hostile bytes, stdout and stderr in the order written. */
+export interface RunningStep {
+  readonly output: Readable
+  readonly exit: Promise<StepExit>
+  /** Kills every process of the step's cgroup, also those that detached. Idempotent. */
+  kill(): Promise<void>
+}
+
+/** One entry of the workspace, as the pump reports it: hostile names and numbers. */
+export interface FileEntry {
+  /** Raw bytes decoded as latin1 would lose nothing; here UTF-8 with invalid sequences refused. */
+  readonly path: string
+  readonly type: 'file' | 'directory' | 'symlink' | 'other'
+  readonly mode: number
+  readonly size: number
+}
+
+/**
+ * A prepared sandbox. Everything that comes out of it is chosen by an attacker.
+ * All methods may be called concurrently.
+ */
+export interface Sandbox extends AsyncDisposable {
+  readonly id: string
+  /** Runs the canaries; the caller refuses the job when one does not hold. */
+  selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]>
+  /** @throws SandboxError SANDBOX_LOST when PID 1 is gone. */
+  startStep(step: StepSpec): Promise<RunningStep>
+  /** Writes files and directories at the job's own uid. Sources are host paths that no job can change. */
+  putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }>
+  /** Lists a tree at the job's own uid, symlinks not followed, at most `entriesMax`. */
+  listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]>
+  /** Streams regular files (no symlinks in any component below `root`); order as asked; null content for what is not one. */
+  readFiles(root: string, paths: readonly string[], each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>): Promise<void>
+  /** Rejects or resolves when PID 1 ends before disposal: the job is lost. */
+  readonly lost: Promise<string>
+  /** Idempotent; after it resolves no process, mount, cgroup, id range or file of the job remains. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type PutEntry =
+  | { readonly type: 'file'; readonly path: string; readonly mode: number; readonly size: number; readonly content: Uint8Array | AsyncIterable<Uint8Array> }
+  | { readonly type: 'directory'; readonly path: string; readonly mode: number }
+  | { readonly type: 'symlink'; readonly path: string; readonly target: string }
+
+/**
+ * Builds sandboxes. All methods may be called concurrently for different sandboxes.
+ */
+export interface SandboxDriver {
+  readonly name: string
+  /** What this host can really enforce, measured now, not assumed. */
+  probe(signal: AbortSignal): Promise<SandboxCapabilities>
+  /**
+   * Allocates everything that the job needs and starts its PID 1, but nothing of the job.
+   * @throws SandboxError SANDBOX_UNSUPPORTED naming the guarantee when one cannot be enforced.
+   */
+  prepare(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>
+}
