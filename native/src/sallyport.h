@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The static helper: one program, several modes, chosen by argv[1] (or argv[0] for `sudo`).
+#ifndef SALLYPORT_H
+#define SALLYPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// Modes that run on the host, as root, before any job code exists.
+int stage_main(int argc, char **argv);
+int enter_main(int argc, char **argv);
+
+// Modes that run inside the sandbox at the job's uid.
+int init_main(int argc, char **argv);
+int canary_main(int argc, char **argv);
+int put_main(int argc, char **argv);
+int list_main(int argc, char **argv);
+int read_main(int argc, char **argv);
+int sudo_main(int argc, char **argv);
+
+// util.c
+void die(const char *what) __attribute__((noreturn));                  // "what: strerror(errno)" on stderr, exit 125
+void die_msg(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+int write_all(int fd, const void *data, size_t size);                 // 0, or -1 with errno
+int read_exact(int fd, void *data, size_t size);                      // 1 whole, 0 end before the first byte, -1 error or short
+
+// landlock.c: restricts the calling thread so that processes outside its domain can be neither traced nor
+// signalled by it. Returns the ABI, or -1 with errno.
+int landlock_isolate(void);
+
+#endif

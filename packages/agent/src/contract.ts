@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { EventEnvelope, ExitCode } from '@sallyport/core'
+import type { Conclusion } from '@sallyport/engine'
+import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
+
+/** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
+export type IsolationKind = 'oci' | 'runc' | 'crun'
+
+export interface CommonOptions {
+  /** State directory, absolute. */
+  readonly stateDirectory: string
+  readonly isolation: IsolationKind
+  /** What the user set by `--limit`, over the defaults. */
+  readonly limits: Partial<JobLimits>
+  /** Values by upper-case name. */
+  readonly secrets: Readonly<Record<string, string>>
+  /** First abort: cancel and clean up, `always()` steps run. Second: kill and clean up. */
+  readonly interrupt: { readonly soft: AbortSignal; readonly hard: AbortSignal }
+}
+
+/** The sandbox's limits, and those that Sallyport keeps itself. */
+export interface JobLimits extends Limits {
+  /** Of a whole job. */
+  readonly timeMs: number
+  /** Output of one job, all steps; what comes after is counted and dropped, and the step fails. */
+  readonly outputBytes: number
+}
+
+export interface RunOptions extends CommonOptions {
+  /** Root of the repository, absolute. */
+  readonly repository: string
+  /** Workflow files as the user named them, or empty: those in `.github/workflows` that the event triggers. */
+  readonly files: readonly string[]
+  readonly event: string
+  /** Content of `--payload`, parsed; null for a minimal one made from the repository. */
+  readonly payload: Readonly<Record<string, unknown>> | null
+  readonly job: string | null
+  readonly matrix: Readonly<Record<string, string>>
+  readonly inputs: Readonly<Record<string, string>>
+  readonly vars: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string>>
+  /** Jobs at a time. */
+  readonly jobsMax: number
+}
+
+export interface ExecOptions extends CommonOptions {
+  /** Copied into the sandbox, absolute. */
+  readonly directory: string
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Paths relative to `directory` whose changes are kept. */
+  readonly write: readonly string[]
+}
+
+/**
+ * Receives what happens while it happens, in order. Called synchronously; must not throw.
+ * `output` is redacted; it is still hostile text (escape sequences, huge lines).
+ */
+export interface RunObserver {
+  event(event: EventEnvelope): void
+  output(job: string, step: string, bytes: Uint8Array): void
+}
+
+/** What `run --json` ends with and `runs show --json` prints; stable within a major version. */
+export interface RunDocument {
+  readonly id: string
+  readonly conclusion: Conclusion
+  readonly exitCode: ExitCode
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly workflows: readonly string[]
+  readonly jobs: readonly JobDocument[]
+  readonly doors: {
+    readonly used: readonly never[]
+    readonly refused: readonly { readonly job: string; readonly step: string | null; readonly target: string; readonly reason: string; readonly rule: string | null }[]
+  }
+  readonly secrets: readonly { readonly name: string; readonly job: string; readonly step: string; readonly delivery: 'env' }[]
+  readonly policy: readonly never[]
+  readonly findings: readonly never[]
+  /** Limits that jobs ran into, and other refusals by name. */
+  readonly refusals: readonly { readonly job: string; readonly step: string | null; readonly what: string; readonly detail: string }[]
+  /** Why the run is not a success, when the reason is not a job's own failure. */
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null
+  readonly log: { readonly origin: string; readonly first: number; readonly last: number; readonly size: number }
+}
+
+export interface JobDocument {
+  readonly id: string
+  readonly key: string
+  readonly name: string
+  readonly matrix: Readonly<Record<string, unknown>> | null
+  readonly conclusion: Conclusion
+  readonly durationMs: number
+  readonly outputs: Readonly<Record<string, string>>
+  /** e.g. `host (Debian GNU/Linux 12)`. */
+  readonly image: string | null
+  /** e.g. `oci (runc 1.1.5)`. */
+  readonly isolation: string | null
+  readonly selfCheck: { readonly passed: number; readonly failed: readonly string[] } | null
+  readonly steps: readonly { readonly id: string; readonly name: string; readonly outcome: Conclusion; readonly conclusion: Conclusion; readonly durationMs: number }[]
+}
+
+export interface ExecResult {
+  readonly id: string
+  /** The command's own code, or 125. */
+  readonly exitCode: number
+  readonly error: { readonly code: string; readonly exitCode: ExitCode; readonly message: string; readonly hint: string | null } | null
+  /** Changed files kept by `--write` and dropped otherwise. */
+  readonly kept: number
+  readonly dropped: number
+  readonly refusals: RunDocument['refusals']
+  readonly durationMs: number
+}
+
+/** For `--list` and `--dry-run`: nothing is started. */
+export interface RunPreview {
+  readonly workflows: readonly {
+    readonly file: string
+    readonly name: string
+    readonly triggers: readonly string[]
+    /** Whether `--event` triggers it; the reason when it does not. */
+    readonly triggered: boolean
+    readonly reason: string | null
+    readonly notices: readonly string[]
+    readonly jobs: readonly {
+      readonly id: string
+      readonly name: string
+      readonly needs: readonly string[]
+      /** One entry a matrix combination where it is static; null when it depends on outputs. */
+      readonly matrix: readonly Readonly<Record<string, unknown>>[] | null
+      readonly runsOn: string
+      readonly image: string
+      readonly steps: readonly { readonly name: string; readonly kind: string; readonly secrets: readonly string[] }[]
+    }[]
+  }[]
+}
+
+export interface DoctorReport {
+  readonly host: { readonly os: string; readonly kernel: string; readonly arch: string; readonly cgroup: 'v1' | 'v2' | 'hybrid'; readonly node: string }
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly required: boolean; readonly found: string; readonly fix: string | null }[]
+  readonly drivers: readonly SandboxCapabilities[]
+  /** The self-check of a really started sandbox; empty when none could be started. */
+  readonly guarantees: readonly SelfCheckResult[]
+}
+
+/**
+ * Events beside the engine's reports (`EngineReport` in `@sallyport/engine`).
+ *
+ * | type | data |
+ * |---|---|
+ * | `run.started` | `{ workflows, event, repository, commit, isolation }` |
+ * | `run.notice` | `{ message, file, line }` |
+ * | `job.preparing` | `{ name, runsOn, image, limits }` |
+ * | `job.prepared` | `{ isolation, prepareMs, selfCheckMs, passed, failed }` |
+ * | `job.refused` | `{ code, message, hint }` |
+ * | `job.disposed` | `{ durationMs }` |
+ * | `step.annotation` | `{ level: 'error'|'warning'|'notice', message, title, file, line, endLine, column, endColumn }` |
+ * | `step.log` | `{ file, from, to, bytes, masked, dropped }` where the step's output lies in the record |
+ * | `limit.hit` | `{ limit, detail }` |
+ * | `network.refused` | `{ count, detail }` |
+ */
+export type AgentEventType =
+  | 'run.started'
+  | 'run.notice'
+  | 'job.preparing'
+  | 'job.prepared'
+  | 'job.refused'
+  | 'job.disposed'
+  | 'step.annotation'
+  | 'step.log'
+  | 'limit.hit'
+  | 'network.refused'
+
+/** The package's functions; the CLI uses nothing else of the agent. */
+export interface Agent {
+  /** Throws WorkflowError or AgentError before anything starts; afterwards every reason is in the document. */
+  run(options: RunOptions, observer: RunObserver): Promise<RunDocument>
+  preview(options: RunOptions): Promise<RunPreview>
+  exec(options: ExecOptions, observer: RunObserver): Promise<ExecResult>
+  doctor(stateDirectory: string): Promise<DoctorReport>
+}
