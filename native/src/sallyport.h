@@ -14,6 +14,7 @@ int enter_main(int argc, char **argv);
 // Modes that run inside the sandbox at the job's uid.
 int init_main(int argc, char **argv);
 int canary_main(int argc, char **argv);
+int canary_target_main(int argc, char **argv);  // what the canary tries to trace and signal from another Landlock domain
 int put_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int read_main(int argc, char **argv);
@@ -28,5 +29,8 @@ int read_exact(int fd, void *data, size_t size);                      // 1 whole
 // landlock.c: restricts the calling thread so that processes outside its domain can be neither traced nor
 // signalled by it. Returns the ABI, or -1 with errno.
 int landlock_isolate(void);
+
+// read.c: answers for one file what `read` mode answers for each path. 0, or -1 with errno when `out_fd` cannot be written.
+int read_regular(int dirfd, const char *path, uint64_t max, int out_fd);
 
 #endif

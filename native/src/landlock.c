@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A Landlock domain for one step. All processes of a job share one uid, so that only the domain stands between a step and what an
+// earlier step left running. Nothing of the file system is restricted: namespaces and mounts do that.
+#include "sallyport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Written out because the oldest supported distribution's headers know only the first ABI. The numbers are the same on all architectures.
+#define NR_LANDLOCK_CREATE_RULESET 444
+#define NR_LANDLOCK_ADD_RULE 445
+#define NR_LANDLOCK_RESTRICT_SELF 446
+#define CREATE_RULESET_VERSION (1U << 0)
+#define RULE_PATH_BENEATH 1
+#define ACCESS_FS_MAKE_BLOCK (1ULL << 11)
+#define ACCESS_FS_REFER (1ULL << 13)
+#define SCOPE_SIGNAL (1ULL << 1)
+
+#define ABI_REFER 2
+#define ABI_SCOPE 6
+
+struct ruleset_attr {
+  uint64_t handled_access_fs;
+  uint64_t handled_access_net;
+  uint64_t scoped;
+};
+
+struct path_beneath_attr {
+  uint64_t allowed_access;
+  int32_t parent_fd;
+} __attribute__((packed));
+
+static int create_ruleset(const struct ruleset_attr *attr, size_t size) {
+  return (int)syscall(NR_LANDLOCK_CREATE_RULESET, attr, size, 0);
+}
+
+// A domain that handles REFER refuses moving files between directories where no rule allows it: allow it everywhere.
+static int allow_refer_everywhere(int ruleset) {
+  int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (root < 0) return -1;
+  struct path_beneath_attr rule = {.allowed_access = ACCESS_FS_REFER, .parent_fd = root};
+  int result = (int)syscall(NR_LANDLOCK_ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0);
+  int saved = errno;
+  close(root);
+  errno = saved;
+  return result;
+}
+
+static int scoped_ruleset(void) {
+  struct ruleset_attr attr = {.scoped = SCOPE_SIGNAL};
+  return create_ruleset(&attr, sizeof attr);
+}
+
+// Before ABI 6 an empty ruleset is refused, so it handles one right that a job never has anyway (making block devices). Being in a
+// domain at all is what stops tracing; signals stay possible, and the self-check says so. On ABI 1 every domain also refuses moving
+// files between directories (EXDEV), which programs treat like a move between file systems.
+static int legacy_ruleset(int abi) {
+  int refer = abi >= ABI_REFER;
+  struct ruleset_attr attr = {.handled_access_fs = ACCESS_FS_MAKE_BLOCK | (refer ? ACCESS_FS_REFER : 0)};
+  int ruleset = create_ruleset(&attr, sizeof attr.handled_access_fs);
+  if (ruleset < 0 || !refer) return ruleset;
+  if (allow_refer_everywhere(ruleset) == 0) return ruleset;
+  int saved = errno;
+  close(ruleset);
+  errno = saved;
+  return -1;
+}
+
+int landlock_isolate(void) {
+  int abi = (int)syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, CREATE_RULESET_VERSION);
+  if (abi < 1) return -1;
+  int ruleset = abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi);
+  if (ruleset < 0) return -1;
+  int result = (int)syscall(NR_LANDLOCK_RESTRICT_SELF, ruleset, 0);
+  int saved = errno;
+  close(ruleset);
+  errno = saved;
+  return result == 0 ? abi : -1;
+}
