@@ -20,6 +20,7 @@ export interface RunRecord extends Journal, AsyncDisposable {
   readonly directory: string
   /** Called for every appended event, in order, once its sequence number is known. */
   onEvent: ((event: EventEnvelope) => void) | null
+  /** A new file each time; appends `log.opened` `{ file }`, so that an interrupted run's output can be found. */
   openLog(job: string): Promise<LogWriter>
   /** Writes `run.json`, fsyncs file and directory. */
   finish(document: unknown): Promise<void>
@@ -48,7 +49,14 @@ export interface StoredRun {
   readonly directory: string
   /** The document, or null when the run never finished. */
   readonly document: Readonly<Record<string, unknown>> | null
-  /** A torn last line (crash in the middle of a write) is dropped and reported by `tornBytes`. */
+  /** Of a run without a document: `running` while the process that makes it lives. */
+  readonly state: 'finished' | 'running' | 'interrupted'
+  /** Bytes of the torn last line that `events()` dropped; 0 until it was read to its end. */
+  readonly tornBytes: number
+  /**
+   * A torn last line (crash in the middle of a write) is dropped and reported by `tornBytes`.
+   * @throws StoreError STORE_CORRUPT when any other line is not the event that belongs there.
+   */
   events(): AsyncIterable<EventEnvelope>
   /** Bytes of a step's output (from the `step.log` events). */
   readLog(file: string, from: number, to: number): AsyncIterable<Uint8Array>

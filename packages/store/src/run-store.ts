@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+import { lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { EventEnvelope } from '@sallyport/core'
+import type { RunRecord, RunStore, RunSummary, StoredRun } from './contract.ts'
+import { createFile, openFile, syncDirectory } from './durable-file.ts'
+import { readJournal } from './journal-reader.ts'
+import { JournalWriter } from './journal-writer.ts'
+import { readLog } from './log-file.ts'
+import { isRunId } from './run-id.ts'
+import { isLocked, writeLock } from './run-lock.ts'
+import { OpenRunRecord } from './run-record.ts'
+import { errnoOf, StoreError } from './store-error.ts'
+
+/** A document lists jobs, steps and outputs; larger than any that `finish` was ever given. */
+const DOCUMENT_BYTES_MAX = 256 * 2 ** 20
+
+/** Events looked at to find out how an unfinished run began. */
+const HEAD_EVENTS_MAX = 16
+
+/** `now` stamps the events. */
+export function createRunStore(stateDirectory: string, now: () => Date = () => new Date()): RunStore {
+  const root = resolve(stateDirectory)
+  const runs = join(root, 'runs')
+  return {
+    create: (id) => createRun(root, runs, id, now),
+    list: () => listRuns(runs),
+    open: (idOrPrefix) => openRun(runs, idOrPrefix),
+  }
+}
+
+async function createRun(root: string, runs: string, id: string, now: () => Date): Promise<RunRecord> {
+  if (!isRunId(id)) throw new TypeError(`"${id}" is no run id: lower-case letters, digits and dashes, at most 64`)
+  const directory = join(runs, id)
+  try {
+    await makePrivateDirectory(root)
+    await makePrivateDirectory(runs)
+  } catch (error) {
+    throw StoreError.from(`Cannot keep records in "${root}"`, error)
+  }
+  try {
+    await mkdir(directory, { mode: 0o700 })
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') throw new StoreError('RUN_EXISTS', `Cannot create run "${id}": it exists`)
+    throw StoreError.from(`Cannot create the record of run "${id}"`, error)
+  }
+  try {
+    return await fillDirectory(id, directory, now)
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    throw StoreError.from(`Cannot create the record of run "${id}"`, error)
+  }
+}
+
+async function fillDirectory(id: string, directory: string, now: () => Date): Promise<RunRecord> {
+  await writeLock(directory)
+  await mkdir(join(directory, 'log'), { mode: 0o700 })
+  const journal = await createFile(join(directory, 'journal.jsonl'))
+  const namesDurable = Promise.all([syncDirectory(directory), syncDirectory(dirname(directory))])
+  return new OpenRunRecord(
+    id,
+    directory,
+    new JournalWriter(
+      id,
+      journal,
+      now,
+      namesDurable.then(() => {}),
+    ),
+  )
+}
+
+/** A directory that somebody else can write to would let them choose what the record says. */
+async function makePrivateDirectory(path: string): Promise<void> {
+  const created = await mkdir(path, { recursive: true, mode: 0o700 })
+  if (created !== undefined) await syncDirectory(dirname(created))
+  const stat = await lstat(path)
+  const owner = process.geteuid?.() ?? stat.uid
+  if (stat.isDirectory() && stat.uid === owner && (stat.mode & 0o022) === 0) return
+  const what = stat.isDirectory() ? 'another user owns it or may write to it' : 'it is not a directory'
+  throw new StoreError('STORE_UNSAFE', `Cannot keep records in "${path}": ${what}`, {
+    hint: 'Give it to this user with mode 0700, or name another directory with --state DIR',
+  })
+}
+
+async function listIds(runs: string): Promise<string[]> {
+  try {
+    const entries = await readdir(runs, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory() && isRunId(entry.name)).map((entry) => entry.name)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [] // Nothing ever ran.
+    throw StoreError.from(`Cannot list the runs in "${runs}"`, error)
+  }
+}
+
+async function listRuns(runs: string): Promise<readonly RunSummary[]> {
+  const ids = await listIds(runs)
+  const summaries: RunSummary[] = []
+  for (const id of ids) summaries.push(await summarize(join(runs, id), id))
+  return summaries.sort((a, b) => compare(b.startedAt, a.startedAt) || compare(b.id, a.id))
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
+async function summarize(directory: string, id: string): Promise<RunSummary> {
+  try {
+    const isLive = await isLocked(directory) // Asked first, as below.
+    const document = await readDocument(directory)
+    return document === null ? await summarizeUnfinished(directory, id, stateOf(isLive)) : summarizeDocument(id, document)
+  } catch (error) {
+    if (!(error instanceof StoreError) && errnoOf(error) === '') throw error
+    // One broken record must not hide the others.
+    return { id, startedAt: '', durationMs: null, conclusion: 'unreadable', workflows: [] }
+  }
+}
+
+function summarizeDocument(id: string, document: Readonly<Record<string, unknown>>): RunSummary {
+  const { startedAt, durationMs, conclusion, workflows } = document
+  return {
+    id,
+    startedAt: typeof startedAt === 'string' ? startedAt : '',
+    durationMs: typeof durationMs === 'number' ? durationMs : null,
+    conclusion: typeof conclusion === 'string' ? conclusion : 'unreadable',
+    workflows: textsOf(workflows),
+  }
+}
+
+async function summarizeUnfinished(directory: string, id: string, conclusion: string): Promise<RunSummary> {
+  const head = await readHead(directory)
+  const started = head.find((event) => event.type === 'run.started')
+  return { id, startedAt: head[0]?.at ?? '', durationMs: null, conclusion, workflows: textsOf(started?.data['workflows']) }
+}
+
+async function readHead(directory: string): Promise<EventEnvelope[]> {
+  const head: EventEnvelope[] = []
+  try {
+    for await (const event of readJournal(join(directory, 'journal.jsonl'), () => {})) {
+      if (head.push(event) >= HEAD_EVENTS_MAX || event.type === 'run.started') break
+    }
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw StoreError.from('Cannot read the journal', error) // A crash before the file was made.
+  }
+  return head
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+}
+
+async function openRun(runs: string, idOrPrefix: string): Promise<StoredRun> {
+  const id = pick(await listIds(runs), idOrPrefix)
+  const directory = join(runs, id)
+  const isLive = await isLocked(directory) // Asked first: a run that ends now is seen as finished, not as interrupted.
+  const document = await readDocument(directory)
+  let tornBytes = 0
+  return {
+    id,
+    directory,
+    document,
+    state: document === null ? stateOf(isLive) : 'finished',
+    get tornBytes() {
+      return tornBytes
+    },
+    events: () =>
+      readJournal(join(directory, 'journal.jsonl'), (bytes) => {
+        tornBytes = bytes
+      }),
+    readLog: (file, from, to) => readLog(directory, file, from, to),
+  }
+}
+
+function stateOf(isLive: boolean): 'running' | 'interrupted' {
+  return isLive ? 'running' : 'interrupted'
+}
+
+function pick(ids: readonly string[], idOrPrefix: string): string {
+  const exact = ids.find((id) => id === idOrPrefix)
+  const matches = exact === undefined && idOrPrefix !== '' ? ids.filter((id) => id.startsWith(idOrPrefix)).sort() : []
+  const found = exact ?? (matches.length === 1 ? matches[0] : undefined)
+  if (found !== undefined) return found
+  if (matches.length === 0)
+    throw new StoreError('RUN_NOT_FOUND', `Cannot find run "${idOrPrefix}"`, { hint: 'List the recorded runs with: sallyport runs ls' })
+  throw new StoreError('RUN_AMBIGUOUS', `Cannot tell which run "${idOrPrefix}" is: ${matches.length} runs begin with it`, {
+    hint: `Write more of the id: ${matches.slice(-5).join(', ')}`,
+    details: { matches },
+  })
+}
+
+async function readDocument(directory: string): Promise<Readonly<Record<string, unknown>> | null> {
+  const path = join(directory, 'run.json')
+  try {
+    const handle = await openFile(path)
+    await using _closing = handle
+    const { size } = await handle.stat()
+    if (size > DOCUMENT_BYTES_MAX)
+      throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${size} bytes is more than any document has`)
+    const document: unknown = JSON.parse(await readFile(handle, 'utf8'))
+    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
+    throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": it is no run document`)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null
+    if (error instanceof SyntaxError) throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${error.message}`, { cause: error })
+    throw StoreError.from(`Cannot read "${path}"`, error)
+  }
+}
