@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target installs what it needs first (scripts/bootstrap.sh says what and why) and works on a fresh clone.
+.DEFAULT_GOAL := help
+
+run = root=. && . scripts/node.sh && exec "$$node" --disable-warning=ExperimentalWarning
+
+help:
+	@echo 'make demo     run the examples'
+	@echo 'make test     unit, architecture, fault, end-to-end and escape tests (15 minutes at most)'
+	@echo 'make soak     the long repetitions'
+	@echo 'make check    types, lint, format, unused code, import direction, unit tests'
+	@echo 'make bench    the benchmark table, beside the peers that are installed'
+	@echo 'make build    the bundle in dist/ and the static helper in build/native/'
+	@echo 'make clean    remove build/ and dist/'
+
+bootstrap:
+	@scripts/bootstrap.sh
+
+bootstrap-test:
+	@scripts/bootstrap.sh test
+
+build: bootstrap
+	@$(run) scripts/build.ts
+
+demo: build
+	@$(run) scripts/demo.ts
+
+test: bootstrap-test build
+	@$(run) scripts/test.ts
+
+soak: bootstrap-test build
+	@$(run) scripts/test.ts soak
+
+check: bootstrap
+	@$(run) scripts/check.ts
+
+bench: build
+	@$(run) bench/main.ts
+
+clean:
+	rm -rf build dist
+
+.PHONY: help bootstrap bootstrap-test build demo test soak check bench clean
