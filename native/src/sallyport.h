@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 // Modes that run on the host, as root, before any job code exists.
-int stage_main(int argc, char **argv);
+int keeper_main(int argc, char **argv);
 int enter_main(int argc, char **argv);
 
 // Modes that run inside the sandbox at the job's uid.
