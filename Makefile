@@ -2,7 +2,7 @@
 # Every target installs what it needs first (scripts/bootstrap.sh says what and why) and works on a fresh clone.
 .DEFAULT_GOAL := help
 
-run = root=. && . scripts/node.sh && exec "$$node" --disable-warning=ExperimentalWarning
+run = scripts/with-node.sh
 
 help:
 	@echo 'make demo     run the examples'

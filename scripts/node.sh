@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154 # root is the sourcing script's
 # The one place that chooses the Node which everything of ours runs on. Sourced with $root set; sets $node, or
 # leaves it empty. No fork on the usual way: the launcher's start latency is a benchmark row.
 node=

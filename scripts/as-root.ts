@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process'
+
+/** The prefix that makes a command run as root: empty when we are root, undefined when there is no way to become it. */
+export function rootPrefix(): readonly string[] | undefined {
+  if (process.getuid?.() === 0) return []
+  // Asks for a password only where a person can answer
+  const probe = process.stdin.isTTY ? ['-v'] : ['-n', 'true']
+  const answer = spawnSync('sudo', probe, { stdio: process.stdin.isTTY ? 'inherit' : 'ignore' })
+  return answer.status === 0 ? ['sudo', '--preserve-env=CI,NO_COLOR,SLOW', 'env', `PATH=${process.env['PATH'] ?? ''}`] : undefined
+}

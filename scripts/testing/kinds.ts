@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import { globSync } from 'node:fs'
+
+export interface TestKind {
+  readonly name: string
+  readonly files: readonly string[]
+  readonly concurrency: number
+  readonly needsRoot: boolean
+  readonly fileTimeLimitMs: number
+}
+
+const minuteMs = 60_000
+
+/** In the order in which they run: the quickest answers first. */
+export const testKinds: readonly TestKind[] = [
+  { name: 'unit', files: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'arch', files: ['test/arch/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 2, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'escape', files: ['test/escape/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'soak', files: ['test/soak/*.soak.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 120 * minuteMs },
+]
+
+/** What `make test` runs. */
+export const defaultKinds: readonly string[] = ['unit', 'arch', 'fault', 'e2e', 'escape']
+
+export function filesOf(kind: TestKind, root: string): string[] {
+  return globSync([...kind.files], { cwd: root }).toSorted()
+}
