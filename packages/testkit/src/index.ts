@@ -1,1 +1,5 @@
-export {}
+// SPDX-License-Identifier: Apache-2.0
+export { type Attempt, parseAttempts } from './attempt.ts'
+export { type BoxCgroup, type BoxLimits, createBoxCgroup } from './box-cgroup.ts'
+export { buildAttacks, buildPlainBox } from './compile.spawn.ts'
+export { OUTPUT_BYTES_MAX, type PlainBoxOptions, type PlainBoxResult, runInPlainBox } from './plain-box.spawn.ts'
