@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Buffer } from 'node:buffer'
+import type { RedactionStream } from './contract.ts'
+import { FORM_BYTES_MAX } from './forms.ts'
+import { IntervalList } from './interval-list.ts'
+import type { Scanner } from './scanner.ts'
+
+export const MASK = '***'
+const MASK_BYTES: Buffer = Buffer.from(MASK)
+const NOTHING: Uint8Array = new Uint8Array(0)
+
+/**
+ * Replaces each run of overlapping or touching forms by one mask.
+ *
+ * The bytes that can still become the start of a form are the `tail`: always exactly the longest such end of the text. Its
+ * last `pendingBytes` are not released yet; those before them were part of a form, and their mask is
+ * released.
+ */
+export class MaskingStream implements RedactionStream {
+  readonly #scanner: Scanner
+  /** What was found and is not released yet, relative to the next chunk's first byte. */
+  readonly #found: IntervalList = new IntervalList()
+  #state = 0
+  #tail: Uint8Array = NOTHING
+  #pendingBytes = 0
+  #maskedCount = 0
+  /** The last thing released was a mask: a form that touches it belongs to the same one. */
+  #endsWithMask = false
+  #formCount: number
+
+  constructor(scanner: Scanner) {
+    this.#scanner = scanner
+    this.#formCount = scanner.formCount
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  get maskedCount(): number {
+    return this.#maskedCount
+  }
+
+  write(chunk: Uint8Array): Uint8Array {
+    this.#rescanTail()
+    this.#state = this.#scanner.scan(chunk, this.#state, this.#found)
+    return this.#release(chunk, this.#scanner.depth(this.#state))
+  }
+
+  end(): Uint8Array {
+    this.#rescanTail()
+    const rest = this.#release(NOTHING, 0)
+    this.#state = 0
+    this.#endsWithMask = false
+    return rest
+  }
+
+  /** The tail under the forms that were added meanwhile. It stays the longest start of a form: what came before it is gone. */
+  #rescanTail(): void {
+    if (this.#formCount === this.#scanner.formCount) return
+    this.#formCount = this.#scanner.formCount
+    this.#found.clear()
+    this.#state = this.#scanner.scan(this.#tail, 0, this.#found)
+    let released = 0
+    const releasedBytes = this.#tail.length - this.#pendingBytes
+    while (released < this.#found.count && this.#found.end(released) <= releasedBytes) released += 1
+    this.#found.advance(released, this.#tail.length)
+  }
+
+  /** Releases everything before the last `tailBytes`, and what of these is masked already. */
+  #release(chunk: Uint8Array, tailBytes: number): Uint8Array {
+    const from = -this.#pendingBytes
+    const found = this.#found
+    let to = Math.max(from, chunk.length - tailBytes)
+    let released = 0
+    while (released < found.count && found.start(released) <= to) {
+      to = Math.max(to, found.end(released))
+      released += 1
+    }
+    const output = released === 0 ? this.#slice(chunk, from, to) : this.#masked(chunk, from, to, released)
+    if (released > 0 || to > from) this.#endsWithMask = released > 0 ? found.end(released - 1) === to : false
+    found.advance(released, chunk.length)
+    this.#tail = this.#lastBytes(chunk, tailBytes)
+    this.#pendingBytes = chunk.length - to
+    return output
+  }
+
+  #masked(chunk: Uint8Array, from: number, to: number, count: number): Uint8Array {
+    const parts: Uint8Array[] = []
+    let position = from
+    for (let index = 0; index < count; index += 1) {
+      const start = this.#found.start(index)
+      const continues = index === 0 && this.#endsWithMask && start <= from
+      if (start > position) parts.push(this.#slice(chunk, position, start))
+      if (!continues) {
+        parts.push(MASK_BYTES)
+        this.#maskedCount += 1
+      }
+      position = this.#found.end(index)
+    }
+    if (to > position) parts.push(this.#slice(chunk, position, to))
+    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
+  }
+
+  /** Bytes by position relative to the chunk; negative ones are in the tail. A view where one will do. */
+  #slice(chunk: Uint8Array, from: number, to: number): Uint8Array {
+    if (from >= 0) return from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)
+    const tail = this.#tail
+    if (to <= 0) return tail.slice(tail.length + from, tail.length + to)
+    return Buffer.concat([tail.subarray(tail.length + from), chunk.subarray(0, to)])
+  }
+
+  /** The new tail, at most one byte short of {@link FORM_BYTES_MAX}. */
+  #lastBytes(chunk: Uint8Array, count: number): Uint8Array {
+    if (count === 0) return NOTHING
+    return Uint8Array.prototype.slice.call(this.#slice(chunk, chunk.length - count, chunk.length))
+  }
+}
