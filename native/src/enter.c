@@ -9,7 +9,10 @@
 // the step runs, waits, and then streams the environment files as hostile bytes. A job can see neither of the two: they
 // are in another pid namespace; and until its execve the step cannot be traced: it is not dumpable and in a domain of its own.
 //
-// fds: 0 the request, 1 the step's stdout and stderr, 2 our own errors, 3 results, 4 the step's stdin (with flag `stdin`).
+// fds: 0 the request, 1 where the step's output goes, 2 our own errors, 3 results, 4 the step's stdin (with flag `stdin`).
+//
+// The step writes into a pipe of its own, since programs reopen /dev/stdout, which a socket refuses. The warden moves it on; after the
+// end of the step it drains what leftovers still write, so that they neither block nor die of SIGPIPE, and drops it.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -248,10 +252,10 @@ static void drop_capabilities(void) {
   if (syscall(SYS_capset, &header, data) != 0) refuse("capset");
 }
 
-static void arrange_descriptors(void) {
+static void arrange_descriptors(int output) {
   int in = request.has_stdin ? STDIN_FD : open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (in < 0 || dup2(in, 0) < 0) refuse("stdin");
-  if (!request.own_stderr && dup2(1, 2) < 0) refuse("stderr");
+  if (dup2(output, 1) < 0 || (!request.own_stderr && dup2(output, 2) < 0)) refuse("stdout");
   // `report_fd` stays open until execve takes it; everything else of the host is gone from here on.
   if (dup2(report_fd, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) != 0) refuse("report");
   report_fd = 3;
@@ -297,7 +301,7 @@ static void exec_found(void) {
   errno = error;
 }
 
-static void become_step(void) {
+static void become_step(int output) {
   if (setsid() < 0) refuse("setsid");
   default_signals();
   umask(0022);
@@ -306,7 +310,7 @@ static void become_step(void) {
     snprintf(what, sizeof what, "working directory \"%s\"", request.cwd);
     refuse(what);
   }
-  arrange_descriptors();
+  arrange_descriptors(output);
   set_limits();
   drop_capabilities();
   install_filter();
@@ -317,7 +321,7 @@ static void become_step(void) {
 }
 
 // Clones the step as the warden's child and says its host pid, then ends.
-static void enter(int pidfd, int directory, int step_pid_fd) {
+static void enter(int pidfd, int directory, int step_pid_fd, int output) {
   join_cgroups();
   prefer_for_oom();
   // The warden's session keyring is the host's.
@@ -328,7 +332,7 @@ static void enter(int pidfd, int directory, int step_pid_fd) {
   if (landlock_isolate() < 0) refuse("Landlock");
   pid_t step = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
   if (step < 0) refuse("clone the step");
-  if (step == 0) become_step();
+  if (step == 0) become_step(output);
   if (write_all(step_pid_fd, &step, sizeof step) != 0) refuse("report the step");
   _exit(0);
 }
@@ -339,7 +343,67 @@ static void become_harmless(void) {
   if (syscall(SYS_setgroups, 0, NULL) != 0 || setresgid(request.uid, request.uid, request.uid) != 0 ||
       setresuid(request.uid, request.uid, request.uid) != 0)
     failed("drop to the job's uid", errno);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) failed("no_new_privs", errno);
+  // The change of uid took back the parent-death signal.
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failed("prctl", errno);
+  if (getppid() == 1) _exit(125);
+}
+
+#define PIPE_BYTES (1 << 20)
+
+static void make_output_pipe(int pipe_fds[2]) {
+  if (pipe2(pipe_fds, O_CLOEXEC) != 0) failed("pipe", errno);
+  // The job's, so that it may reopen it as /dev/stdout.
+  if (fchown(pipe_fds[0], request.uid, request.uid) != 0) failed("own the output pipe", errno);
+  (void)fcntl(pipe_fds[1], F_SETPIPE_SZ, PIPE_BYTES);
+}
+
+// Moves up to `max` bytes; 0 at the end, -1 with errno. When the supervisor no longer listens the step goes on, unheard, until it is ended.
+static ssize_t move(int from, size_t max) {
+  static char buffer[65536];
+  static bool_t unheard;
+  if (!unheard) {
+    ssize_t moved = splice(from, NULL, 1, NULL, max, 0);
+    if (moved >= 0 || (errno != EINVAL && errno != EPIPE)) return moved;
+  }
+  ssize_t got = read(from, buffer, max < sizeof buffer ? max : sizeof buffer);
+  if (got > 0 && !unheard && write_all(1, buffer, (size_t)got) != 0) unheard = 1;
+  return got;
+}
+
+// Everything that stood in the pipe when the step's first process ended belongs to the step; what leftovers write later does not.
+static void drain(int output) {
+  int left = 0;
+  if (ioctl(output, FIONREAD, &left) != 0) return;
+  while (left > 0) {
+    ssize_t moved = move(output, (size_t)left);
+    if (moved <= 0) return;
+    left -= (int)moved;
+  }
+}
+
+// Returns whether the pipe is still open at the end of the step.
+static bool_t relay(int output, pid_t step) {
+  int pidfd = (int)syscall(SYS_pidfd_open, step, 0);
+  if (pidfd < 0) failed("pidfd_open", errno);
+  struct pollfd fds[2] = {{.fd = output, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+  for (;;) {
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) failed("poll", errno);
+    if (fds[1].revents != 0) break;
+    if (fds[0].revents == 0) continue;
+    ssize_t moved = move(output, PIPE_BYTES);
+    if (moved == 0) fds[0].fd = -1;
+    if (moved < 0 && errno != EINTR && errno != EAGAIN) failed("the step's output", errno);
+  }
+  if (fds[0].fd >= 0) drain(output);
+  close(pidfd);
+  close(1);
+  return fds[0].fd >= 0;
+}
+
+static void discard(int output) {
+  static char buffer[65536];
+  ssize_t got;
+  while ((got = read(output, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR)) continue;
 }
 
 static void report_exit(pid_t step) {
@@ -378,17 +442,18 @@ int enter_main(int argc, char **argv) {
   if (pidfd < 0) failed("the sandbox's PID 1", errno);
   int directory = request.tmpfs_bytes > 0 ? make_private_directory() : -1;
   if (directory >= 0) fill(directory);
-  int report[2], step_pid[2];
+  int report[2], step_pid[2], output[2];
   if (pipe2(report, O_CLOEXEC) != 0 || pipe2(step_pid, O_CLOEXEC) != 0) failed("pipe", errno);
+  make_output_pipe(output);
   pid_t entrant = fork();
   if (entrant < 0) failed("fork", errno);
   if (entrant == 0) {
     report_fd = report[1];
-    enter(pidfd, directory, step_pid[1]);
+    enter(pidfd, directory, step_pid[1], output[1]);
   }
   close(report[1]);
   close(step_pid[1]);
-  close(1);
+  close(output[1]);
   if (request.has_stdin) close(STDIN_FD);
   waitpid(entrant, NULL, 0);
   pid_t step = -1;
@@ -402,8 +467,12 @@ int enter_main(int argc, char **argv) {
     return 0;
   }
   result('S', &step, sizeof step);
+  bool_t open = relay(output[0], step);
   report_exit(step);
   if (directory >= 0) report_files(directory);
   result('Z', NULL, 0);
+  close(RESULT_FD);
+  if (directory >= 0) close(directory);
+  if (open) discard(output[0]);
   return 0;
 }

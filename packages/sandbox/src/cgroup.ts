@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * A job's place in the cgroup hierarchies, v1, v2 or both (hybrid). The OCI runtime made it and set the limits; here
+ * steps get children of it, are counted, and are killed. All paths are the kernel's and the host's, none a job's: the job sees
+ * its cgroups read-only, if at all.
+ */
+export interface JobCgroup {
+  readonly hierarchies: readonly Hierarchy[]
+}
+
+export interface Hierarchy {
+  readonly version: 1 | 2
+  /** v1: the co-mounted controllers. v2: empty. */
+  readonly controllers: readonly string[]
+  /** The job's directory. */
+  readonly directory: string
+}
+
+/** Reads and writes of cgroupfs; replaced in tests by a directory that looks like one. */
+export interface CgroupPaths {
+  readonly mounts: string
+  readonly membership: string
+}
+
+/** The hierarchies in which the process (PID 1 of a sandbox) has a cgroup of its own, i.e. not a root. */
+export function findJobCgroup(paths: CgroupPaths): JobCgroup {
+  const mounts = parseMounts(readFileSync(paths.mounts, 'utf8'))
+  const hierarchies: Hierarchy[] = []
+  for (const line of readFileSync(paths.membership, 'utf8').split('\n')) {
+    const [, names, path] = /^\d+:([^:]*):(\/.+)$/.exec(line) ?? []
+    if (names === undefined || path === undefined || path === '/') continue
+    const mount = mounts.find((candidate) => (names === '' ? candidate.version === 2 : candidate.names.includes(names.split(',')[0] ?? '')))
+    if (mount === undefined) continue
+    hierarchies.push({ version: mount.version, controllers: names === '' ? [] : names.split(','), directory: join(mount.path, path) })
+  }
+  return { hierarchies }
+}
+
+interface CgroupMount {
+  readonly version: 1 | 2
+  readonly path: string
+  readonly names: readonly string[]
+}
+
+function parseMounts(text: string): CgroupMount[] {
+  const mounts: CgroupMount[] = []
+  for (const line of text.split('\n')) {
+    const [, path, type, options] = line.split(' ')
+    if (path === undefined || (type !== 'cgroup' && type !== 'cgroup2')) continue
+    mounts.push({ version: type === 'cgroup2' ? 2 : 1, path: path.replace(/\\040/g, ' '), names: (options ?? '').split(',') })
+  }
+  return mounts
+}
+
+/** Hierarchies in which a step gets a child of its own: to be killed as a whole, counted, and told apart by the gate. */
+function isPerStep(hierarchy: Hierarchy): boolean {
+  return hierarchy.version === 2 || hierarchy.controllers.some((name) => name === 'pids' || name === 'memory' || name === 'freezer')
+}
+
+export class StepCgroup {
+  readonly #hierarchies: readonly Hierarchy[]
+  readonly #own: readonly Hierarchy[]
+
+  /** Creates the step's directories. `name` is ours, never a job's. */
+  constructor(job: JobCgroup, name: string) {
+    this.#own = job.hierarchies.filter(isPerStep).map((hierarchy) => ({ ...hierarchy, directory: join(hierarchy.directory, name) }))
+    this.#hierarchies = [...job.hierarchies.filter((hierarchy) => !isPerStep(hierarchy)), ...this.#own]
+    for (const { directory } of this.#own) mkdirSync(directory)
+  }
+
+  /** Files that a process writes itself into to become a member. */
+  get procsFiles(): string[] {
+    return this.#hierarchies.map(({ directory }) => join(directory, 'cgroup.procs'))
+  }
+
+  /** Kills every member, however it detached: a process cannot leave its cgroup without write access to cgroupfs. */
+  kill(): void {
+    const v2 = this.#own.find(({ version }) => version === 2)
+    if (v2 !== undefined && writeIfPresent(join(v2.directory, 'cgroup.kill'), '1')) return
+    this.#killFrozen()
+  }
+
+  /** v1 alone has no kill: freeze, so that nothing forks away, signal all, thaw. */
+  #killFrozen(): void {
+    const freezer = this.#own.find(({ controllers }) => controllers.includes('freezer')) ?? this.#own[0]
+    if (freezer === undefined) return
+    const state = join(freezer.directory, 'freezer.state')
+    for (let attempt = 0; attempt < 100; attempt++) {
+      writeIfPresent(state, 'FROZEN')
+      const members = readMembers(freezer.directory)
+      for (const pid of members) signal(pid)
+      writeIfPresent(state, 'THAWED')
+      if (members.length === 0) return
+    }
+  }
+
+  isEmpty(): boolean {
+    return this.#own.every(({ directory }) => readMembers(directory).length === 0)
+  }
+
+  /** Removes the directories; false while a member lives. */
+  remove(): boolean {
+    let removed = true
+    for (const { directory } of this.#own) removed = removeDirectory(directory) && removed
+    return removed
+  }
+
+  /** Processes that the kernel ended for memory in this step. */
+  oomKills(): number {
+    return readCounter(this.#own, 'memory.events', 'memory.oom_control', 'oom_kill')
+  }
+}
+
+/** How often the job ran into its limits, as the kernel counted it. */
+export interface LimitCounts {
+  readonly oomKills: number
+  readonly pidsRefused: number
+}
+
+export function readLimitCounts(job: JobCgroup): LimitCounts {
+  return {
+    oomKills: readCounter(job.hierarchies, 'memory.events', 'memory.oom_control', 'oom_kill'),
+    pidsRefused: readCounter(job.hierarchies, 'pids.events', 'pids.events', 'max'),
+  }
+}
+
+/** The limits as they stand in the kernel, for the self-check; null where a controller is missing. */
+export interface EffectiveLimits {
+  readonly memoryBytes: number | null
+  readonly memorySwapBytes: number | null
+  readonly pids: number | null
+  readonly cpu: number | null
+}
+
+export function readEffectiveLimits(job: JobCgroup): EffectiveLimits {
+  const memory = readValue(job, ['memory.max', 'memory.limit_in_bytes'])
+  const swap = readValue(job, ['memory.swap.max'])
+  return {
+    memoryBytes: memory,
+    memorySwapBytes: swap === null || memory === null ? readValue(job, ['memory.memsw.limit_in_bytes']) : memory + swap,
+    pids: readValue(job, ['pids.max']),
+    cpu: readCpu(job),
+  }
+}
+
+function readCpu(job: JobCgroup): number | null {
+  const quota = readValue(job, ['cpu.cfs_quota_us'])
+  const period = readValue(job, ['cpu.cfs_period_us'])
+  if (quota !== null && period !== null) return quota > 0 ? quota / period : null
+  const max = readText(job.hierarchies, 'cpu.max')?.trim().split(' ')
+  if (max === undefined || max[0] === 'max') return null
+  return Number(max[0]) / Number(max[1])
+}
+
+function readValue(job: JobCgroup, names: readonly string[]): number | null {
+  for (const name of names) {
+    const text = readText(job.hierarchies, name)?.trim()
+    if (text === undefined || text === 'max') continue
+    return Number(text)
+  }
+  return null
+}
+
+function readText(hierarchies: readonly Hierarchy[], name: string): string | null {
+  for (const { directory } of hierarchies) {
+    const text = readIfPresent(join(directory, name))
+    if (text !== null) return text
+  }
+  return null
+}
+
+/** A `key value` line of one of two files, v2's first. Zero when the kernel does not count it. */
+function readCounter(hierarchies: readonly Hierarchy[], v2File: string, v1File: string, key: string): number {
+  for (const file of new Set([v2File, v1File])) {
+    for (const { directory } of hierarchies) {
+      const match = new RegExp(`^${key} (\\d+)$`, 'm').exec(readIfPresent(join(directory, file)) ?? '')
+      if (match?.[1] !== undefined) return Number(match[1])
+    }
+  }
+  return 0
+}
+
+function readMembers(directory: string): number[] {
+  return (readIfPresent(join(directory, 'cgroup.procs')) ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(Number)
+}
+
+function readIfPresent(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return null
+    throw error
+  }
+}
+
+function writeIfPresent(path: string, text: string): boolean {
+  try {
+    writeFileSync(path, text, { flag: 'r+' })
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENODEV')) return false
+    throw error
+  }
+}
+
+function removeDirectory(path: string): boolean {
+  try {
+    rmdirSync(path)
+    return true
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return true
+    if (isErrno(error, 'EBUSY', 'ENOTEMPTY')) return false
+    throw error
+  }
+}
+
+function signal(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    // It ended by itself between the reading and the signal.
+    if (!isErrno(error, 'ESRCH')) throw error
+  }
+}
+
+function isErrno(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { messageOf } from '@sallyport/core'
+import { SandboxError } from './sandbox-error.ts'
+
+/**
+ * An empty ext4 file system of the given size and inode count, made once per size and then copied (sparse, a few MiB) for each
+ * job. A file system of its own is what limits bytes and inodes at once, on any host: quotas would need the host's file system
+ * to be prepared for them.
+ */
+export async function prepareDiskTemplate(directory: string, bytes: number, inodes: number): Promise<string> {
+  const path = join(directory, `${bytes}-${inodes}.ext4`)
+  if (existsSync(path)) return path
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const partial = `${path}.${process.pid}.partial`
+  try {
+    const file = await open(partial, 'wx', 0o600)
+    await file.truncate(bytes)
+    await file.close()
+    await format(partial, inodes)
+    await rename(partial, path)
+  } catch (error) {
+    await rm(partial, { force: true })
+    throw new SandboxError('SANDBOX_FAILED', `Cannot make a disk of ${bytes} bytes and ${inodes} inodes: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'mke2fs comes with the package e2fsprogs; the state directory needs free space',
+    })
+  }
+  return path
+}
+
+async function format(path: string, inodes: number): Promise<void> {
+  // No journal: the disk never outlives its job. Inode tables stay sparse.
+  const options = ['-q', '-F', '-t', 'ext4', '-b', '4096', '-m', '0', '-N', String(inodes), '-O', '^has_journal,^resize_inode', '-E', 'lazy_itable_init=1,nodiscard']
+  await promisify(execFile)('mke2fs', [...options, path], { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', MKE2FS_CONFIG: '/dev/null' } })
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pipeline } from 'node:stream/promises'
+import { type EffectiveLimits, findJobCgroup, type JobCgroup, type LimitCounts, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
+import { type FileEntry, type PutEntry, type RunningStep, type Sandbox, SANDBOX_PATHS, type SandboxSpec, type SelfCheckResult, type StepSpec } from '../contract.ts'
+import { ByteReader } from '../native/byte-reader.ts'
+import { type Entered, enterSandbox } from '../native/enter.spawn.ts'
+import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
+import type { Keeper } from '../native/keeper.spawn.ts'
+import { SandboxError } from '../sandbox-error.ts'
+import { runSelfCheck } from '../self-check.ts'
+import type { StepWalls } from './walls.ts'
+
+export interface EnteredSandboxParts {
+  readonly id: string
+  readonly spec: SandboxSpec
+  readonly helper: string
+  readonly keeper: Keeper
+  /** Host pid of PID 1. */
+  readonly init: number
+  readonly idBase: number
+  readonly imageDescription: string
+  readonly walls: StepWalls
+}
+
+/** Of the step's private tmpfs: the script, the environment files, and what the step puts there. */
+const PRIVATE_DIRECTORY_BYTES = 192 << 20
+
+/** A sandbox whose steps are started from outside by entering its namespaces (native/src/enter.c). */
+export class EnteredSandbox implements Sandbox {
+  readonly id: string
+  readonly lost: Promise<string>
+  readonly imageDescription: string
+  readonly #parts: EnteredSandboxParts
+  readonly #cgroup: JobCgroup
+  #steps = 0
+  #disposed: Promise<void> | null = null
+
+  constructor(parts: EnteredSandboxParts) {
+    this.#parts = parts
+    this.id = parts.id
+    this.lost = parts.keeper.lost
+    this.imageDescription = parts.imageDescription
+    this.#cgroup = findJobCgroup({ mounts: '/proc/self/mounts', membership: `/proc/${parts.init}/cgroup` })
+  }
+
+  selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
+    return runSelfCheck({ sandbox: this, spec: this.#parts.spec, idBase: this.#parts.idBase, limits: this.effectiveLimits() }, signal)
+  }
+
+  /** The limits as the kernel has them. */
+  effectiveLimits(): EffectiveLimits {
+    return readEffectiveLimits(this.#cgroup)
+  }
+
+  limitCounts(): LimitCounts {
+    return readLimitCounts(this.#cgroup)
+  }
+
+  async startStep(step: StepSpec): Promise<RunningStep> {
+    const before = this.limitCounts()
+    const { entered, cgroup } = this.#enter(step, { pump: false })
+    const exit = entered.exit.then((end) => {
+      const after = this.limitCounts()
+      const limitHit = after.oomKills > before.oomKills ? ('memory' as const) : after.pidsRefused > before.pidsRefused ? ('pids' as const) : null
+      // Fails while leftovers live; then it goes with the sandbox.
+      cgroup.remove()
+      return { ...end, limitHit }
+    })
+    return {
+      output: entered.output,
+      exit,
+      kill: async () => {
+        cgroup.kill()
+        // Its pipe closes with its last process; the warden may still be moving bytes nobody wants.
+        await Promise.race([exit.catch(() => undefined), sleep(5000, undefined, { ref: false })])
+      },
+    }
+  }
+
+  /** Runs a mode of our own helper inside, at the job's uid, with a socket for its stdin. */
+  startHelper(argv: readonly string[], files: StepSpec['files'] = []): { entered: Entered; kill: () => void; release: () => void } {
+    const { entered, cgroup } = this.#enter(
+      { id: 'pump', argv: [SANDBOX_PATHS.helper, ...argv], env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0 },
+      { pump: true },
+    )
+    return { entered, kill: () => cgroup.kill(), release: () => void cgroup.remove() }
+  }
+
+  #enter(step: StepSpec, options: { readonly pump: boolean }): { entered: Entered; cgroup: StepCgroup } {
+    if (this.#disposed !== null) throw new SandboxError('SANDBOX_LOST', `Cannot start a step in sandbox "${this.id}": it is disposed`)
+    this.#steps += 1
+    const { spec, walls } = this.#parts
+    const cgroup = new StepCgroup(this.#cgroup, `step-${this.#steps}`)
+    const entered = enterSandbox(this.#parts.helper, {
+      init: this.#parts.init,
+      uid: this.#parts.idBase,
+      capabilities: walls.capabilities,
+      seccomp: walls.seccomp,
+      openFiles: spec.limits.openFiles,
+      cgroups: cgroup.procsFiles,
+      argv: step.argv,
+      env: step.env,
+      workingDirectory: step.workingDirectory,
+      privateDirectory: { path: SANDBOX_PATHS.step, bytes: PRIVATE_DIRECTORY_BYTES },
+      files: step.files,
+      collect: step.collect,
+      collectBytesMax: step.collectBytesMax,
+      pump: options.pump,
+    })
+    return { entered, cgroup }
+  }
+
+  async putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
+    const { entered, release } = this.startHelper(['put', root])
+    const answer = collectText(entered.output)
+    const input = entered.input
+    if (input === null) throw new TypeError('the pump has no input')
+    // A pump that ended early (disk full) has said why: its answer tells, the broken stream does not.
+    const sending = pipeline(putFrames(files), input).catch((error: unknown) => error)
+    const text = await answer
+    const failure = await Promise.race([sending, entered.exit.then(() => undefined)])
+    release()
+    const match = /^ok (\d+) (\d+)\n$/.exec(text)
+    if (match !== null) return { files: Number(match[1]), bytes: Number(match[2]) }
+    if (failure instanceof SandboxError) throw failure
+    throw new SandboxError('SANDBOX_FAILED', `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`)
+  }
+
+  async listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
+    const { entered, kill, release } = this.startHelper(['list', root, String(entriesMax)])
+    entered.input?.end()
+    try {
+      return await readListing(new ByteReader(entered.output), entriesMax)
+    } finally {
+      kill()
+      await entered.exit
+      release()
+    }
+  }
+
+  async readFiles(root: string, paths: readonly string[], each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>): Promise<void> {
+    const { entered, kill, release } = this.startHelper(['read', root, String(Number.MAX_SAFE_INTEGER)])
+    const sending = pipeline(
+      paths.map((path) => readRequest(path)),
+      entered.input ?? failNoInput(),
+    ).catch(() => undefined)
+    try {
+      const reader = new ByteReader(entered.output)
+      for (const path of paths) {
+        const content = await readFileAnswer(reader)
+        await each(path, content)
+        // What the caller did not want stands before the next answer.
+        if (content !== null) for await (const _ of content) continue
+      }
+    } finally {
+      kill()
+      await entered.exit
+      await sending
+      release()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed ??= this.#parts.keeper.dispose()
+    return this.#disposed
+  }
+}
+
+function failNoInput(): never {
+  throw new TypeError('the pump has no input')
+}
+
+/** Our helper's own short answer; bounded because a job may have got hold of the process that gives it. */
+async function collectText(stream: AsyncIterable<Buffer>): Promise<string> {
+  let text = ''
+  for await (const part of stream) if (text.length < 65_536) text += part.toString()
+  return text
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto'
+import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/**
+ * `image: host`: the host's `/usr` and what belongs to it, so that a new machine needs no registry. Everything outside
+ * `/usr` is a skeleton made here by an allow list: a file of `/etc` that is not on the list, that not everybody may read, or that
+ * holds a URL with a password, is not in any sandbox. Nothing of /root, /home, /run, /var (but the package database) or /opt is.
+ */
+export interface HostImage {
+  /** e.g. `host (Debian GNU/Linux 12)`. */
+  readonly description: string
+  /** Lower layers, in mount order. */
+  readonly layers: readonly { readonly target: string; readonly source: string }[]
+}
+
+/** Raise when the skeleton's content changes, so that an old one is not reused. */
+const SKELETON_VERSION = 1
+
+/** Entries of /etc that builds read and that hold no secret on any distribution. */
+const ETC_ALLOWED: readonly string[] = [
+  'adduser.conf', 'alternatives', 'alpine-release', 'apk', 'apt', 'bash.bashrc', 'bash_completion.d', 'bindresvport.blacklist', 'ca-certificates',
+  'ca-certificates.conf', 'crypto-policies', 'debconf.conf', 'debian_version', 'deluser.conf', 'dpkg', 'ethertypes', 'fedora-release', 'fonts', 'gai.conf',
+  'gss', 'host.conf', 'inputrc', 'java', 'java-11-openjdk', 'java-17-openjdk', 'java-21-openjdk', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d',
+  'libaudit.conf', 'locale.alias', 'locale.conf', 'locale.gen', 'localtime', 'login.defs', 'lsb-release', 'magic', 'magic.mime', 'mailcap',
+  'manpath.config', 'maven', 'mime.types', 'mke2fs.conf', 'networks', 'nsswitch.conf', 'os-release', 'pam.conf', 'pam.d', 'perl', 'pki',
+  'protocols', 'python3', 'python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13', 'redhat-release', 'rpc', 'rpm', 'security', 'services', 'sgml', 'shells', 'skel',
+  'ssl', 'terminfo', 'timezone', 'ucf.conf', 'vim', 'xattr.conf', 'xdg', 'xml',
+]
+
+/** Below the allowed entries. */
+const ETC_REFUSED: readonly RegExp[] = [/^ssl\/private(\/|$)/, /^apt\/auth\.conf/, /^pki\/(private|nssdb)/, /private/i, /\.key$/i, /^security\/opasswd/]
+
+const PASSWORD_IN_URL = /:\/\/[^/\s:@]*:[^/\s@]+@/
+const FILE_MAX_BYTES = 16 << 20
+
+/** Mount points and homes that every sandbox has. */
+const DIRECTORIES: readonly (readonly [path: string, mode: number])[] = [
+  ['dev', 0o755], ['etc', 0o755], ['home', 0o755], ['home/runner', 0o755], ['opt', 0o755], ['opt/hostedtoolcache', 0o755], ['proc', 0o555],
+  ['root', 0o700], ['run', 0o755], ['srv', 0o755], ['sys', 0o555], ['tmp', 0o1777], ['usr', 0o755], ['var', 0o755], ['var/cache', 0o755],
+  ['var/cache/apt', 0o755], ['var/cache/apt/archives', 0o755], ['var/cache/apt/archives/partial', 0o755], ['var/lib', 0o755], ['var/lib/apt', 0o755],
+  ['var/lib/apt/lists', 0o755], ['var/lib/apt/lists/partial', 0o755], ['var/lib/dpkg', 0o755], ['var/log', 0o755], ['var/log/apt', 0o755], ['var/mail', 0o755],
+  ['var/spool', 0o755], ['var/tmp', 0o1777],
+]
+
+/** Directories of a merged-/usr host are links; of an older one, layers of their own. */
+const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
+
+/** Makes the skeleton if the host changed since the last one. `directory` is Sallyport's own. */
+export async function prepareHostImage(directory: string): Promise<HostImage> {
+  const skeleton = join(directory, `host-${skeletonKey()}`)
+  if (!existsSync(skeleton)) await buildSkeleton(directory, skeleton)
+  const layers = [{ target: '/', source: skeleton }, ...['/usr', ...realDirectories(), '/var/lib/dpkg'].filter(isDirectory).map((path) => ({ target: path, source: path }))]
+  return { description: `host (${osName()})`, layers }
+}
+
+function isDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}
+
+function realDirectories(): string[] {
+  return USR_LINKS.map((name) => `/${name}`).filter(isDirectory)
+}
+
+function osName(): string {
+  const name = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux'
+  return name.replace(/ \(.*\)$/, '')
+}
+
+/** What changes when packages are installed or the listed files are edited; a change deep inside a listed directory is seen with the next one. */
+function skeletonKey(): string {
+  const hash = createHash('sha256').update(`${SKELETON_VERSION}\n`)
+  const watched = ['passwd', 'group', 'ssl/certs', ...ETC_ALLOWED.filter((name) => existsSync(join('/etc', name)))].map((name) => join('/etc', name))
+  for (const path of [...watched, '/var/lib/dpkg/status', ...USR_LINKS.map((name) => `/${name}`)]) {
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    hash.update(`${path} ${stats?.ino} ${stats?.mtimeMs} ${stats?.ctimeMs} ${stats?.size}\n`)
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+async function buildSkeleton(directory: string, target: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o711 })
+  const partial = await mkdtemp(join(directory, '.partial-'))
+  await chmod(partial, 0o755)
+  for (const [path, mode] of DIRECTORIES) {
+    await mkdir(join(partial, path))
+    await chmod(join(partial, path), mode)
+  }
+  for (const name of USR_LINKS) await copyUsrLink(name, partial)
+  for (const name of ETC_ALLOWED) await copyAllowed(name, partial)
+  await writeAccounts(partial)
+  await writeGenerated(partial)
+  await publish(partial, target)
+  await removeOthers(directory, target)
+}
+
+async function publish(partial: string, target: string): Promise<void> {
+  try {
+    await rename(partial, target)
+  } catch (error) {
+    // Another supervisor was quicker: its skeleton has the same key.
+    await rm(partial, { recursive: true, force: true })
+    if (!existsSync(target)) throw error
+  }
+}
+
+/** Skeletons of an older state of the host. Sandboxes that use one keep it: their mounts hold it. */
+async function removeOthers(directory: string, current: string): Promise<void> {
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name)
+    if (path !== current && name.startsWith('host-') && Date.now() - lstatSync(path).ctimeMs > 24 * 3600e3) await rm(path, { recursive: true, force: true })
+  }
+}
+
+async function copyUsrLink(name: string, root: string): Promise<void> {
+  const stats = lstatSync(`/${name}`, { throwIfNoEntry: false })
+  if (stats?.isSymbolicLink()) await symlink(await readlink(`/${name}`), join(root, name))
+  if (stats?.isDirectory()) await mkdir(join(root, name))
+}
+
+async function copyAllowed(name: string, root: string): Promise<void> {
+  if (ETC_REFUSED.some((pattern) => pattern.test(name))) return
+  const source = join('/etc', name)
+  const stats = lstatSync(source, { throwIfNoEntry: false })
+  if (stats === undefined) return
+  const target = join(root, 'etc', name)
+  if (stats.isSymbolicLink()) await symlink(await readlink(source), target)
+  else if (stats.isDirectory() && everybodyMay(stats, 0o005)) await copyDirectory(name, target, root)
+  else if (stats.isFile() && everybodyMay(stats, 0o004) && stats.size <= FILE_MAX_BYTES) await copyPublicFile(source, target, stats)
+}
+
+function everybodyMay(stats: Stats, mode: number): boolean {
+  return (stats.mode & mode) === mode
+}
+
+async function copyDirectory(name: string, target: string, root: string): Promise<void> {
+  await mkdir(target, { mode: 0o755 })
+  for (const entry of await readdir(join('/etc', name))) await copyAllowed(join(name, entry), root)
+}
+
+async function copyPublicFile(source: string, target: string, stats: Stats): Promise<void> {
+  if (stats.size < 1 << 20 && PASSWORD_IN_URL.test(await readFile(source, 'latin1'))) return
+  await copyFile(source, target)
+  await chmod(target, stats.mode & 0o755)
+}
+
+/** System accounts only, and none with a home of the host. */
+async function writeAccounts(root: string): Promise<void> {
+  const system = (text: string): string[] => text.split('\n').filter((line) => /^[a-z_][a-z0-9_.-]*:/i.test(line) && isSystemId(Number(line.split(':')[2])))
+  const users = system(await readFile('/etc/passwd', 'utf8')).map((line) => {
+    const [name, , uid, gid, , home, shell] = line.split(':')
+    return name === 'root' ? 'root:x:0:0:root:/home/runner:/bin/bash' : `${name}:x:${uid}:${gid}::${home?.startsWith('/home') === true ? '/nonexistent' : home}:${shell}`
+  })
+  const groups = system(await readFile('/etc/group', 'utf8')).map((line) => `${line.split(':').slice(0, 3).join(':')}:`)
+  await writeFile(join(root, 'etc/passwd'), `${users.join('\n')}\n`)
+  await writeFile(join(root, 'etc/group'), `${groups.join('\n')}\n`)
+}
+
+function isSystemId(id: number): boolean {
+  return (id >= 0 && id < 1000) || id === 65_534
+}
+
+async function writeGenerated(root: string): Promise<void> {
+  const write = async (path: string, text: string): Promise<void> => {
+    await mkdir(dirname(join(root, path)), { recursive: true })
+    await writeFile(join(root, path), text)
+  }
+  await write('etc/hosts', '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n')
+  await write('etc/hostname', 'sallyport\n')
+  await write('etc/resolv.conf', '')
+  // apt-get cannot switch to its own user for downloads without a capability that jobs do not have.
+  await write('etc/apt/apt.conf.d/99sallyport', 'APT::Sandbox::User "root";\n')
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import type { StepExit } from '../contract.ts'
+import { SandboxError } from '../sandbox-error.ts'
+import { ByteReader } from './byte-reader.ts'
+import { readFileAnswer } from './file-frames.ts'
+
+/** What native/src/enter.c needs to start one process inside a sandbox. */
+export interface EnterRequest {
+  /** Host pid of PID 1; the keeper keeps it from being reused. */
+  readonly init: number
+  readonly uid: number
+  readonly capabilities: bigint
+  /** Compiled `struct sock_filter` array. */
+  readonly seccomp: Uint8Array
+  readonly openFiles: number
+  /** `cgroup.procs` files to write to, on the host. */
+  readonly cgroups: readonly string[]
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly workingDirectory: string
+  /** Size and place of the private tmpfs, or null for none. */
+  readonly privateDirectory: { readonly path: string; readonly bytes: number } | null
+  readonly files: readonly { readonly name: string; readonly content: Uint8Array; readonly mode: number }[]
+  readonly collect: readonly string[]
+  readonly collectBytesMax: number
+  /** The process reads our stream instead of /dev/null, and its stderr does not go into its output. For our own helper only. */
+  readonly pump: boolean
+}
+
+export interface Entered {
+  readonly output: Readable
+  /** Only with `pump`. */
+  readonly input: Writable | null
+  /** Only with `pump`: what our helper says about itself. */
+  readonly errors: Readable
+  /** Resolves once, also when the warden itself ends. */
+  readonly exit: Promise<Omit<StepExit, 'limitHit'>>
+}
+
+/** Values go over a socket to the warden, never by argument, environment or file. */
+export function enterSandbox(helper: string, request: EnterRequest): Entered {
+  const child = spawn(helper, ['enter'], {
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(request.pump ? (['pipe'] as const) : [])],
+    env: {},
+    cwd: '/',
+  })
+  const [control, output, errors, results, input] = child.stdio as unknown as [Writable, Readable, Readable, Readable, Writable?]
+  control.on('error', ignoreClosed)
+  input?.on('error', ignoreClosed)
+  control.end(encodeRequest(request))
+  if (!request.pump) errors.resume()
+  // After its last result the warden only drains what leftovers of the step write: nothing waits for that.
+  child.unref()
+  return { output, input: input ?? null, errors, exit: readResults(child, results) }
+}
+
+/** A warden that ended has said why on its result channel, or its exit is the reason: the failed write adds nothing. */
+function ignoreClosed(): void {}
+
+function encodeRequest(request: EnterRequest): Buffer {
+  const records: Buffer[] = []
+  const add = (type: string, data: Uint8Array): void => {
+    const head = Buffer.alloc(5)
+    head.write(type, 0, 'latin1')
+    head.writeUInt32LE(data.length, 1)
+    records.push(head, Buffer.from(data.buffer, data.byteOffset, data.length))
+  }
+  const addText = (type: string, text: string): void => add(type, encodeText(text))
+  const addNumber = (type: string, number: number | bigint): void => add(type, u64(number))
+
+  addNumber('i', request.init)
+  addNumber('u', request.uid)
+  addNumber('C', request.capabilities)
+  addNumber('n', request.openFiles)
+  addNumber('K', request.collectBytesMax)
+  add('b', request.seccomp)
+  addText('w', request.workingDirectory)
+  if (request.privateDirectory !== null) {
+    addText('d', request.privateDirectory.path)
+    addNumber('t', request.privateDirectory.bytes)
+  }
+  for (const path of request.cgroups) addText('g', path)
+  for (const argument of request.argv) addText('a', argument)
+  for (const [name, value] of Object.entries(request.env)) addText('e', `${name}=${value}`)
+  for (const name of request.collect) addText('k', name)
+  for (const file of request.files) add('f', encodeFile(file))
+  if (request.pump) {
+    add('s', Buffer.alloc(0))
+    add('E', Buffer.alloc(0))
+  }
+  add('.', Buffer.alloc(0))
+  return Buffer.concat(records)
+}
+
+function u64(number: number | bigint): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(number))
+  return bytes
+}
+
+/** The kernel ends arguments, variables and paths at a NUL: a text with one would silently become another text. */
+function encodeText(text: string): Buffer {
+  if (text.includes('\0')) throw new SandboxError('SANDBOX_INPUT', 'Cannot pass a NUL byte in an argument, variable or path of a step')
+  return Buffer.from(text)
+}
+
+function encodeFile(file: { readonly name: string; readonly content: Uint8Array; readonly mode: number }): Buffer {
+  const name = encodeText(file.name)
+  const head = Buffer.alloc(8)
+  head.writeUInt32LE(file.mode, 0)
+  head.writeUInt32LE(name.length, 4)
+  return Buffer.concat([head, name, file.content])
+}
+
+const MESSAGE_MAX_BYTES = 65_536
+
+async function readResults(child: ChildProcess, results: Readable): Promise<Omit<StepExit, 'limitHit'>> {
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(`the step's warden ended with ${signal ?? code}`))
+  })
+  try {
+    return (await readExit(new ByteReader(results))) ?? notStarted(await ended)
+  } catch (error) {
+    if (error instanceof SandboxError && error.code === 'SANDBOX_PROTOCOL') return notStarted(await ended)
+    throw error
+  }
+}
+
+function notStarted(message: string): Omit<StepExit, 'limitHit'> {
+  return { kind: 'failed-to-start', code: 0, message, files: {} }
+}
+
+async function readExit(reader: ByteReader): Promise<Omit<StepExit, 'limitHit'> | null> {
+  const files: Record<string, Uint8Array | null> = {}
+  let exit: Omit<StepExit, 'limitHit' | 'files'> | null = null
+  for (;;) {
+    const head = await reader.read(5)
+    if (head === null) return exit === null ? null : { ...exit, files }
+    const size = head.readUInt32LE(1)
+    if (size > MESSAGE_MAX_BYTES) throw new SandboxError('SANDBOX_PROTOCOL', 'Malformed result of a step')
+    const data = size === 0 ? Buffer.alloc(0) : await reader.demand(size)
+    const type = head.toString('latin1', 0, 1)
+    if (type === 'M') return { kind: 'failed-to-start', code: 0, message: data.toString(), files }
+    if (type === 'X') exit = { kind: data.readUInt32LE(0) === 1 ? 'signalled' : 'exited', code: data.readUInt32LE(4), message: null }
+    if (type === 'F') files[data.toString()] = await collectFile(reader)
+    if (type === 'Z' && exit !== null) return { ...exit, files }
+  }
+}
+
+/** At most `collectBytesMax` by the warden's own limit; null when the file is over it or is none. */
+async function collectFile(reader: ByteReader): Promise<Uint8Array | null> {
+  const content = await readFileAnswer(reader)
+  if (content === null) return null
+  const parts: Uint8Array[] = []
+  try {
+    for await (const part of content) parts.push(part)
+  } catch (error) {
+    if (error instanceof SandboxError && error.code === 'SANDBOX_INPUT') return null
+    throw error
+  }
+  return Buffer.concat(parts)
+}

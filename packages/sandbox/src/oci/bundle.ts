@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { SandboxSpec } from '../contract.ts'
+import { SANDBOX_PATHS } from '../contract.ts'
+import type { OciSeccomp } from '../seccomp/index.ts'
+
+/** Where the keeper's mount namespace has the bundle; see native/src/keeper.c. */
+export const BOX_DIRECTORY = '/run/sallyport/box'
+
+/** Ids 0 to 65535 of the sandbox are `base` to `base + 65535` of the host. */
+export const ID_COUNT = 65_536
+
+export interface BundleInput {
+  readonly spec: SandboxSpec
+  /** First host id of the sandbox's own range. */
+  readonly idBase: number
+  readonly cgroupPath: string
+  readonly seccomp: OciSeccomp
+}
+
+interface OciMount {
+  readonly destination: string
+  readonly type: string
+  readonly source: string
+  readonly options: readonly string[]
+}
+
+/**
+ * The OCI runtime configuration (runtime-spec 1.0) of a sandbox's PID 1, as plain data. Steps do not come from it: they
+ * enter what it builds. PID 1 gets no capability at all.
+ */
+export function buildBundle(input: BundleInput): Readonly<Record<string, unknown>> {
+  const { spec } = input
+  return {
+    ociVersion: '1.0.2',
+    root: { path: 'rootfs', readonly: spec.rootfs === 'read-only' },
+    hostname: spec.hostname,
+    process: initProcess(spec),
+    mounts: [...KERNEL_MOUNTS, ...ownMounts(spec)],
+    linux: {
+      uidMappings: [{ containerID: 0, hostID: input.idBase, size: ID_COUNT }],
+      gidMappings: [{ containerID: 0, hostID: input.idBase, size: ID_COUNT }],
+      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup', 'user'].map((type) => ({ type })),
+      cgroupsPath: input.cgroupPath,
+      resources: resources(spec),
+      rootfsPropagation: 'rprivate',
+      // A build may listen on low ports without a capability: the network namespace is its own.
+      sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0' },
+      maskedPaths: MASKED_PATHS,
+      readonlyPaths: READ_ONLY_PATHS,
+      seccomp: input.seccomp,
+    },
+  }
+}
+
+function initProcess(spec: SandboxSpec): Readonly<Record<string, unknown>> {
+  return {
+    terminal: false,
+    user: { uid: 0, gid: 0 },
+    args: [SANDBOX_PATHS.helper, 'init'],
+    env: [],
+    cwd: '/',
+    noNewPrivileges: true,
+    capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+    rlimits: [
+      { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
+      { type: 'RLIMIT_NOFILE', hard: spec.limits.openFiles, soft: spec.limits.openFiles },
+    ],
+  }
+}
+
+const CPU_PERIOD_US = 100_000
+
+function resources(spec: SandboxSpec): Readonly<Record<string, unknown>> {
+  const { limits } = spec
+  return {
+    devices: [{ allow: false, access: 'rwm' }],
+    memory: { limit: limits.memoryBytes, swap: limits.memorySwapBytes },
+    pids: { limit: limits.pids },
+    cpu: { period: CPU_PERIOD_US, quota: Math.max(1000, Math.round(limits.cpu * CPU_PERIOD_US)) },
+  }
+}
+
+const KERNEL_MOUNTS: readonly OciMount[] = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'noexec', 'strictatime', 'mode=755', 'size=65536k'] },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+  { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['nosuid', 'nodev', 'mode=1777', 'size=1073741824'] },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+  { destination: '/run', type: 'tmpfs', source: 'run', options: ['nosuid', 'nodev', 'mode=755', 'size=67108864', 'nr_inodes=65536'] },
+]
+
+const READ_ONLY_BIND = ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'] as const
+
+function ownMounts(spec: SandboxSpec): OciMount[] {
+  const bind = (source: string, destination: string): OciMount => ({ destination, type: 'bind', source, options: READ_ONLY_BIND })
+  return [
+    // The step's private tmpfs is mounted over this one, in each step's own mount namespace. Read-only and empty for everything else.
+    { destination: SANDBOX_PATHS.step, type: 'tmpfs', source: 'step', options: ['nosuid', 'nodev', 'noexec', 'ro', 'mode=700', 'size=4096'] },
+    bind(`${BOX_DIRECTORY}/helper`, SANDBOX_PATHS.helper),
+    ...(spec.nodeBinary === null ? [] : [bind(spec.nodeBinary, SANDBOX_PATHS.node)]),
+    ...spec.readOnlyBinds.map(({ source, target }) => bind(source, target)),
+  ]
+}
+
+/** Kernel files that tell about the host, or that reach it; covered by an empty file or directory. */
+const MASKED_PATHS: readonly string[] = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kallsyms',
+  '/proc/kcore',
+  '/proc/key-users',
+  '/proc/keys',
+  '/proc/kmsg',
+  '/proc/kpagecgroup',
+  '/proc/kpagecount',
+  '/proc/kpageflags',
+  '/proc/latency_stats',
+  '/proc/modules',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/slabinfo',
+  '/proc/swaps',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/vmallocinfo',
+  '/sys/dev/block',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+  '/sys/fs/bpf',
+  '/sys/kernel/debug',
+  '/sys/kernel/security',
+  '/sys/kernel/tracing',
+]
+
+const READ_ONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/mtrr', '/proc/sys', '/proc/sysrq-trigger']
