@@ -28,7 +28,8 @@ function selectBatches(wanted: readonly string[]): Batch[] {
   })
   const unknown = names.filter((name) => !name.endsWith('.ts') && !testKinds.some((kind) => kind.name === name))
   const unmatched = paths.filter((path) => !batches.some(({ files }) => files.includes(path)))
-  for (const name of [...unknown, ...unmatched]) refuse(`"${name}" is neither a kind of test (${testKinds.map((kind) => kind.name).join(', ')}) nor a test file`)
+  for (const name of [...unknown, ...unmatched])
+    refuse(`"${name}" is neither a kind of test (${testKinds.map((kind) => kind.name).join(', ')}) nor a test file`)
   return batches.filter(({ files }) => files.length > 0)
 }
 
@@ -58,7 +59,9 @@ async function runBatch(batch: Batch, scratch: string, deadlineMs: number): Prom
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const timeLimitMs = Math.min(batch.kind.fileTimeLimitMs, deadlineMs - performance.now())
       const isLate = timeLimitMs <= 0
-      const result = isLate ? notRun({ ...batch, files: [file] }, `${file}: the time for all tests is over`) : await runFile(file, { root, scratch, timeLimitMs })
+      const result = isLate
+        ? notRun({ ...batch, files: [file] }, `${file}: the time for all tests is over`)
+        : await runFile(file, { root, scratch, timeLimitMs })
       process.stdout.write(`${describeFile(result)}\n`)
       results.push(result)
     }

@@ -18,7 +18,9 @@ export interface RawEvent {
 
 interface NodeEvent {
   readonly type: string
-  readonly data: RawEvent & { readonly details?: { readonly type?: string; readonly error?: { readonly failureType?: string; readonly cause?: unknown } } }
+  readonly data: RawEvent & {
+    readonly details?: { readonly type?: string; readonly error?: { readonly failureType?: string; readonly cause?: unknown } }
+  }
 }
 
 const reported = new Set(['test:start', 'test:pass', 'test:fail', 'test:diagnostic', 'test:summary'])
@@ -29,7 +31,18 @@ export default async function* eventReporter(source: AsyncIterable<NodeEvent>): 
     const { name, nesting, skip, todo, message, line, details } = data
     const error = details?.error
     const text = error === undefined ? undefined : inspect(error.cause ?? error, { depth: 6, maxStringLength: 20_000 })
-    const event: RawEvent = { type, name, nesting, skip, todo, message, line, kind: details?.type, failureType: error?.failureType, error: text }
+    const event: RawEvent = {
+      type,
+      name,
+      nesting,
+      skip,
+      todo,
+      message,
+      line,
+      kind: details?.type,
+      failureType: error?.failureType,
+      error: text,
+    }
     yield `${JSON.stringify(event)}\n`
   }
 }

@@ -13,7 +13,13 @@ const minuteMs = 60_000
 
 /** In the order in which they run: the quickest answers first. */
 export const testKinds: readonly TestKind[] = [
-  { name: 'unit', files: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
+  {
+    name: 'unit',
+    files: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    concurrency: 2,
+    needsRoot: false,
+    fileTimeLimitMs: 5 * minuteMs,
+  },
   { name: 'arch', files: ['test/arch/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
   { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 2, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },

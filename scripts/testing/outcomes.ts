@@ -76,7 +76,8 @@ function fileFailures(events: readonly RawEvent[], ending: Ending, open: readonl
   if (ending.stopped !== undefined) return failure(ending.stopped)
   if (ending.signal !== null) return failure(`its process was killed by ${ending.signal}`)
   if (!events.some((event) => event.type === 'test:start')) return failure(`it ran no test (exit code ${ending.code})`)
-  if (!events.some((event) => event.type === 'test:summary')) return failure(`its process ended (exit code ${ending.code}) before its tests did`)
+  if (!events.some((event) => event.type === 'test:summary'))
+    return failure(`its process ended (exit code ${ending.code}) before its tests did`)
   if (ending.code !== 0) return failure(`all its tests passed, but its process ended with exit code ${ending.code}`)
   return []
 }

@@ -60,7 +60,9 @@ describe('one test file', () => {
   })
 
   test('fails on an exit code that no test explains', async () => {
-    const result = await run(`test('fine', () => {}); after(() => { process.exitCode = 3 }); process.once('exit', () => { process.exitCode = 3 })`)
+    const result = await run(
+      `test('fine', () => {}); after(() => { process.exitCode = 3 }); process.once('exit', () => { process.exitCode = 3 })`,
+    )
     assert.deepEqual(brief(result), { passed: 1, failed: ['(the file)'], skipped: [] })
   })
 

@@ -27,7 +27,9 @@ export function describeFile({ file, outcome, durationMs, output }: FileResult):
   const counts = countLine({ passed: outcome.passed, failed: outcome.failures.length, skipped: outcome.skips.length })
   const head = `${outcome.failures.length === 0 ? 'ok  ' : 'FAIL'} ${file}: ${counts} (${(durationMs / 1000).toFixed(1)} s)`
   if (outcome.failures.length === 0) return head
-  const failures = outcome.failures.map(({ name, line, text }) => `  ✖ ${name}${line === undefined ? '' : ` (line ${line})`}\n${indent(text)}`)
+  const failures = outcome.failures.map(
+    ({ name, line, text }) => `  ✖ ${name}${line === undefined ? '' : ` (line ${line})`}\n${indent(text)}`,
+  )
   const printed = output.trim() === '' ? [] : [`  what it printed (at most the last 64 KiB):\n${indent(output.trimEnd())}`]
   return [head, ...failures, ...printed].join('\n')
 }
