@@ -11,11 +11,9 @@ export function isList(value: Json | undefined): value is readonly Json[] {
   return Array.isArray(value)
 }
 
-/** A map in which `__proto__` is a key like any other: names in it can be chosen by a job. */
+/** `__proto__` becomes a key like any other: names can be chosen by a job. */
 export function mapOf(entries: Iterable<readonly [string, Json]>): JsonMap {
-  const map: Record<string, Json> = Object.create(null)
-  for (const [key, value] of entries) map[key] = value
-  return map
+  return Object.fromEntries(entries)
 }
 
 /** The type's name as a user knows it. */

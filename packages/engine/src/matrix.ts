@@ -88,17 +88,17 @@ function productOf(axes: ReadonlyMap<string, readonly Json[]>): readonly JsonMap
 }
 
 function extend(values: JsonMap, includes: readonly IncludeItem[], matched: Set<IncludeItem>): MatrixCombination {
-  const extra: Record<string, Json> = Object.create(null)
+  let extra: JsonMap = {}
   for (const item of includes) {
     if (!matches(item.filter, values)) continue
     matched.add(item)
-    Object.assign(extra, item.extra)
+    extra = { ...extra, ...item.extra }
   }
   return combination(values, extra)
 }
 
 function combination(values: JsonMap, extra: JsonMap | null): MatrixCombination {
-  return { values: mapOf(Object.entries({ ...values, ...extra })), segments: [...scalarsOf(values)] }
+  return { values: { ...values, ...extra }, segments: [...scalarsOf(values)] }
 }
 
 /** True when every leaf of the filter equals the value at the same place. */

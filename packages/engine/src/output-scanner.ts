@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { allocate, type ByteBuffer, copyOf, viewOf } from './byte-buffer.ts'
 import { COMMAND_NAMES, type CommandName, isCommandName, parseCommand } from './workflow-command.ts'
 
 export type ScannedItem =
@@ -32,13 +33,13 @@ export function createOutputScanner(): OutputScanner {
 }
 
 /** A longer line is plain output, whatever it starts with. */
-export const COMMAND_LINE_BYTES_MAX = 64 * 1024
+export const COMMAND_LINE_BYTES_MAX: number = 64 * 1024
 
 const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
 const HASH = 0x23
-const NEEDLES = { colons: Buffer.from('::'), hashes: Buffer.from('##['), lf: LF, cr: CR } as const
+const NEEDLES = { colons: copyOf('::'), hashes: copyOf('##['), lf: LF, cr: CR } as const
 const STOP_TOKEN = /^[!-~]{1,256}$/
 /** Enough of a line to tell whether it names a command or the stop token. */
 const HEAD_BYTES_MAX = 512
@@ -52,11 +53,11 @@ class StreamingScanner implements OutputScanner {
   #echo = false
   #stopToken: string | null = null
   /** The start of a line that may become a command; allocated once, when first needed. */
-  #held: Buffer | null = null
+  #held: ByteBuffer | null = null
   #heldBytes = 0
 
   push(chunk: Uint8Array): readonly ScannedItem[] {
-    const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    const view = viewOf(chunk)
     const items: ScannedItem[] = []
     this.#scan(view, this.#heldBytes > 0 ? this.#continueHeld(view, items) : 0, items)
     return items
@@ -70,7 +71,7 @@ class StreamingScanner implements OutputScanner {
   }
 
   /** Completes the held line from the chunk; returns how many of the chunk's bytes belong to it. */
-  #continueHeld(view: Buffer, items: ScannedItem[]): number {
+  #continueHeld(view: ByteBuffer, items: ScannedItem[]): number {
     if (view.length === 0) return 0
     if (this.#held?.[this.#heldBytes - 1] === CR) {
       const length = view[0] === LF ? 1 : 0
@@ -90,7 +91,7 @@ class StreamingScanner implements OutputScanner {
     return length
   }
 
-  #scan(view: Buffer, start: number, items: ScannedItem[]): void {
+  #scan(view: ByteBuffer, start: number, items: ScannedItem[]): void {
     if (start >= view.length) return
     const lines = new LineFinder(view, start, this.#blank)
     let from = start
@@ -116,12 +117,12 @@ class StreamingScanner implements OutputScanner {
     this.#blank = isLineStart(view, view.length, start, this.#blank)
   }
 
-  #mayHold(view: Buffer, at: number): boolean {
+  #mayHold(view: ByteBuffer, at: number): boolean {
     return view.length - at <= COMMAND_LINE_BYTES_MAX && this.#couldBeCommand(view.subarray(at))
   }
 
   /** Parses a whole line and takes over what it changes here; null when it is plain output. */
-  #command(line: Buffer, length: number): ScannedItem | null {
+  #command(line: ByteBuffer, length: number): ScannedItem | null {
     if (length > COMMAND_LINE_BYTES_MAX) return null
     const text = line.toString('utf8').replace(/\r?\n$|\r$/, '')
     if (this.#stopToken !== null) {
@@ -140,7 +141,7 @@ class StreamingScanner implements OutputScanner {
   }
 
   /** Whether more bytes could make a command (or the end of a stop) of this start of a line. */
-  #couldBeCommand(start: Buffer): boolean {
+  #couldBeCommand(start: ByteBuffer): boolean {
     const text = start.toString('latin1', 0, Math.min(start.length, HEAD_BYTES_MAX))
     if (this.#stopToken !== null) return `::${this.#stopToken}::`.startsWith(text) || text.startsWith(`::${this.#stopToken}::`)
     const introducer = text.startsWith('#') ? '##[' : '::'
@@ -149,19 +150,19 @@ class StreamingScanner implements OutputScanner {
     return rest.length > 0 ? isCommandName(name) : COMMAND_NAMES.some((known) => known.startsWith(name))
   }
 
-  #hold(bytes: Buffer): void {
-    this.#held ??= Buffer.allocUnsafe(COMMAND_LINE_BYTES_MAX + 1)
-    bytes.copy(this.#held, this.#heldBytes)
+  #hold(bytes: ByteBuffer): void {
+    this.#held ??= allocate(COMMAND_LINE_BYTES_MAX + 1)
+    this.#held.set(bytes, this.#heldBytes)
     this.#heldBytes += bytes.length
   }
 
-  #heldView(): Buffer {
-    return this.#held?.subarray(0, this.#heldBytes) ?? Buffer.alloc(0)
+  #heldView(): ByteBuffer {
+    return this.#held?.subarray(0, this.#heldBytes) ?? allocate(0)
   }
 
   /** A copy, because the buffer is used again. */
-  #takeHeld(): Buffer {
-    const line = Buffer.from(this.#heldView())
+  #takeHeld(): ByteBuffer {
+    const line = copyOf(this.#heldView())
     this.#heldBytes = 0
     return line
   }
@@ -183,13 +184,13 @@ class StreamingScanner implements OutputScanner {
  * goes over them once, as questions only move forward: a chunk made to be slow stays linear.
  */
 class LineFinder {
-  readonly #view: Buffer
+  readonly #view: ByteBuffer
   readonly #start: number
   readonly #blank: boolean
   readonly #found = { colons: -1, hashes: -1, lf: -1, cr: -1 }
 
   /** `blank`: whether only blanks stand in the line before `start`. */
-  constructor(view: Buffer, start: number, blank: boolean) {
+  constructor(view: ByteBuffer, start: number, blank: boolean) {
     this.#view = view
     this.#start = start
     this.#blank = blank
@@ -238,7 +239,7 @@ class LineFinder {
 }
 
 /** Whether only blanks stand between the last line end (or the chunk's start) and `at`. */
-function isLineStart(view: Buffer, at: number, start: number, blankBefore: boolean): boolean {
+function isLineStart(view: ByteBuffer, at: number, start: number, blankBefore: boolean): boolean {
   for (let index = at - 1; index >= start; index -= 1) {
     const byte = view[index]
     if (byte === LF || byte === CR) return true
@@ -247,7 +248,7 @@ function isLineStart(view: Buffer, at: number, start: number, blankBefore: boole
   return blankBefore
 }
 
-function emit(items: ScannedItem[], view: Buffer, from: number, to: number): void {
+function emit(items: ScannedItem[], view: ByteBuffer, from: number, to: number): void {
   if (to > from) items.push({ kind: 'output', bytes: view.subarray(from, to) })
 }
 
