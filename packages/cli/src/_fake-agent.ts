@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Agent, DoctorReport, ExecOptions, RunDocument, RunObserver, RunOptions, RunPreview } from '@sallyport/agent'
+import type { EventEnvelope } from '@sallyport/core'
+
+type Entry =
+  | { readonly event: string; readonly job?: string; readonly step?: string; readonly data?: Record<string, unknown> }
+  | { readonly output: string; readonly job: string; readonly step: string }
+  | { readonly sleepMs: number }
+
+/** A run with one job that passes, one that fails at its second step and one that is skipped. */
+export const SCRIPT: readonly Entry[] = [
+  { event: 'run.started', data: { workflows: ['ci.yml'] } },
+  { event: 'run.notice', data: { message: 'permissions have no effect here' } },
+  ...['build', 'test (20)', 'deploy'].map((job) => ({ event: 'job.queued', job, data: { name: job } })),
+  ...['build', 'test (20)'].flatMap((job) => [
+    { event: 'job.preparing', job, data: { name: job, image: 'host (Debian 12)' } },
+    { sleepMs: 300 },
+    { event: 'job.prepared', job, data: { isolation: 'oci', prepareMs: 40, selfCheckMs: 5, passed: 26, failed: [] } },
+    { event: 'step.started', job, step: '1', data: { name: 'Check out', number: 1, secrets: [] } },
+  ]),
+  { sleepMs: 400 },
+  { output: 'fetching\n', job: 'build', step: '1' },
+  { event: 'step.finished', job: 'build', step: '1', data: { name: 'Check out', outcome: 'success', conclusion: 'success', exitCode: 0, durationMs: 400, message: null } },
+  { event: 'step.finished', job: 'test (20)', step: '1', data: { name: 'Check out', outcome: 'success', conclusion: 'success', exitCode: 0, durationMs: 410, message: null } },
+  { event: 'step.started', job: 'test (20)', step: '2', data: { name: 'Run tests', number: 2, secrets: ['TOKEN'] } },
+  { output: '::group::Install\n', job: 'test (20)', step: '2' },
+  ...Array.from({ length: 30 }, (_, index) => ({ output: `ok ${index + 1}\n`, job: 'test (20)', step: '2' })),
+  { output: '::endgroup::\n\x1b]0;owned\x07\x1b[31mnot ok\x1b[0m\x1b[2J \u202eevil\u202c\roverwritten\n', job: 'test (20)', step: '2' },
+  { sleepMs: 600 },
+  { event: 'job.finished', job: 'build', data: { name: 'build', conclusion: 'success', durationMs: 900, outputs: {}, message: null } },
+  { output: 'last line without newline', job: 'test (20)', step: '2' },
+  { event: 'limit.hit', job: 'test (20)', step: '2', data: { limit: 'pids', detail: '512 processes' } },
+  { event: 'step.finished', job: 'test (20)', step: '2', data: { name: 'Run tests', outcome: 'failure', conclusion: 'failure', exitCode: 3, durationMs: 1500, message: 'exit code 3' } },
+  { event: 'step.skipped', job: 'test (20)', step: '3', data: { name: 'Publish', number: 3, reason: 'an earlier step failed' } },
+  { event: 'job.finished', job: 'test (20)', data: { name: 'test (20)', conclusion: 'failure', durationMs: 2100, outputs: {}, message: null } },
+  { event: 'job.skipped', job: 'deploy', data: { name: 'deploy', reason: 'test did not succeed' } },
+  { event: 'run.finished', data: { conclusion: 'failure', durationMs: 2500 } },
+]
+
+export const DOCUMENT: RunDocument = {
+  id: '20261122-201501-ab12cd',
+  conclusion: 'failure',
+  exitCode: 1,
+  startedAt: '2026-11-22T20:15:01.000Z',
+  durationMs: 2500,
+  workflows: ['ci.yml'],
+  jobs: [
+    {
+      id: 'build', key: 'build', name: 'build', matrix: null, conclusion: 'success', durationMs: 900, outputs: {}, image: 'host (Debian 12)', isolation: 'oci (runc 1.1.5)',
+      selfCheck: { passed: 26, failed: [] }, steps: [{ id: '1', name: 'Check out', outcome: 'success', conclusion: 'success', durationMs: 400 }],
+    },
+    {
+      id: 'test', key: 'test (20)', name: 'test (20)', matrix: { node: 20 }, conclusion: 'failure', durationMs: 2100, outputs: {}, image: 'host (Debian 12)', isolation: 'oci (runc 1.1.5)',
+      selfCheck: { passed: 26, failed: [] },
+      steps: [
+        { id: '1', name: 'Check out', outcome: 'success', conclusion: 'success', durationMs: 410 },
+        { id: '2', name: 'Run tests\x1b[2J', outcome: 'failure', conclusion: 'failure', durationMs: 1500 },
+        { id: '3', name: 'Publish', outcome: 'skipped', conclusion: 'skipped', durationMs: 0 },
+      ],
+    },
+    { id: 'deploy', key: 'deploy', name: 'deploy', matrix: null, conclusion: 'skipped', durationMs: 0, outputs: {}, image: null, isolation: null, selfCheck: null, steps: [] },
+  ],
+  doors: { used: [], refused: [{ job: 'test (20)', step: '2', target: '203.0.113.9:443', reason: 'no rule names it', rule: null }] },
+  secrets: [{ name: 'TOKEN', job: 'test (20)', step: '2', delivery: 'env' }],
+  policy: [],
+  findings: [],
+  refusals: [{ job: 'test (20)', step: '2', what: 'pids', detail: '512 processes' }],
+  error: null,
+  log: { origin: '', first: 1, last: 30, size: 30 },
+}
+
+export const PREVIEW: RunPreview = {
+  workflows: [
+    {
+      file: '.github/workflows/ci.yml', name: 'CI', triggers: ['push'], triggered: true, reason: null, notices: ['permissions have no effect here'],
+      jobs: [
+        { id: 'build', name: 'build', needs: [], matrix: [{}], runsOn: 'ubuntu-24.04', image: 'host (Debian 12)', steps: [{ name: 'Check out', kind: 'checkout', secrets: [] }] },
+        {
+          id: 'test', name: 'Test', needs: ['build'], matrix: [{ node: 20 }, { node: 24 }], runsOn: 'ubuntu-24.04', image: 'host (Debian 12)',
+          steps: [{ name: 'Run tests', kind: 'run', secrets: ['TOKEN'] }],
+        },
+      ],
+    },
+    { file: '.github/workflows/release.yml', name: 'Release', triggers: ['release'], triggered: false, reason: 'the event is push', notices: [], jobs: [] },
+  ],
+}
+
+export const REPORT: DoctorReport = {
+  host: { os: 'Debian GNU/Linux 12', kernel: '6.1.0', arch: 'x64', cgroup: 'v2', node: '24.21.0' },
+  checks: [
+    { name: 'user namespaces', ok: true, required: true, found: 'enabled', fix: null },
+    { name: 'Landlock', ok: false, required: false, found: 'ABI 1', fix: 'use kernel 6.2 or later' },
+  ],
+  drivers: [
+    { driver: 'runc', version: '1.1.5', usable: true, reason: null, hint: null },
+    { driver: 'crun', version: null, usable: false, reason: 'not installed', hint: 'apt-get install crun' },
+  ],
+  guarantees: [{ guarantee: 'network-none', holds: true, evidence: 'connect: ENETUNREACH' }],
+}
+
+export interface FakeAgent extends Agent {
+  /** Options of every call, by method. */
+  readonly calls: { run: RunOptions[]; preview: RunOptions[]; exec: ExecOptions[]; doctor: string[] }
+}
+
+/** Plays {@link SCRIPT}; with `pace` 0 at once. */
+export function createFakeAgent(overrides: Partial<Agent> = {}, pace = 0): FakeAgent {
+  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [] }
+  return {
+    calls,
+    run: async (options, observer) => {
+      calls.run.push(options)
+      if (overrides.run !== undefined) return overrides.run(options, observer)
+      await play(observer, pace, options.interrupt.hard)
+      return options.interrupt.soft.aborted ? { ...DOCUMENT, conclusion: 'cancelled', exitCode: 130 } : DOCUMENT
+    },
+    preview: async (options) => {
+      calls.preview.push(options)
+      return PREVIEW
+    },
+    exec: async (options, observer) => {
+      calls.exec.push(options)
+      if (overrides.exec !== undefined) return overrides.exec(options, observer)
+      observer.output('exec', '1', Buffer.from('hello\x1b[2J\n'))
+      return { id: DOCUMENT.id, exitCode: 7, error: null, kept: 0, dropped: 2, refusals: [], durationMs: 10 }
+    },
+    doctor: async (directory) => {
+      calls.doctor.push(directory)
+      return overrides.doctor === undefined ? REPORT : overrides.doctor(directory)
+    },
+  }
+}
+
+async function play(observer: RunObserver, pace: number, hard: AbortSignal): Promise<void> {
+  let seq = 0
+  const start = Date.UTC(2026, 10, 22, 20, 15, 1)
+  for (const entry of SCRIPT) {
+    if ('sleepMs' in entry) {
+      if (pace > 0 && !hard.aborted) await sleep(entry.sleepMs * pace, undefined, { signal: hard }).catch(() => {})
+    } else if ('output' in entry) observer.output(entry.job, entry.step, Buffer.from(entry.output))
+    else {
+      seq += 1
+      const { event: type, job, step, data = {} } = entry
+      const at = new Date(pace > 0 ? Date.now() : start + seq * 100).toISOString()
+      const envelope = { seq, run: DOCUMENT.id, at, type, data, ...(job !== undefined && { job }), ...(step !== undefined && { step }) }
+      observer.event(envelope satisfies EventEnvelope)
+    }
+  }
+}

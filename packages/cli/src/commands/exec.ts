@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import { isAbsolute, normalize } from 'node:path'
+import type { ExecOptions, ExecResult, IsolationKind, RunObserver } from '@sallyport/agent'
+import { ExitCode } from '@sallyport/core'
+import type { Command } from 'commander'
+import type { Context } from '../context.ts'
+import { createInterrupt, type Interrupt } from '../interrupt.ts'
+import { parseEnv } from '../options/key-value.ts'
+import { parseLimits } from '../options/limits.ts'
+import { readSecrets, type SecretOptions } from '../options/secrets.ts'
+import { addLaterOptions, addSandboxOptions, collect, stateDirectoryOf } from '../options/shared.ts'
+import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
+import type { Sink } from '../terminal/sink.ts'
+import { UsageError } from '../usage-error.ts'
+
+const EXAMPLES = `
+Examples:
+  sallyport exec -- npm test
+  sallyport exec --write dist -- npm run build     keeps what the command changed in dist, drops the rest
+  sallyport exec --limit memory=512MiB --limit time=2m -- ./configure
+  sallyport exec --secret NPM_TOKEN -- ./publish.sh
+  In a step of any CI:   shell: sallyport exec -- bash -e {0}
+
+The command works on a copy of the current directory. Its output goes to stdout (to stderr with --json, which
+prints the result to stdout). The exit code is the command's own; 125 means that Sallyport gives the reason.`
+
+interface ExecFlags extends SecretOptions {
+  readonly write: readonly string[]
+  readonly env: readonly string[]
+  readonly limit: readonly string[]
+  readonly isolation: IsolationKind
+  readonly json?: true
+  readonly state?: string
+}
+
+export function registerExec(program: Command, context: Context): void {
+  const command = program
+    .command('exec')
+    .description('Run one command in a sandbox, in a copy of the current directory.')
+    .usage('[options] -- COMMAND...')
+    .argument('<command...>', 'the command and its arguments')
+    .passThroughOptions()
+    .option('--write <path>', 'keep what the command changes there; may be repeated', collect, [])
+    .option('--json', 'the result as one JSON document on stdout')
+  addSandboxOptions(command)
+  addLaterOptions(command, ['--image', '--allow', '--egress', '--resolve'])
+  command.addHelpText('after', EXAMPLES).action((argv: string[], flags: ExecFlags) => exec(argv, flags, context))
+}
+
+async function exec(argv: readonly string[], flags: ExecFlags, context: Context): Promise<void> {
+  const { stdout, stderr, config } = context
+  using interrupt = createInterrupt(context.signals, (line) => stderr.write(`${line}\n`))
+  const options = readOptions(argv, flags, context, interrupt)
+  const agent = await context.loadAgent()
+  const printer = createPrinter(flags.json === true ? stderr : stdout, config.allowsColor)
+  context.onStdoutClosed = interrupt.kill // As SIGPIPE ends a command whose reader is gone.
+  try {
+    const result = await agent.exec(options, printer.observer)
+    printer.end()
+    context.exitCode = interrupt.isRequested && result.error !== null ? ExitCode.interrupted : result.exitCode
+    if (flags.json === true) stdout.write(`${JSON.stringify(result)}\n`)
+    printNotes(result, stderr)
+  } finally {
+    context.onStdoutClosed = null
+  }
+}
+
+function readOptions(argv: readonly string[], flags: ExecFlags, context: Context, interrupt: Interrupt): ExecOptions {
+  return {
+    stateDirectory: stateDirectoryOf(flags, context.config.stateDirectory),
+    directory: context.workingDirectory,
+    argv,
+    env: parseEnv('--env', flags.env),
+    write: flags.write.map(parseWritePath),
+    limits: parseLimits(flags.limit),
+    secrets: readSecrets(flags, context.secrets),
+    isolation: flags.isolation,
+    interrupt,
+  }
+}
+
+function parseWritePath(text: string): string {
+  const path = normalize(text).replace(/\/+$/, '')
+  const leaves = isAbsolute(path) || path === '..' || path.startsWith('../')
+  if (text !== '' && !leaves) return path
+  throw new UsageError('USAGE', `--write: "${text}" is not inside of the current directory`, { hint: 'Write a path relative to it, e.g. --write dist' })
+}
+
+/** Bytes pass as they are, except to a terminal, which would obey them. */
+function createPrinter(sink: Sink, keepsColor: boolean): { observer: RunObserver; end: () => void } {
+  const event = (): void => {}
+  if (!sink.isTerminal) return { observer: { event, output: (_job, _step, bytes) => sink.write(bytes) }, end: () => {} }
+  const decoder = new TextDecoder()
+  const sanitizer = new Sanitizer(keepsColor)
+  const output: RunObserver['output'] = (_job, _step, bytes) => sink.write(sanitizer.write(decoder.decode(bytes, { stream: true })))
+  return { observer: { event, output }, end: () => sink.write(sanitizer.write(decoder.decode()) + sanitizer.end()) }
+}
+
+function printNotes({ error, refusals, kept, dropped, id }: ExecResult, stderr: Sink): void {
+  const notes = refusals.map(({ what, detail }) => `refused: ${oneLine(what)}: ${oneLine(detail)}`)
+  if (kept > 0) notes.push(`${kept} changed file${kept === 1 ? '' : 's'} kept`)
+  if (dropped > 0) notes.push(`${dropped} changed file${dropped === 1 ? '' : 's'} dropped; --write PATH keeps what changes there`)
+  if (refusals.length > 0) notes.push(`record: sallyport runs show ${oneLine(id)}`)
+  if (error !== null) {
+    notes.push(`error[${oneLine(error.code)}]: ${oneLine(error.message, 4000)}`)
+    if (error.hint !== null) notes.push(`  ${oneLine(error.hint, 4000)}`)
+  }
+  for (const note of notes) stderr.write(note.startsWith('  ') ? `${note}\n` : `sallyport: ${note}\n`)
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ExitCode } from '@sallyport/core'
+import { Command, CommanderError } from 'commander'
+import type { Context } from './context.ts'
+import { nearest } from './options/nearest.ts'
+import { exitCodeOf, reportError } from './report-error.ts'
+import { UsageError } from './usage-error.ts'
+import { VERSION } from './version.ts'
+
+type Register = (program: Command, context: Context) => void
+
+/** One file a command, loaded when it is called. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  run: async () => (await import('./commands/run.ts')).registerRun,
+  exec: async () => (await import('./commands/exec.ts')).registerExec,
+  doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  runs: async () => (await import('./commands/runs.ts')).registerRuns,
+  redact: async () => (await import('./commands/redact.ts')).registerRedact,
+  expr: async () => (await import('./commands/expr.ts')).registerExpr,
+}
+
+const EXAMPLES = `
+Examples:
+  sallyport run                              run the workflows that a push triggers, each job in a sandbox
+  sallyport run ci.yml --job test            one job and what it needs
+  sallyport exec -- npm test                 one command in the same box, on a copy of this directory
+  sallyport doctor                           what this machine can enforce
+
+Exit codes: 0 success, 1 a job failed, 2 bad usage or invalid file, 3 refused, 5 a guarantee cannot be given here,
+6 Sallyport itself failed, 130 interrupted. exec: the command's own code, 125 for reasons of Sallyport's own.`
+
+/** Runs one command line; sets `context.exitCode` and throws nothing. */
+export async function runProgram(argv: readonly string[], context: Context): Promise<void> {
+  const word = argv.find((argument) => !argument.startsWith('-'))
+  try {
+    const program = createProgram(context)
+    await register(program, word, context)
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    const cause = error instanceof CommanderError ? usageErrorOf(error) : error
+    if (cause === null) return
+    reportError(cause, context, asksForJson(argv))
+    context.exitCode = word === 'exec' ? ExitCode.execRefused : exitCodeOf(cause)
+  }
+}
+
+async function register(program: Command, word: string | undefined, context: Context): Promise<void> {
+  const load = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
+  if (load !== undefined) return (await load())(program, context)
+  if (word !== undefined && word !== 'help') refuseCommand(word)
+  for (const loadNext of Object.values(COMMANDS)) (await loadNext())(program, context)
+}
+
+function refuseCommand(word: string): never {
+  const names = Object.keys(COMMANDS)
+  const near = nearest(word, names)
+  const list = `The commands are ${names.join(', ')}`
+  throw new UsageError('USAGE', `Unknown command "${word}"`, { hint: near === null ? list : `Did you mean "${near}"? ${list}` })
+}
+
+function createProgram({ stdout, stderr, config }: Context): Command {
+  return new Command('sallyport')
+    .description('Runs CI jobs so that a hostile job gains nothing.')
+    .usage('COMMAND [options]')
+    .version(VERSION, '--version', 'print the version')
+    .helpOption('--help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: () => {}, // Printed by reportError, in our own form.
+      getOutHelpWidth: () => Math.min(120, stdout.columns),
+      getErrHelpWidth: () => Math.min(120, stderr.columns),
+      getOutHasColors: () => stdout.isTerminal && config.allowsColor,
+      getErrHasColors: () => stderr.isTerminal && config.allowsColor,
+    })
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText('after', EXAMPLES)
+}
+
+/** Null for `--help` and `--version`, which are no errors. */
+function usageErrorOf(error: CommanderError): UsageError | null {
+  if (error.exitCode === 0) return null
+  if (error.code === 'commander.help') return new UsageError('USAGE', 'No command was given', { hint: 'The help is above' })
+  const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
+  const hint = rest.join(' ').replace(/^\((.*)\)$/, '$1') || 'See sallyport --help'
+  return new UsageError('USAGE', message, { hint })
+}
+
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return argv.slice(0, end === -1 ? argv.length : end).includes('--json')
+}

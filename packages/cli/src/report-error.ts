@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { resolve } from 'node:path'
+import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
+import type { Problem } from '@sallyport/workflow'
+import type { Context } from './context.ts'
+import { readInputFile } from './options/input-file.ts'
+import { oneLine } from './terminal/sanitize.ts'
+import { createStyle, type Style } from './terminal/style.ts'
+
+const EXCERPT_BYTES_MAX = 2 ** 20
+const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
+  UsageError: ExitCode.badInput,
+  WorkflowError: ExitCode.badInput,
+  RUN_NOT_FOUND: ExitCode.badInput,
+  RUN_AMBIGUOUS: ExitCode.badInput,
+  SANDBOX_UNSUPPORTED: ExitCode.guaranteeMissing,
+}
+
+/** Prints what was thrown for a person on stderr, and with `--json` for a program on stdout. */
+export function reportError(thrown: unknown, context: Context, asJson: boolean): void {
+  const { stdout, stderr, config } = context
+  const style = createStyle(stderr.isTerminal && config.allowsColor)
+  stderr.write(problemsOf(thrown)?.map((problem) => renderProblem(problem, context.workingDirectory, style)).join('') ?? '')
+  stderr.write(renderError(thrown, style))
+  if (config.isDebug && thrown instanceof Error) stderr.write(`${thrown.stack}\n`)
+  if (asJson) stdout.write(`${JSON.stringify({ error: describeError(thrown) })}\n`)
+}
+
+/** An error can say its own exit code; the rest stands in the table, and what nobody foresaw is internal. */
+export function exitCodeOf(thrown: unknown): number {
+  if (!(thrown instanceof SallyportError)) return ExitCode.internal
+  const own = 'exitCode' in thrown ? thrown.exitCode : undefined
+  if (Object.values<unknown>(ExitCode).includes(own)) return own as ExitCode
+  return EXIT_CODES[thrown.name] ?? EXIT_CODES[thrown.code] ?? ExitCode.internal
+}
+
+function describeError(thrown: unknown): Readonly<Record<string, unknown>> {
+  if (!(thrown instanceof SallyportError)) return { code: 'INTERNAL', message: messageOf(thrown), hint: null }
+  const { code, message, hint, details } = thrown
+  return { code, message, hint: hint ?? null, details }
+}
+
+function renderError(thrown: unknown, style: Style): string {
+  const { code, message, hint } = describeError(thrown) as { code: string; message: string; hint: string | null }
+  const problems = problemsOf(thrown)
+  const text = problems === null ? oneLine(message, 4000) : `${problems.length} problem${problems.length === 1 ? '' : 's'}, nothing was started`
+  const second = hint ?? (code === 'INTERNAL' ? 'This is a fault of Sallyport; SALLYPORT_DEBUG=1 prints where it happened' : null)
+  return `sallyport: ${style.bad(`error[${code}]`)}: ${text}\n${second === null ? '' : `  ${oneLine(second, 4000)}\n`}`
+}
+
+function problemsOf(thrown: unknown): readonly Problem[] | null {
+  return thrown instanceof SallyportError && thrown.name === 'WorkflowError' ? ((thrown as SallyportError & { problems: readonly Problem[] }).problems ?? null) : null
+}
+
+/** As compilers do: where, what, the line itself with a mark below, what would be right. */
+function renderProblem({ at, message, suggestion, kind }: Problem, directory: string, style: Style): string {
+  const label = kind === 'unsupported' ? 'not supported' : 'error'
+  const head = `${style.bold(`${oneLine(at.file)}:${at.line}:${at.column}:`)} ${style.bad(label)}: ${oneLine(message, 1000)}\n`
+  const help = suggestion === null ? '' : `  ${oneLine(suggestion, 1000)}\n`
+  return head + renderExcerpt(resolve(directory, at.file), at.line, at.column, style) + help
+}
+
+function renderExcerpt(path: string, line: number, column: number, style: Style): string {
+  const source = readLine(path, line)
+  if (source === null) return ''
+  const gutter = String(line).padStart(5)
+  const before = oneLine(source.slice(0, Math.max(0, column - 1)))
+  return `${style.dim(`${gutter} │`)} ${oneLine(source)}\n${style.dim(`${' '.repeat(5)} │`)} ${' '.repeat(before.length)}${style.bad('^')}\n`
+}
+
+function readLine(path: string, line: number): string | null {
+  try {
+    return readInputFile(path, { option: 'the excerpt', bytesMax: EXCERPT_BYTES_MAX }).split(/\r?\n/)[line - 1] ?? null
+  } catch {
+    return null // The problem is reported without its line, e.g. for a file of a job's workspace.
+  }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { JobDocument, RunDocument } from '@sallyport/agent'
+import { formatDuration } from '@sallyport/core'
+import { oneLine } from './sanitize.ts'
+import { type Style, signOf } from './style.ts'
+import { renderTable } from './table.ts'
+
+const REFUSALS_SHOWN = 20
+
+/** What a run did, what was refused, who got which secret, where the record is. */
+export function renderSummary(document: RunDocument, style: Style, options: { readonly steps: boolean }): string {
+  const sections = [
+    renderHead(document, style),
+    document.jobs.map((job) => renderJob(job, style, options.steps)).join(''),
+    renderRefusals(document, style),
+    renderSecrets(document, style),
+    renderError(document, style),
+    `Record: sallyport runs show ${oneLine(document.id)}\n`,
+  ]
+  return sections.filter((section) => section !== '').join('\n')
+}
+
+function renderHead({ conclusion, jobs, durationMs }: RunDocument, style: Style): string {
+  const paint = conclusion === 'success' ? style.good : conclusion === 'failure' ? style.bad : style.warn
+  return `${paint(oneLine(conclusion))}: ${countOf(jobs.length, 'job')} in ${formatDuration(durationMs)}\n`
+}
+
+function renderJob(job: JobDocument, style: Style, withSteps: boolean): string {
+  const failed = job.steps.filter(({ conclusion }) => conclusion === 'failure').map(({ name }) => `failed at "${oneLine(name)}"`)
+  const proven = job.selfCheck === null ? [] : [`${countOf(job.selfCheck.passed, 'guarantee')} proven`]
+  const broken = (job.selfCheck?.failed ?? []).map((name) => `guarantee "${oneLine(name)}" does not hold`)
+  const facts = [job.image, job.isolation].filter((fact) => fact !== null).map((fact) => oneLine(fact))
+  const counts = job.steps.length === 0 ? [] : [countOf(job.steps.length, 'step')]
+  const detail = [...counts, ...facts, ...proven, ...broken, ...failed].join(', ')
+  const time = job.conclusion === 'skipped' ? 'skipped' : formatDuration(job.durationMs)
+  const head = `${signOf(job.conclusion, style)} ${style.bold(oneLine(job.name))} ${style.dim(time)}${detail === '' ? '' : `  ${detail}`}\n`
+  if (!withSteps) return head
+  const steps = job.steps.map((step) => [
+    `  ${signOf(step.conclusion, style)} ${oneLine(step.name)}`,
+    step.conclusion === 'skipped' ? 'skipped' : formatDuration(step.durationMs),
+    step.outcome === step.conclusion ? '' : `${step.outcome}, continued`,
+  ])
+  return head + renderTable(steps)
+}
+
+function renderRefusals({ refusals, doors }: RunDocument, style: Style): string {
+  const rows = [
+    ...refusals.map(({ job, step, what, detail }) => [where(job, step), oneLine(what), oneLine(detail)]),
+    ...doors.refused.map(({ job, step, target, reason }) => [where(job, step), oneLine(target), oneLine(reason)]),
+  ].map(([place, what, detail]) => [`  ${place}`, what ?? '', detail ?? ''])
+  if (rows.length === 0) return ''
+  const more = rows.length > REFUSALS_SHOWN ? `  … ${rows.length - REFUSALS_SHOWN} more in the record\n` : ''
+  return `${style.bold('Refused')}\n${renderTable(rows.slice(0, REFUSALS_SHOWN))}${more}`
+}
+
+/** Names only: a value never reaches this process's output. */
+function renderSecrets({ secrets }: RunDocument, style: Style): string {
+  if (secrets.length === 0) return ''
+  const rows = secrets.map(({ name, job, step, delivery }) => [`  ${oneLine(name)}`, where(job, step), oneLine(delivery)])
+  return `${style.bold('Secrets delivered')}\n${renderTable(rows)}`
+}
+
+function renderError({ error }: RunDocument, style: Style): string {
+  if (error === null) return ''
+  const hint = error.hint === null ? '' : `  ${oneLine(error.hint, 1000)}\n`
+  return `${style.bad(`error[${oneLine(error.code)}]`)}: ${oneLine(error.message, 1000)}\n${hint}`
+}
+
+function where(job: string, step: string | null): string {
+  return step === null ? oneLine(job) : `${oneLine(job)} | ${oneLine(step)}`
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
