@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { JOB_PROFILE } from './profile.ts'
+import { refusals } from './refusals.ts'
+import { resolveProfile, SYSCALLS } from './resolve.ts'
+
+const ARCHITECTURES = ['x64', 'arm64'] as const
+
+describe('the job profile', () => {
+  it('decides about every known call of both architectures', () => {
+    for (const architecture of ARCHITECTURES) {
+      const decided = resolveProfile(JOB_PROFILE, architecture)
+      assert.deepEqual(
+        Object.keys(SYSCALLS[architecture]).filter((name) => !decided.has(name)),
+        [],
+      )
+    }
+  })
+
+  it('never allows what reaches other processes, mounts, namespaces or the kernel itself', () => {
+    const dangerous = `ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp mount umount2 pivot_root fsopen fsconfig fsmount fspick
+      move_mount open_tree mount_setattr unshare setns clone3 bpf perf_event_open userfaultfd keyctl add_key request_key io_uring_setup
+      io_uring_enter io_uring_register open_by_handle_at init_module finit_module delete_module kexec_load kexec_file_load reboot swapon
+      swapoff syslog acct settimeofday clock_settime fanotify_init sethostname setdomainname quotactl vhangup`
+    const decided = resolveProfile(JOB_PROFILE, 'x64')
+    for (const name of dangerous.split(/\s+/)) assert.notEqual(decided.get(name) ?? 'allow', 'allow', name)
+  })
+
+  it('gives a reason for every group', () => {
+    for (const { why, calls } of [...JOB_PROFILE.allow, ...JOB_PROFILE.conditional, ...JOB_PROFILE.refuse]) {
+      assert.match(why, /^[A-Z].+\.$/, calls.join())
+    }
+  })
+
+  it('lists what it refuses, with the condition where there is one', () => {
+    const list = refusals(JOB_PROFILE)
+    assert.equal(list.find(({ calls }) => calls.includes('mount'))?.when, 'always')
+    assert.equal(list.find(({ calls }) => calls.includes('clone'))?.when, 'any CLONE_NEW* flag')
+    assert.equal(list.length, JOB_PROFILE.refuse.length + JOB_PROFILE.conditional.length)
+  })
+})
+
+describe('the tables of system calls', () => {
+  it('give each number one name', () => {
+    for (const architecture of ARCHITECTURES) {
+      const numbers = Object.values(SYSCALLS[architecture])
+      assert.equal(new Set(numbers).size, numbers.length)
+    }
+  })
+
+  it('agree from 424 on, where both architectures number alike', () => {
+    const recent = (architecture: 'x64' | 'arm64') => Object.entries(SYSCALLS[architecture]).filter(([, number]) => number >= 424)
+    assert.deepEqual(recent('x64'), recent('arm64'))
+    assert.equal(SYSCALLS.x64['mseal'], 462)
+  })
+})
