@@ -31,12 +31,19 @@ interface Verdict {
 function run({ argv }: Check): Promise<Verdict> {
   const startedMs = performance.now()
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...argv], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...argv], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const chunks: Buffer[] = []
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk))
     child.once('error', reject)
     child.once('close', (code) => {
-      resolve({ isFine: code === 0, output: Buffer.concat(chunks).toString('utf8'), seconds: ((performance.now() - startedMs) / 1000).toFixed(1) })
+      resolve({
+        isFine: code === 0,
+        output: Buffer.concat(chunks).toString('utf8'),
+        seconds: ((performance.now() - startedMs) / 1000).toFixed(1),
+      })
     })
   })
 }
@@ -62,5 +69,6 @@ if (unknown !== undefined) {
   process.stderr.write(`check: unknown option "${unknown}"; the only one is --fix\n`)
   process.exit(2)
 }
-if (options.includes('--fix')) spawnSync(process.execPath, [bin('biome'), 'check', '--write', '--reporter=summary'], { cwd: root, stdio: 'inherit' })
+if (options.includes('--fix'))
+  spawnSync(process.execPath, [bin('biome'), 'check', '--write', '--reporter=summary'], { cwd: root, stdio: 'inherit' })
 process.exitCode = (await runAll()) ? 0 : 1

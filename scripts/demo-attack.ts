@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// `make demo-attack`: the same hostile dependency twice, in a plain disposable box that holds only planted targets, and in
+// Sallyport. Ends with 0 only when the plain box let through what it should and Sallyport refused everything.
+import { styleText } from 'node:util'
+import { exampleNamed } from '@sallyport/testkit'
+import { attackInPlainBox, attackInSallyport, makePlant } from './demo/attack-runs.ts'
+import { judge, type Paint, renderTable } from './demo/attack-table.ts'
+import { becomeRoot } from './demo/sallyport.ts'
+
+const say = (text: string): boolean => process.stdout.write(`${text}\n`)
+
+const paint: Paint = {
+  good: (text) => styleText('green', text, { stream: process.stdout }),
+  bad: (text) => styleText('red', text, { stream: process.stdout }),
+}
+
+async function main(): Promise<number> {
+  const plant = makePlant()
+  say('examples/hostile-dependency in a plain box: root as on an ordinary runner, all targets planted, nothing can leave it …')
+  const plain = await attackInPlainBox(plant)
+  say('… and the same in Sallyport …\n')
+  const sallyport = await attackInSallyport(plant)
+
+  const judgements = judge(plain.attempts, sallyport.attempts)
+  say(renderTable(judgements, paint))
+  const faults = judgements.flatMap(({ row, fault }) => (fault === null ? [] : [`${row.id}: ${fault}`]))
+  const expected = exampleNamed('hostile-dependency').exitCode
+  if (sallyport.exitCode !== expected) faults.push(`sallyport run ended with exit code ${sallyport.exitCode}, expected ${expected}`)
+
+  const gained = judgements.filter((judgement) => judgement.plain?.outcome === 'got').length
+  const kept = judgements.filter((judgement) => judgement.sallyport?.outcome === 'refused').length
+  say(`\n${judgements.length} attempts: ${gained} got through in the plain box, ${kept} were refused in Sallyport.`)
+  if (faults.length === 0) return 0
+  say(`\n${faults.map((fault) => paint.bad(`✗ ${fault}`)).join('\n')}`)
+  say(`\nThe log of the plain box:\n${tail(plain.log)}\nThe log in Sallyport:\n${tail(sallyport.log)}`)
+  return 1
+}
+
+/** The log is hostile text: no escape sequence reaches the terminal. */
+function tail(log: string): string {
+  return log.slice(-6000).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '·')
+}
+
+becomeRoot(import.meta.filename)
+process.exitCode = await main()

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { rootPrefix } from '../as-root.ts'
+
+const root = join(import.meta.dirname, '../..')
+
+/** Sandboxes need root: the script starts again as root, or says so and ends. */
+export function becomeRoot(script: string): void {
+  const prefix = rootPrefix()
+  if (prefix?.length === 0) return
+  if (prefix === undefined) {
+    process.stderr.write('demo: sandboxes need root; run as root, or where sudo needs no password\n')
+    process.exit(5)
+  }
+  const [command, ...rest] = [...prefix, process.execPath, '--disable-warning=ExperimentalWarning', script]
+  process.exit(spawnSync(command ?? '', rest, { stdio: 'inherit' }).status ?? 1)
+}
+
+export interface SallyportCall {
+  readonly arguments: readonly string[]
+  readonly directory: string
+  readonly environment: Readonly<Record<string, string>>
+  /** Shown while it runs, or returned. */
+  readonly show: boolean
+  readonly timeoutMs: number
+}
+
+export interface SallyportAnswer {
+  readonly exitCode: number
+  /** Standard output; empty when it was shown. */
+  readonly output: string
+}
+
+export function sallyport(call: SallyportCall): Promise<SallyportAnswer> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(join(root, 'sallyport'), call.arguments, {
+      cwd: call.directory,
+      env: { ...process.env, ...call.environment },
+      stdio: ['ignore', call.show ? 'inherit' : 'pipe', 'inherit'],
+    })
+    const chunks: Buffer[] = []
+    child.stdout?.on('data', (chunk: Buffer) => chunks.push(chunk))
+    // SIGINT lets it clean up after itself.
+    const timer = setTimeout(() => child.kill('SIGINT'), call.timeoutMs)
+    child.on('error', reject)
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      resolve({ exitCode: code ?? 130, output: Buffer.concat(chunks).toString('utf8') })
+    })
+  })
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The architecture as tables. A new entry needs a reason that a reviewer can disagree with.
+import type { UseKind } from './_source-facts.ts'
+
+export interface PackageRule {
+  /** Packages of ours that it may import: arrows go down only. */
+  readonly packages: readonly string[]
+  /** No input or output, no clock, no chance, no environment: then only the modules named here. */
+  readonly isPure: boolean
+  /** Node modules that a pure package may import, each with its reason. Others may import every module that is not banned. */
+  readonly nodeModules?: Readonly<Record<string, string>>
+  /** npm packages that it may import, each with its reason. */
+  readonly npm?: Readonly<Record<string, string>>
+}
+
+export const packageRules: Readonly<Record<string, PackageRule>> = {
+  core: { packages: [], isPure: true },
+  workflow: {
+    packages: ['core'],
+    isPure: true,
+    nodeModules: { 'node:module': 'the parser imports JSON without an import attribute; a load hook adds it' },
+    npm: {
+      '@actions/expressions': 'the official expression language',
+      '@actions/workflow-parser': 'the official parser: schema and positions',
+      yaml: 'anchors and positions that the official parser does not keep; it brings this library itself',
+    },
+  },
+  engine: { packages: ['core', 'workflow'], isPure: true },
+  redaction: { packages: ['core'], isPure: true, nodeModules: { 'node:buffer': 'it works on the bytes of a stream' } },
+  linux: { packages: ['core'], isPure: false, npm: { koffi: 'the only way to libc' } },
+  sandbox: { packages: ['core', 'linux'], isPure: false },
+  store: { packages: ['core', 'linux'], isPure: false },
+  testkit: { packages: ['core', 'linux', 'sandbox'], isPure: false },
+  agent: { packages: ['core', 'workflow', 'engine', 'redaction', 'linux', 'sandbox', 'store'], isPure: false },
+  cli: {
+    packages: ['core', 'workflow', 'engine', 'redaction', 'sandbox', 'store', 'agent'],
+    isPure: false,
+    npm: { commander: 'options and --help' },
+  },
+}
+
+/** What tests may import beyond their package's row. */
+export const testPackages: readonly string[] = ['testkit']
+export const testNpm: Readonly<Record<string, string>> = { 'fast-check': 'properties' }
+
+export interface Ban {
+  readonly reason: string
+  /** Files of `packages/` (tests aside) where it is allowed after all. */
+  readonly except?: RegExp
+}
+
+const sockets: Ban = { reason: 'outbound sockets belong to packages/gate' }
+
+/** Modules that no file of a package may import as a value; tests may. */
+export const bannedModules: Readonly<Record<string, Ban>> = {
+  'node:child_process': { reason: 'only *.spawn.ts may start processes (argv arrays, no shell)', except: /\.spawn\.ts$/ },
+  'node:cluster': { reason: 'processes are started by *.spawn.ts' },
+  'node:dgram': sockets,
+  'node:http': sockets,
+  'node:http2': sockets,
+  'node:https': sockets,
+  'node:inspector': { reason: 'a debugger reads every secret of its process' },
+  'node:net': sockets,
+  'node:test': { reason: 'tests, and the suites of packages/testkit that they call', except: /^packages\/testkit\// },
+  'node:tls': sockets,
+  'node:vm': { reason: 'it is no sandbox' },
+}
+
+/** Things in the code itself; they bind tests too where `inTests` says so. */
+export const bannedUses: Readonly<Record<UseKind, Ban & { readonly inTests: boolean; readonly onlyPure?: boolean }>> = {
+  'process.env': { reason: 'the environment is read once, in config.ts', except: /\/config\.ts$/, inTests: false },
+  'process.exit': {
+    reason: 'it cuts off output and clean-up: set process.exitCode, at the edge',
+    except: /^packages\/cli\/src\/(main|interrupt)\.ts$/,
+    inTests: false,
+  },
+  eval: { reason: 'text never becomes code', inTests: true },
+  'shell: true': { reason: 'argv arrays only: a shell would parse what an attacker chose', inTests: true },
+  'dynamic RegExp': { reason: 'a pattern from input is denial of service or a bypass; write a literal', inTests: false },
+  'dynamic import': { reason: 'only a literal may name the code that is loaded', inTests: false },
+  clock: { reason: 'pure packages are given the time', inTests: false, onlyPure: true },
+  random: { reason: 'pure packages are given chance; ids and keys come from node:crypto', inTests: false, onlyPure: true },
+}
