@@ -32,8 +32,8 @@ const OCI_ARCHITECTURE: Readonly<Record<Architecture, string>> = { x64: 'SCMP_AR
 const EXACT_BITS_MAX = 8
 
 /**
- * The profile for runc and crun, which allows exactly what {@link compileSeccomp} allows. It differs in how it refuses: ENOSYS for calls
- * that the machine's libseccomp does not know (allowed ones too), and for arguments refused under a wide mask; a foreign architecture kills the thread, not the process.
+ * The profile for runc and crun, never weaker than {@link compileSeccomp}. It differs in that a call that the machine's libseccomp does not
+ * know, and arguments that are refused under a wide mask, get ENOSYS, and that a foreign architecture kills the thread, not the process.
  */
 export function toOciSeccomp(profile: SeccompProfile, architecture: Architecture): OciSeccomp {
   const decisions = [...resolveProfile(profile, architecture)]
