@@ -11,7 +11,7 @@ interface Instruction {
 }
 
 /** The kernel's own limit (BPF_MAXINSNS). */
-export const INSTRUCTIONS_MAX = 4096
+const INSTRUCTIONS_MAX = 4096
 const INSTRUCTION_BYTES = 8
 /** A conditional jump has 8 bits for each of its two offsets. */
 const REACH_MAX = 255
