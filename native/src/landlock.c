@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Landlock domain for one step. All processes of a job share one uid, so that only the domain stands between a step and what an
 // earlier step left running. Nothing of the file system is restricted: namespaces and mounts do that.
-#define _GNU_SOURCE 1
 #include "sallyport.h"
 
 #include <errno.h>

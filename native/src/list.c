@@ -4,10 +4,9 @@
 //
 // Frame: u8 type | u32le mode | u64le size | u32le path size | path (raw bytes)
 //   f regular file, d directory (entered: its entries follow), l symlink
-//   o anything else: FIFO, socket, device, and each directory that was not entered (a mount, too deep, unreadable)
-//     or whose path is longer than `read` takes
+//   o anything else: FIFO, socket, device, and each directory that was not entered (a mount, unreadable, too deep, or with a path
+//     so long that its entries' paths might not fit the 4096 bytes that `read` takes)
 // Last frame: E (all of it) or T (MAX entries were reached), the count of entries as size, no path.
-#define _GNU_SOURCE 1
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +27,7 @@ static struct {
 } output;
 
 static uint64_t count, entries_max;
-static char path[PUMP_PATH_MAX + 1 + COMPONENT_MAX + 1];
+static char path[PUMP_PATH_MAX + 1];
 
 static void flush_output(void) {
   if (write_all(1, output.bytes, output.used) != 0) die("write to stdout");
@@ -48,12 +47,11 @@ static void emit(char type, mode_t mode, uint64_t size, size_t path_size) {
 
 // A directory on the same mount that can be read, or -1. Directories never block an open, whatever replaced this one since the stat.
 static int enter_directory(int parent, const char *name, size_t path_size, int depth) {
-  if (depth >= DEPTH_MAX || path_size > PUMP_PATH_MAX) return -1;
+  if (depth >= DEPTH_MAX || path_size + 1 + COMPONENT_MAX > PUMP_PATH_MAX) return -1;
   return open_beneath(parent, name, O_RDONLY | O_DIRECTORY, RESOLVE_NO_XDEV);
 }
 
-static char type_of(mode_t mode, size_t path_size) {
-  if (path_size > PUMP_PATH_MAX) return 'o';
+static char type_of(mode_t mode) {
   if (S_ISREG(mode)) return 'f';
   return S_ISLNK(mode) ? 'l' : 'o';
 }
@@ -73,7 +71,7 @@ static int visit(int parent, const char *name, size_t prefix, int depth) {
   memcpy(path + prefix, name, size);
   size += prefix;
   int fd = S_ISDIR(info.st_mode) ? enter_directory(parent, name, size, depth) : -1;
-  emit(fd >= 0 ? 'd' : type_of(info.st_mode, size), info.st_mode, S_ISDIR(info.st_mode) ? 0 : (uint64_t)info.st_size, size);
+  emit(fd >= 0 ? 'd' : type_of(info.st_mode), info.st_mode, S_ISDIR(info.st_mode) ? 0 : (uint64_t)info.st_size, size);
   if (fd < 0) return 0;
   path[size] = '/';
   return walk(fd, size + 1, depth + 1);

@@ -5,7 +5,6 @@
 // Frame: u8 type | u32le mode | u32le path size | u64le content size | path | content
 //   F file (content: its bytes), D directory (no content), L symlink (content: its target), E the end (all other fields 0)
 // Answer on stdout: `ok FILES BYTES` and exit 0, or `error ERRNO PATH: TEXT` and exit 1.
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

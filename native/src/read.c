@@ -10,7 +10,6 @@
 //   N absent, no regular file, or a symlink somewhere in the path (size 0)
 //   T larger than MAX (size: its size)
 //   X refused (size: the errno)
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A `sudo` that grants nothing: whoever calls it is already the root of the sandbox's user namespace, and no_new_privs keeps it so.
 // It exists because workflow files say `sudo apt-get install`. It understands the flags that build scripts use and refuses the rest.
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Limits that a process can see: open files, core dumps, the disk. The host checks memory, pids and CPU in the cgroup.
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+#include "canary.h"
+
+static void check_limit(const char *guarantee, const char *name, int resource, uint64_t expected) {
+  struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+  int known = getrlimit((__rlimit_resource_t)resource, &limit) == 0;
+  report(guarantee, known && limit.rlim_cur == expected && limit.rlim_max == expected, "%s soft %lld, hard %lld, expected %lld", name,
+         (long long)limit.rlim_cur, (long long)limit.rlim_max, (long long)expected);
+  struct rlimit more = {limit.rlim_cur, limit.rlim_max + 1};
+  if (limit.rlim_max == RLIM_INFINITY) {
+    report(guarantee, 0, "%s is unlimited", name);
+    return;
+  }
+  report_refused(guarantee, name, setrlimit((__rlimit_resource_t)resource, &more));
+}
+
+static void check_disk(const char *path, const struct canary_options *options) {
+  struct statvfs info;
+  if (statvfs(path, &info) != 0) {
+    report("disk-limit", 0, "%s: %s", path, strerror(errno));
+    report("inode-limit", 0, "%s: %s", path, strerror(errno));
+    return;
+  }
+  unsigned long long bytes = (unsigned long long)info.f_blocks * info.f_frsize, inodes = info.f_files;
+  report("disk-limit", bytes > 0 && bytes <= options->disk_bytes, "%s has %llu bytes, limit %llu", path, bytes,
+         (unsigned long long)options->disk_bytes);
+  report("inode-limit", inodes > 0 && inodes <= options->inodes, "%s has %llu inodes, limit %llu", path, inodes,
+         (unsigned long long)options->inodes);
+}
+
+void check_limits(const struct canary_options *options) {
+  check_limit("open-files-limit", "RLIMIT_NOFILE", RLIMIT_NOFILE, options->open_files);
+  check_limit("no-core-dumps", "RLIMIT_CORE", RLIMIT_CORE, 0);
+  for (size_t i = 0; i < options->disk_count; i++) check_disk(options->disks[i], options);
+}
