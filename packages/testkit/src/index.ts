@@ -2,4 +2,5 @@
 export { type Attempt, parseAttempts } from './attempt.ts'
 export { type BoxCgroup, type BoxLimits, createBoxCgroup } from './box-cgroup.ts'
 export { buildAttacks, buildPlainBox } from './compile.spawn.ts'
+export { copyExample, type Example, type ExampleCopy, exampleNamed, readExamples } from './example.spawn.ts'
 export { OUTPUT_BYTES_MAX, type PlainBoxOptions, type PlainBoxResult, runInPlainBox } from './plain-box.spawn.ts'
