@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EdgeMap } from './edge-map.ts'
 import type { IntervalList } from './interval-list.ts'
+import { ENTRY_ENDS_FORM, ENTRY_IS_KNOWN, ENTRY_IS_ROW, ENTRY_IS_SHALLOW, ENTRY_TARGET, RowCache } from './row-cache.ts'
+import { widened } from './widened.ts'
 
 /** A state's `#link` holds the byte that leads to the next state, and these facts. */
 const LINK_BYTE = 0xff
@@ -10,27 +12,19 @@ const HAS_NO_NEXT = 0x200
 const HAS_EDGES = 0x400
 const IS_FORM = 0x800
 
-/** A row's entry: a state, with these facts; 0 is an entry not known yet. */
-const STATE = 0xffffff
-const ENDS_FORM = 1 << 24
-const IS_KNOWN = 1 << 25
-
 const UNRESOLVED = -1
-const ROWS_MAX = 4096
-/** Rows may be thrown away for others only after this many bytes that took the slow way. */
-const ROWS_KEPT_FOR = 1 << 20
-/** With fewer bytes matched than this, jumping ahead is worth a try. */
-const SHALLOW = 3
+/** Bytes that are read again after a jump that failed; more would make jumps dear, fewer rare. */
+const SHALLOW_BYTES = 3
 
 export const STATES_MAX: number = 1 << 24
 
 /**
- * The automaton of Aho and Corasick over all forms, built for adding forms at any time: the trie grows by the new form alone,
- * and failure links are found when a text first leads to a state. Adding a form forgets the links that were
+ * The automaton of Aho and Corasick over all forms, built for adding forms at any time: the trie grows by the new form
+ * alone, and failure links are found when a text first leads to a state. Adding a form forgets the links that were
  * found, at no more than the cost of finding them.
  *
- * A form's states have consecutive numbers, so that following a form costs one comparison a byte; the other edges
- * stand in a map. States at which texts leave their form often get a row, a dense table of their successors.
+ * A form's states have consecutive numbers, so that following a form costs one comparison a byte. The other edges stand in a
+ * map; states that have such edges get a row, a dense table of their successors, when a text leads to them.
  */
 export class Automaton {
   #count = 1
@@ -39,24 +33,17 @@ export class Automaton {
   #depth: Uint16Array = new Uint16Array(1024)
   /** Length of the longest form that ends in a resolved state; 0 when none does. */
   #formLength: Uint16Array = new Uint16Array(1024)
-  #rowOf: Uint16Array = new Uint16Array(1024)
   readonly #edges: EdgeMap = new EdgeMap()
+  readonly #rows: RowCache = new RowCache()
 
   #resolved: Int32Array = new Int32Array(256)
   #resolvedCount = 0
-
-  /** Row 0 means none, row 1 is the root's. */
-  #rows: Int32Array = new Int32Array(64 * 256)
-  readonly #rowOwners: Int32Array = new Int32Array(ROWS_MAX)
-  #rowCount = 2
-  #slowBytes = 0
 
   /** Where the last {@link run} stopped. */
   position = 0
 
   constructor() {
     this.#link[0] = HAS_NO_NEXT | LOOK_CLOSER
-    this.#rowOf[0] = 1
   }
 
   get states(): number {
@@ -64,7 +51,7 @@ export class Automaton {
   }
 
   get bytes(): number {
-    return this.#link.length * 12 + this.#edges.bytes + this.#resolved.byteLength + this.#rows.byteLength + this.#rowOwners.byteLength
+    return this.#link.length * 10 + this.#edges.bytes + this.#rows.bytes + this.#resolved.byteLength
   }
 
   /** Number of bytes of the longest start of a form with which the text so far ends. */
@@ -83,47 +70,77 @@ export class Automaton {
     }
     if (matched === form.length && ((this.#link[state] as number) & IS_FORM) !== 0) return false
     this.#forget()
+    this.#rows.addBytes(form)
     if (matched < form.length) state = this.#append(state, form.subarray(matched))
     this.#link[state] = (this.#link[state] as number) | IS_FORM
     return true
   }
 
   /**
-   * Reads `text` from `start` on in `state`, adds each place where a form ends to `found`, and returns the new state. Stops early, at
-   * {@link position}, where only the last few bytes can be the start of a form, unless `isThorough`.
+   * Reads `text` from `start` on in `from`, adds each place where a form ends to `found`, and returns the new state. Unless
+   * `isThorough`, stops early, at {@link position}, once no form can start where the first one read could have started, and
+   * only the last few bytes are the start of one.
    */
   run(text: Uint8Array, start: number, end: number, from: number, found: IntervalList, isThorough: boolean): number {
+    const origin = Math.max(-1, start - (this.#depth[from] as number))
     const link = this.#link
-    const rowOf = this.#rowOf
+    const fail = this.#fail
     const depth = this.#depth
     const formLength = this.#formLength
-    let rows = this.#rows
+    const { columns, owners, rowOf, widthBits } = this.#rows
+    const notable = isThorough ? ENTRY_ENDS_FORM : ENTRY_ENDS_FORM | ENTRY_IS_SHALLOW
+    let entries = this.#rows.entries
     let state = from
+    let row = rowOf[state] as number
     let position = start
     while (position < end) {
+      if (row === 0) {
+        while (position < end && ((link[state] as number) & (LINK_BYTE | LOOK_CLOSER)) === text[position]) {
+          state += 1
+          position += 1
+        }
+        if (position === end) break
+        row = rowOf[state] as number
+      }
       const byte = text[position] as number
-      position += 1
-      if (((link[state] as number) & (LINK_BYTE | LOOK_CLOSER)) === byte) {
-        state += 1
-        continue
+      let entry = 0
+      if (row !== 0) entry = entries[(row << widthBits) | (columns[byte] as number)] as number
+      else {
+        const next = link[state] as number
+        if ((next & (LINK_BYTE | HAS_NO_NEXT)) === byte && fail[state + 1] !== UNRESOLVED) {
+          // A form ends in the next state, else it had been reached above.
+          state += 1
+          position += 1
+          found.add(position - (formLength[state] as number), position)
+          continue
+        }
+        if ((next & HAS_EDGES) === 0 && (next & (LINK_BYTE | HAS_NO_NEXT)) !== byte) {
+          state = fail[state] as number
+          row = rowOf[state] as number
+          continue
+        }
       }
-      let entry = rows[((rowOf[state] as number) << 8) | byte] as number
       if (entry === 0) {
-        entry = this.#step(state, byte, isThorough)
-        rows = this.#rows
+        entry = this.#step(state, byte)
+        entries = this.#rows.entries
       }
-      state = entry & STATE
-      if ((entry & ENDS_FORM) !== 0) found.add(position - (formLength[state] as number), position)
-      if (isThorough) continue
-      const matched = depth[state] as number
-      if (matched <= SHALLOW && matched <= position) break
+      position += 1
+      row = 0
+      state = entry & ENTRY_TARGET
+      if ((entry & ENTRY_IS_ROW) !== 0) {
+        row = state
+        state = owners[row] as number
+      }
+      if ((entry & notable) === 0) continue
+      if ((entry & ENTRY_ENDS_FORM) !== 0) found.add(position - (formLength[state] as number), position)
+      if (!isThorough && (entry & ENTRY_IS_SHALLOW) !== 0 && position - (depth[state] as number) > origin) break
     }
     this.position = position
     return state
   }
 
-  /** The entry for the state that follows a resolved state on a byte. */
-  #step(from: number, byte: number, isThorough: boolean): number {
+  /** The entry for what follows a resolved state on a byte; kept in the state's row, if it is to have one. */
+  #step(from: number, byte: number): number {
     let state = from
     let next = this.#child(state, byte)
     while (next < 0 && state !== 0) {
@@ -132,16 +149,27 @@ export class Automaton {
     }
     if (next < 0) next = 0
     else if (this.#fail[next] === UNRESOLVED) this.#resolve(state, byte, next)
-    const entry = next | IS_KNOWN | (this.#formLength[next] === 0 ? 0 : ENDS_FORM)
-    this.#slowBytes += 1
-    const row = this.#row(from, isThorough)
-    if (row !== 0) this.#rows[(row << 8) | byte] = entry
+    const fromRow = this.#row(from)
+    const nextRow = this.#row(next)
+    const entry =
+      (nextRow === 0 ? next : nextRow | ENTRY_IS_ROW) |
+      (this.#formLength[next] === 0 ? 0 : ENTRY_ENDS_FORM) |
+      ((this.#depth[next] as number) > SHALLOW_BYTES ? 0 : ENTRY_IS_SHALLOW) |
+      ENTRY_IS_KNOWN
+    // Making the second row may have dropped the first.
+    if (fromRow !== 0 && this.#rows.rowOf[from] === fromRow) {
+      this.#rows.entries[(fromRow << this.#rows.widthBits) | (this.#rows.columns[byte] as number)] = entry
+    }
     return entry
+  }
+
+  #row(state: number): number {
+    return state === 0 || ((this.#link[state] as number) & HAS_EDGES) !== 0 ? this.#rows.row(state) : 0
   }
 
   #child(state: number, byte: number): number {
     const link = this.#link[state] as number
-    if ((link & LINK_BYTE) === byte && (link & HAS_NO_NEXT) === 0) return state + 1
+    if ((link & (LINK_BYTE | HAS_NO_NEXT)) === byte) return state + 1
     return (link & HAS_EDGES) === 0 ? -1 : this.#edges.get(state, byte)
   }
 
@@ -165,12 +193,9 @@ export class Automaton {
     const length = (link & IS_FORM) === 0 ? (this.#formLength[target] as number) : (this.#depth[state] as number)
     this.#fail[state] = target
     this.#formLength[state] = length
-    if (length === 0 && this.#isNext(parent, state)) this.#link[parent] = (this.#link[parent] as number) & ~LOOK_CLOSER
+    const parentLink = this.#link[parent] as number
+    if (length === 0 && state === parent + 1 && (parentLink & HAS_NO_NEXT) === 0) this.#link[parent] = parentLink & ~LOOK_CLOSER
     this.#remember(state)
-  }
-
-  #isNext(parent: number, state: number): boolean {
-    return state === parent + 1 && ((this.#link[parent] as number) & HAS_NO_NEXT) === 0
   }
 
   #remember(state: number): void {
@@ -187,7 +212,7 @@ export class Automaton {
       this.#link[state - 1] = (this.#link[state - 1] as number) | LOOK_CLOSER
     }
     this.#resolvedCount = 0
-    this.#dropRows()
+    this.#rows.drop()
   }
 
   /** Adds one state for each byte after `parent`; returns the last. */
@@ -218,35 +243,6 @@ export class Automaton {
     this.#fail = widened(this.#fail, Int32Array, length)
     this.#depth = widened(this.#depth, Uint16Array, length)
     this.#formLength = widened(this.#formLength, Uint16Array, length)
-    this.#rowOf = widened(this.#rowOf, Uint16Array, length)
+    this.#rows.widen(length)
   }
-
-  /** The state's row. A thorough run, which expects mismatches everywhere, makes one for any state; others for forks only. */
-  #row(state: number, isThorough: boolean): number {
-    const row = this.#rowOf[state] as number
-    if (row !== 0 || !(isThorough || ((this.#link[state] as number) & HAS_EDGES) !== 0)) return row
-    if (this.#rowCount === ROWS_MAX) {
-      if (this.#slowBytes < ROWS_KEPT_FOR) return 0
-      this.#dropRows()
-    }
-    const made = this.#rowCount
-    this.#rowCount += 1
-    if (made << 8 === this.#rows.length) this.#rows = widened(this.#rows, Int32Array, Math.min(ROWS_MAX << 8, this.#rows.length * 4))
-    this.#rowOwners[made] = state
-    this.#rowOf[state] = made
-    return made
-  }
-
-  #dropRows(): void {
-    for (let row = 2; row < this.#rowCount; row += 1) this.#rowOf[this.#rowOwners[row] as number] = 0
-    this.#rows.fill(0, 0, this.#rowCount << 8)
-    this.#rowCount = 2
-    this.#slowBytes = 0
-  }
-}
-
-function widened<A extends Int32Array | Uint16Array>(array: A, type: new (length: number) => A, length: number): A {
-  const wider = new type(length)
-  wider.set(array)
-  return wider
 }

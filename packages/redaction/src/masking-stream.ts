@@ -85,21 +85,24 @@ export class MaskingStream implements RedactionStream {
     return output
   }
 
+  /** The bytes from `from` to `to` with a mask for each of the first `count` intervals. */
   #masked(chunk: Uint8Array, from: number, to: number, count: number): Uint8Array {
-    const parts: Uint8Array[] = []
+    const source = this.#slice(chunk, from, to)
+    // Forms are longer than the mask, but for one that was half released: its rest may be shorter.
+    const output = Buffer.allocUnsafeSlow(source.length + MASK.length)
+    let length = 0
     let position = from
     for (let index = 0; index < count; index += 1) {
       const start = this.#found.start(index)
-      const continues = index === 0 && this.#endsWithMask && start <= from
-      if (start > position) parts.push(this.#slice(chunk, position, start))
-      if (!continues) {
-        parts.push(MASK_BYTES)
+      length = copy(source, position - from, start - from, output, length)
+      if (index > 0 || !this.#endsWithMask || start > from) {
+        length = copy(MASK_BYTES, 0, MASK.length, output, length)
         this.#maskedCount += 1
       }
       position = this.#found.end(index)
     }
-    if (to > position) parts.push(this.#slice(chunk, position, to))
-    return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts)
+    length = copy(source, position - from, to - from, output, length)
+    return output.subarray(0, length)
   }
 
   /** Bytes by position relative to the chunk; negative ones are in the tail. A view where one will do. */
@@ -115,4 +118,12 @@ export class MaskingStream implements RedactionStream {
     if (count === 0) return NOTHING
     return Uint8Array.prototype.slice.call(this.#slice(chunk, chunk.length - count, chunk.length))
   }
+}
+
+/** Copies a range, which may be empty; returns where the next one goes. Short ranges, of which there can be many, are copied by hand. */
+function copy(source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+  if (to <= from) return at
+  if (to - from > 64) target.set(source.subarray(from, to), at)
+  else for (let index = from; index < to; index += 1) target[at + index - from] = source[index] as number
+  return at + to - from
 }

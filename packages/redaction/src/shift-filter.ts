@@ -58,8 +58,23 @@ export class ShiftFilter {
     const dropped = 8 * (4 - gramBytes(window))
     const hashShift = 32 - this.#bits
     const length = text.length
+    const unseen = window - gramBytes(window) + 1
     let end = start + window
     while (end <= length) {
+      // Most places allow the longest jump: four of them in a row are looked up without waiting for each other.
+      if (end + 3 * unseen <= length) {
+        const first = table[Math.imul(view.getUint32(end - 4, true) >>> dropped, MULTIPLIER) >>> hashShift] as number
+        const second = table[Math.imul(view.getUint32(end + unseen - 4, true) >>> dropped, MULTIPLIER) >>> hashShift] as number
+        const third = table[Math.imul(view.getUint32(end + 2 * unseen - 4, true) >>> dropped, MULTIPLIER) >>> hashShift] as number
+        const fourth = table[Math.imul(view.getUint32(end + 3 * unseen - 4, true) >>> dropped, MULTIPLIER) >>> hashShift] as number
+        if (first + second + third + fourth === 4 * unseen) {
+          end += 4 * unseen
+          continue
+        }
+        if (first === unseen) {
+          end += second === unseen ? (third === unseen ? 3 * unseen : 2 * unseen) : unseen
+        }
+      }
       const gram = view.getUint32(end - 4, true) >>> dropped
       const shift = table[Math.imul(gram, MULTIPLIER) >>> hashShift] as number
       if (shift === 0) break

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+import { widened } from './widened.ts'
+
+/** An entry's state, or its row where it has one. */
+export const ENTRY_TARGET = 0xffffff
+export const ENTRY_IS_ROW: number = 1 << 24
+/** A form ends in the entry's state. */
+export const ENTRY_ENDS_FORM: number = 1 << 25
+/** Only the last few bytes are the start of a form: jumping ahead is worth a try. */
+export const ENTRY_IS_SHALLOW: number = 1 << 26
+/** Tells an entry from 0, which is one that nobody asked for yet. */
+export const ENTRY_IS_KNOWN: number = 1 << 27
+
+/** 8 MiB of rows in the usual case of at most 128 distinct bytes in all forms. */
+const ROWS_MAX = 1 << 14
+/** Bytes that were looked up without a row before the rows of other states are given up for new ones. */
+const MISSES_MAX = 1 << 20
+
+/**
+ * Rows are dense tables of a state's successors, one entry for each byte that stands in a form and one for all others. They are
+ * filled as texts ask for entries; when there are too many, all are dropped and made anew.
+ */
+export class RowCache {
+  /** Row 0 means none; row 1 is the root's. */
+  entries: Int32Array = new Int32Array(64 << 7)
+  /** A row's width as a power of two. */
+  widthBits = 7
+  /** The column of each byte; 0 for bytes that stand in no form. */
+  readonly columns: Uint8Array = new Uint8Array(256)
+  readonly owners: Int32Array = new Int32Array(ROWS_MAX)
+  #rowOf: Uint16Array = new Uint16Array(1024)
+  #columnCount = 1
+  #count = 2
+  #misses = 0
+
+  constructor() {
+    this.#rowOf[0] = 1
+  }
+
+  /** The row of each state. */
+  get rowOf(): Uint16Array {
+    return this.#rowOf
+  }
+
+  get bytes(): number {
+    return this.entries.byteLength + this.owners.byteLength + this.#rowOf.byteLength
+  }
+
+  widen(states: number): void {
+    this.#rowOf = widened(this.#rowOf, Uint16Array, states)
+  }
+
+  /** Gives each byte a column of its own. UTF-8 has no use for 13 of the 256, so there are always enough beside column 0. */
+  addBytes(form: Uint8Array): void {
+    for (const byte of form) {
+      if (this.columns[byte] !== 0) continue
+      this.columns[byte] = this.#columnCount
+      this.#columnCount += 1
+    }
+    if (this.#columnCount <= 1 << this.widthBits) return
+    this.drop()
+    this.widthBits = 8
+    this.entries = new Int32Array(64 << 8)
+  }
+
+  /** The state's row, made if needed; 0 when there is no room. */
+  row(state: number): number {
+    const row = this.#rowOf[state] as number
+    if (row !== 0) return row
+    if (this.#count === ROWS_MAX) {
+      this.#misses += 1
+      if (this.#misses < MISSES_MAX) return 0
+      this.drop()
+    }
+    const made = this.#count
+    this.#count += 1
+    if (made << this.widthBits === this.entries.length) this.entries = widened(this.entries, Int32Array, this.entries.length * 2)
+    this.owners[made] = state
+    this.#rowOf[state] = made
+    return made
+  }
+
+  drop(): void {
+    for (let row = 2; row < this.#count; row += 1) this.#rowOf[this.owners[row] as number] = 0
+    this.entries.fill(0, 0, this.#count << this.widthBits)
+    this.#count = 2
+    this.#misses = 0
+  }
+}
