@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { registerHooks } from 'node:module'
+import type { TemplateSchema } from '@actions/workflow-parser/templates/schema/template-schema'
+
+const SCHEMA_FILE = /\/@actions\/workflow-parser\/dist\/[^/]+\.json$/
+
+/** The modules that read files: about 60 ms to load, so nothing loads them before a file has to be read. */
+export interface ParserLibrary {
+  readonly yaml: typeof import('yaml')
+  readonly reader: typeof import('@actions/workflow-parser/templates/template-reader')
+  readonly context: typeof import('@actions/workflow-parser/templates/template-context')
+  readonly tokens: typeof import('@actions/workflow-parser/templates/tokens/index')
+  readonly definitionInfo: typeof import('@actions/workflow-parser/templates/schema/definition-info')
+  readonly trace: typeof import('@actions/workflow-parser/templates/trace-writer')
+  readonly workflowSchema: () => TemplateSchema
+  readonly actionSchema: () => TemplateSchema
+}
+
+/**
+ * Loads the parser. Its two schema files are imported without the attribute that Node demands; a hook
+ * adds it for exactly these files and only while they load. In a bundle they are inlined and the hook sees nothing.
+ */
+export async function loadParserLibrary(): Promise<ParserLibrary> {
+  const hooks = registerHooks({
+    load: (url, context, next) =>
+      SCHEMA_FILE.test(url) ? next(url, { ...context, importAttributes: { type: 'json' } }) : next(url, context),
+  })
+  try {
+    const [yaml, reader, context, tokens, definitionInfo, trace, workflow, action] = await Promise.all([
+      import('yaml'),
+      import('@actions/workflow-parser/templates/template-reader'),
+      import('@actions/workflow-parser/templates/template-context'),
+      import('@actions/workflow-parser/templates/tokens/index'),
+      import('@actions/workflow-parser/templates/schema/definition-info'),
+      import('@actions/workflow-parser/templates/trace-writer'),
+      import('@actions/workflow-parser/workflows/workflow-schema'),
+      import('@actions/workflow-parser/actions/action-schema'),
+    ])
+    return {
+      yaml,
+      reader,
+      context,
+      tokens,
+      definitionInfo,
+      trace,
+      workflowSchema: () => repairSchema(workflow.getWorkflowSchema()),
+      actionSchema: () => repairSchema(action.getActionSchema()),
+    }
+  } finally {
+    hooks.deregister()
+  }
+}
+
+/**
+ * Two faults of the schema as published, repaired in place (idempotent):
+ * tables of properties that also answer to `constructor` and the like, and the constant of `on: repository_dispatch`.
+ */
+function repairSchema(schema: TemplateSchema): TemplateSchema {
+  for (const definition of Object.values(schema.definitions)) {
+    if ('properties' in definition) Object.setPrototypeOf(definition.properties, null)
+  }
+  const dispatch = schema.definitions['repository-dispatch-string']
+  if (dispatch !== undefined) Reflect.set(dispatch, 'constant', 'repository_dispatch')
+  return schema
+}
