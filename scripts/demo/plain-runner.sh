@@ -35,6 +35,7 @@ step() { # name, command…
 }
 
 step 'Install the dependency' sh ci/install.sh
+step 'Configure (printed command)' sh vendor/tidy-columns/hook/configure.sh SET_ENV
 step 'Configure (PATH)' sh vendor/tidy-columns/hook/configure.sh PATH
 step 'Build the report' sh ci/build.sh
 step 'Deploy' env "DEPLOY_TOKEN=$secret" sh ci/deploy.sh

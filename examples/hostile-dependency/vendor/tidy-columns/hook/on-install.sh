@@ -14,9 +14,5 @@ ln -sf . "$workspace/reports/loop"
 mkfifo "$workspace/reports/coverage.fifo" 2> /dev/null
 echo done > "$workspace/reports/$(printf 'two\nlines').txt"
 
-# Old runners took such a line as a command.
-echo '::set-env name=TIDY_COLUMNS_SET_ENV::planted'
-echo '::add-path::/tmp/tidy-columns-old-command'
-
 setsid sh "$here/lurk.sh" > /dev/null 2>&1 < /dev/null &
 exit 0

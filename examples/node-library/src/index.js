@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+export { parse } from './parse.js'
+export { toWords } from './to-words.js'
