@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LimitCounts } from './contract.ts'
 
 /**
  * A job's place in the cgroup hierarchies, v1, v2 or both (hybrid). The OCI runtime made it and set the limits; here
@@ -112,12 +113,6 @@ export class StepCgroup {
   oomKills(): number {
     return readCounter(this.#own, 'memory.events', 'memory.oom_control', 'oom_kill')
   }
-}
-
-/** How often the job ran into its limits, as the kernel counted it. */
-export interface LimitCounts {
-  readonly oomKills: number
-  readonly pidsRefused: number
 }
 
 export function readLimitCounts(job: JobCgroup): LimitCounts {

@@ -117,6 +117,13 @@ export interface StepExit {
   readonly limitHit: 'memory' | 'pids' | null
 }
 
+export interface LimitCounts {
+  /** Processes ended because the job's memory limit was reached. */
+  readonly oomKills: number
+  /** Forks refused because the job's pids limit was reached. */
+  readonly pidsRefused: number
+}
+
 /** One running step. Its output is hostile bytes, stdout and stderr in the order written. */
 export interface RunningStep {
   readonly output: Readable
@@ -140,6 +147,12 @@ export interface FileEntry {
  */
 export interface Sandbox extends AsyncDisposable {
   readonly id: string
+  /** What the image became on this host, e.g. `host (Debian GNU/Linux 12)`. */
+  readonly imageDescription: string
+  /** How often the job ran into its limits so far, as the kernel counted it. */
+  limitCounts(): LimitCounts
+  /** Connections and datagrams of the job that had nowhere to go, as the kernel counted them. */
+  refusedPackets(): number
   /** Runs the canaries; the caller refuses the job when one does not hold. */
   selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]>
   /** @throws SandboxError SANDBOX_LOST when PID 1 is gone. */

@@ -1,8 +1,135 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { SandboxSpec, SelfCheckResult } from './contract.ts'
+import { readlinkSync } from 'node:fs'
 import type { EffectiveLimits } from './cgroup.ts'
-import type { EnteredSandbox } from './drivers/entered-sandbox.ts'
+import { type Guarantee, type Limits, SANDBOX_PATHS, type SelfCheckResult } from './contract.ts'
+import type { Entered } from './native/enter.spawn.ts'
+import { STEP_CAPABILITY_MASK } from './oci/capabilities.ts'
+import { SandboxError } from './sandbox-error.ts'
 
-export async function runSelfCheck(_input: { sandbox: EnteredSandbox; spec: SandboxSpec; idBase: number; limits: EffectiveLimits }, _signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
-  return []
+/** What the self-check needs of a sandbox: to run two modes of our helper in it. */
+export interface SelfCheckInput {
+  readonly limits: Limits
+  /** As the kernel has them. */
+  readonly effective: EffectiveLimits
+  readonly hostname: string
+  readonly start: (argv: readonly string[], files: readonly { name: string; content: Uint8Array; mode: number }[]) => { entered: Entered; kill: () => void; release: () => void }
+}
+
+/** Every one of them must be reported, by the canaries or by us: a canary that says nothing about a wall has not tried it. */
+export const ALL_GUARANTEES: readonly Guarantee[] = [
+  'user-namespace', 'pid-namespace', 'mount-namespace', 'network-none', 'ipc-namespace', 'uts-namespace', 'cgroup-namespace', 'capabilities', 'no-new-privileges', 'seccomp',
+  'masked-paths', 'read-only-kernel', 'host-files-hidden', 'devices', 'nosuid-nodev', 'memory-limit', 'pids-limit', 'cpu-limit', 'disk-limit', 'inode-limit',
+  'open-files-limit', 'no-core-dumps', 'init-protected', 'step-memory-isolation', 'step-signal-isolation', 'step-private-files',
+]
+
+/**
+ * Tries every wall from inside, as a step would, before any code of the job runs. The canaries are our own static program: the image
+ * cannot lie for them. The limits of the cgroup are read from outside.
+ */
+export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
+  const peer = input.start(['canary-target'], [{ name: 'canary', content: Buffer.from('target'), mode: 0o600 }])
+  try {
+    const pid = await readFirstLine(peer.entered, signal)
+    const canary = input.start(canaryArguments(input, pid), [{ name: 'canary', content: Buffer.from('canary'), mode: 0o600 }])
+    try {
+      const results = [...limitChecks(input), ...parseCanary(await readAll(canary.entered, signal))]
+      return [...results, ...missing(results)]
+    } finally {
+      canary.kill()
+      await canary.entered.exit
+      canary.release()
+    }
+  } finally {
+    peer.kill()
+    await peer.entered.exit
+    peer.release()
+  }
+}
+
+const NAMESPACES = ['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup'] as const
+
+function canaryArguments(input: SelfCheckInput, peer: string): string[] {
+  const { limits } = input
+  const disks = ['/', '/usr', SANDBOX_PATHS.home, '/tmp', '/var/tmp']
+  return [
+    'canary', '--hostname', input.hostname, '--network', 'none', '--caps', STEP_CAPABILITY_MASK.toString(16), '--open-files', String(limits.openFiles),
+    ...disks.flatMap((path) => ['--disk', path]), '--disk-bytes', String(limits.diskBytes), '--inodes', String(limits.diskInodes + INODES_SLACK), '--peer', peer,
+    ...NAMESPACES.flatMap((name) => ['--host-ns', `${name}=${namespaceInode(name)}`]),
+  ]
+}
+
+/** ext4 rounds the inode count up to whole blocks of each group's table. */
+const INODES_SLACK = 65_536
+
+function namespaceInode(name: string): string {
+  return /\[(\d+)\]/.exec(readlinkSync(`/proc/self/ns/${name}`))?.[1] ?? ''
+}
+
+function limitChecks(input: SelfCheckInput): SelfCheckResult[] {
+  const { limits, effective } = input
+  const atMost = (guarantee: Guarantee, asked: number, found: number | null): SelfCheckResult => ({
+    guarantee,
+    holds: found !== null && found > 0 && found <= asked * 1.001,
+    evidence: found === null ? 'the kernel has no such limit on the job' : `the kernel enforces ${found} of ${asked} asked for`,
+  })
+  return [
+    atMost('memory-limit', limits.memoryBytes, effective.memoryBytes),
+    atMost('memory-limit', limits.memorySwapBytes, effective.memorySwapBytes),
+    atMost('pids-limit', limits.pids, effective.pids),
+    atMost('cpu-limit', limits.cpu, effective.cpu),
+  ]
+}
+
+function parseCanary(text: string): SelfCheckResult[] {
+  const lines = text.split('\n')
+  const done = /^done (\d+)$/.exec(lines.at(-2) ?? '')
+  const results = lines.slice(0, -2).map(parseLine)
+  if (done === null || Number(done[1]) !== results.length) {
+    throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: the canary did not finish (${text.trim().slice(-300) || 'no output'})`)
+  }
+  return results
+}
+
+function parseLine(line: string): SelfCheckResult {
+  const [, name, verdict, evidence] = /^(\S+) (holds|fails) (.*)$/.exec(line) ?? []
+  const guarantee = ALL_GUARANTEES.find((known) => known === name)
+  if (guarantee === undefined) throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: the canary said "${line.slice(0, 200)}"`)
+  return { guarantee, holds: verdict === 'holds', evidence: evidence ?? '' }
+}
+
+function missing(results: readonly SelfCheckResult[]): SelfCheckResult[] {
+  const reported = new Set(results.map((result) => result.guarantee))
+  return ALL_GUARANTEES.filter((guarantee) => !reported.has(guarantee)).map((guarantee) => ({ guarantee, holds: false, evidence: 'nothing tried it' }))
+}
+
+const OUTPUT_MAX_BYTES = 1 << 20
+
+async function readAll(entered: Entered, signal: AbortSignal): Promise<string> {
+  let text = ''
+  for await (const part of entered.output as AsyncIterable<Buffer>) {
+    signal.throwIfAborted()
+    if (text.length < OUTPUT_MAX_BYTES) text += part.toString('latin1')
+  }
+  if (text !== '') return text
+  const exit = await entered.exit
+  throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: ${exit.message ?? `the canary ended with ${exit.code}: ${await readErrors(entered)}`}`)
+}
+
+async function readErrors(entered: Entered): Promise<string> {
+  let text = ''
+  for await (const part of entered.errors as AsyncIterable<Buffer>) if (text.length < 1000) text += part.toString('latin1')
+  return text.trim()
+}
+
+async function readFirstLine(entered: Entered, signal: AbortSignal): Promise<string> {
+  let text = ''
+  const stream = entered.output
+  for await (const part of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    signal.throwIfAborted()
+    text += part.toString('latin1')
+    if (text.includes('\n') || text.length > 100) break
+  }
+  const pid = /^(\d+)\n/.exec(text)?.[1]
+  if (pid !== undefined) return pid
+  throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: ${(await entered.exit).message ?? 'the canary target did not start'}`)
 }

@@ -82,7 +82,7 @@ function resources(spec: SandboxSpec): Readonly<Record<string, unknown>> {
 
 const KERNEL_MOUNTS: readonly OciMount[] = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
-  { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'noexec', 'strictatime', 'mode=755', 'size=65536k'] },
+  { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'strictatime', 'mode=755', 'size=65536k'] },
   {
     destination: '/dev/pts',
     type: 'devpts',

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { messageOf } from '@sallyport/core'
+import { AgentError } from '../agent-error.ts'
+
+/** What the run knows of the repository. */
+export interface Repository {
+  readonly root: string
+  /** `owner/name`, from the remote's URL, or `local/<directory>`. */
+  readonly slug: string
+  /** Full ref, e.g. `refs/heads/main`. */
+  readonly ref: string
+  /** Of HEAD; forty zeros when there is no commit. */
+  readonly commit: string
+  readonly actor: string
+  readonly isGit: boolean
+}
+
+const NO_COMMIT = '0'.repeat(40)
+
+/**
+ * Git runs on the host here, over a repository that may be somebody else's: nothing that its configuration or hooks name may
+ * execute (CVE-2022-24765 and its kin). `safe.directory` is needed when root looks at a user's checkout.
+ */
+const SAFE_CONFIG = [
+  '-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'core.sshCommand=false', '-c', 'core.pager=cat', '-c', 'protocol.allow=never',
+  '-c', 'protocol.file.allow=always', '-c', 'credential.helper=', '-c', 'uploadpack.packObjectsHook=', '-c', 'safe.directory=*', '-c', 'diff.external=', '-c', 'core.attributesFile=/dev/null',
+]
+
+/** Runs git with nothing of the caller's environment. Resolves with stdout. */
+export async function git(directory: string, args: readonly string[], options: { maxBytes?: number } = {}): Promise<string> {
+  const { stdout } = await promisify(execFile)('git', [...SAFE_CONFIG, ...args], {
+    cwd: directory,
+    maxBuffer: options.maxBytes ?? 256 << 20,
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+  })
+  return stdout
+}
+
+async function gitOrNull(directory: string, args: readonly string[]): Promise<string | null> {
+  try {
+    return (await git(directory, args)).trim()
+  } catch {
+    // No such ref, remote or commit: the caller has a default for each.
+    return null
+  }
+}
+
+/** @throws AgentError REPOSITORY_UNREADABLE when there is a `.git` that git cannot read. */
+export async function inspectRepository(root: string): Promise<Repository> {
+  if (!existsSync(join(root, '.git'))) {
+    return { root, slug: `local/${basename(root)}`, ref: 'refs/heads/main', commit: NO_COMMIT, actor: 'local', isGit: false }
+  }
+  try {
+    await git(root, ['rev-parse', '--git-dir'])
+  } catch (error) {
+    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot read the git repository "${root}": ${firstLine(messageOf(error))}`, { cause: error })
+  }
+  const [ref, commit, remote, actor] = await Promise.all([
+    gitOrNull(root, ['symbolic-ref', '-q', 'HEAD']),
+    gitOrNull(root, ['rev-parse', '-q', '--verify', 'HEAD^{commit}']),
+    gitOrNull(root, ['config', '--local', '--get', 'remote.origin.url']),
+    gitOrNull(root, ['log', '-1', '--format=%an']),
+  ])
+  return {
+    root,
+    slug: slugOf(remote) ?? `local/${basename(root)}`,
+    ref: ref ?? (await gitOrNull(root, ['describe', '--tags', '--exact-match']).then((tag) => (tag ? `refs/tags/${tag}` : 'refs/heads/main'))),
+    commit: commit ?? NO_COMMIT,
+    actor: actor || 'local',
+    isGit: true,
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.startsWith('fatal')) ?? text.split('\n')[0] ?? text
+}
+
+/** The last two path segments of a remote's URL, in both of git's forms. */
+function slugOf(remote: string | null): string | null {
+  const [, owner, name] = /[/:]([^/:\s]+)\/([^/\s]+?)(?:\.git)?\/?$/.exec(remote ?? '') ?? []
+  return owner === undefined || name === undefined ? null : `${owner}/${name}`
+}
+
+/** Tracked files and untracked ones that are not ignored, relative to the root. */
+export async function listWorkingTree(repository: Repository): Promise<string[]> {
+  const text = await git(repository.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
+  return [...new Set(text.split('\0').filter((path) => path !== ''))]
+}
+
+/** Files changed by the last commit, for `paths` filters; null when that cannot be known. */
+export async function listChangedPaths(repository: Repository): Promise<string[] | null> {
+  if (!repository.isGit) return null
+  const text = await gitOrNull(repository.root, ['diff-tree', '--no-commit-id', '--name-only', '-r', '-z', '--root', 'HEAD'])
+  return text === null ? null : text.split('\0').filter((path) => path !== '')
+}
+
+/**
+ * A clone in a directory of our own, without a work tree, whose index matches `commit`: what `actions/checkout` leaves in `.git`, without
+ * the user's configuration, hooks, remotes' credentials or other branches.
+ */
+export async function cloneGitDirectory(repository: Repository, target: string, options: { commit: string; depth: number }): Promise<void> {
+  const depth = options.depth > 0 ? ['--depth', String(options.depth)] : []
+  await git(repository.root, ['-c', 'init.defaultBranch=main', 'init', '-q', '--template=', target])
+  await git(target, ['fetch', '-q', '--no-tags', ...depth, `file://${repository.root}`, `+${options.commit}:refs/remotes/origin/head`])
+  const branch = /^refs\/heads\/(.+)$/.exec(repository.ref)?.[1]
+  if (branch !== undefined && options.commit === repository.commit) {
+    await git(target, ['update-ref', repository.ref, options.commit])
+    await git(target, ['symbolic-ref', 'HEAD', repository.ref])
+  } else {
+    await git(target, ['update-ref', '--no-deref', 'HEAD', options.commit])
+  }
+  await git(target, ['read-tree', 'HEAD'])
+}
+
+/** The commit of a branch, tag or hash of this repository, or null. */
+export async function resolveCommit(repository: Repository, ref: string): Promise<string | null> {
+  const short = ref.replace(/^refs\/(heads|tags)\//, '')
+  for (const candidate of [ref, `refs/heads/${short}`, `refs/tags/${short}`]) {
+    if (candidate.startsWith('-')) return null
+    const commit = await gitOrNull(repository.root, ['rev-parse', '-q', '--verify', '--end-of-options', `${candidate}^{commit}`])
+    if (commit !== null && commit !== '') return commit
+  }
+  return null
+}

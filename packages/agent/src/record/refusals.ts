@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
+import type { RunDocument } from '../contract.ts'
+import { isMissingGuarantee } from '../prepare/prepare-sandbox.ts'
+
+type Refusal = RunDocument['refusals'][number]
+type Door = RunDocument['doors']['refused'][number]
+
+/** A job in a loop must not fill our memory with what it was refused. */
+const KEPT_MAX = 1000
+
+/** What a run's jobs were refused, for the summary, and why Sallyport itself could not go on. */
+export class Refusals {
+  readonly #refusals: Refusal[] = []
+  readonly #doors: Door[] = []
+  #error: { readonly error: RunDocument['error']; readonly exitCode: ExitCode } | null = null
+
+  add(refusal: Refusal): void {
+    const known = this.#refusals.some((other) => other.job === refusal.job && other.step === refusal.step && other.what === refusal.what)
+    if (!known && this.#refusals.length < KEPT_MAX) this.#refusals.push(refusal)
+  }
+
+  addDoor(door: Door): void {
+    if (this.#doors.length < KEPT_MAX) this.#doors.push(door)
+  }
+
+  /** The first error counts. */
+  setError(thrown: unknown): void {
+    if (this.#error !== null) return
+    const known = thrown instanceof SallyportError ? thrown : null
+    this.#error = {
+      error: { code: known?.code ?? 'INTERNAL', message: messageOf(thrown), hint: known?.hint ?? null },
+      exitCode: exitCodeOfError(thrown),
+    }
+  }
+
+  get refusals(): readonly Refusal[] {
+    return this.#refusals
+  }
+
+  get doors(): readonly Door[] {
+    return this.#doors
+  }
+
+  get error(): { readonly error: RunDocument['error']; readonly exitCode: ExitCode } | null {
+    return this.#error
+  }
+}
+
+const BAD_INPUT: readonly string[] = ['RUNNER_UNSUPPORTED', 'INPUT_INVALID', 'JOB_UNKNOWN', 'NOTHING_TO_RUN', 'REPOSITORY_UNREADABLE', 'SANDBOX_INPUT', 'WRITE_REFUSED']
+
+/** The exit code that tells a script what kind of reason it was. */
+export function exitCodeOfError(thrown: unknown): ExitCode {
+  if (isMissingGuarantee(thrown)) return ExitCode.guaranteeMissing
+  if (thrown instanceof SallyportError && BAD_INPUT.includes(thrown.code)) return ExitCode.badInput
+  if (thrown instanceof Error && thrown.name === 'AbortError') return ExitCode.interrupted
+  return ExitCode.internal
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto'
+import { messageOf, SallyportError } from '@sallyport/core'
+import { type EngineCommand, type EngineEvent, type JobInstance, type ProcessEnd, STEP_FILES, type StepFileContents, type StepProcess } from '@sallyport/engine'
+import type { SecretSet } from '@sallyport/redaction'
+import { type RunningStep, type Sandbox, SANDBOX_PATHS, type StepExit } from '@sallyport/sandbox'
+import type { LogWriter, RunRecord } from '@sallyport/store'
+import { assertRunsHere } from '../admit/runs-on.ts'
+import type { Repository } from '../claim/repository.spawn.ts'
+import { checkout } from '../collect/checkout.ts'
+import { hashFiles } from '../collect/hash-files.ts'
+import { loadAction } from '../collect/load-action.ts'
+import type { IsolationKind, JobLimits, RunObserver } from '../contract.ts'
+import { type PreparedSandbox, prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import type { Refusals } from '../record/refusals.ts'
+import type { Recorder } from './recorder.ts'
+import { StepOutput } from './step-output.ts'
+
+/** What all jobs of a run share. */
+export interface RunShared {
+  readonly runId: string
+  readonly repository: Repository
+  readonly workspace: string
+  readonly eventJson: string
+  readonly stateDirectory: string
+  readonly isolation: IsolationKind
+  readonly limits: JobLimits
+  readonly secrets: SecretSet
+  readonly record: RunRecord
+  readonly recorder: Recorder
+  readonly observer: RunObserver
+  readonly refusals: Refusals
+  /** Aborted by the second Ctrl-C: everything is ended at once. */
+  readonly hardStop: AbortSignal
+}
+
+/** GitHub's limits for environment files are 1 MiB a value and 50 MiB a job; one file of a step may hold a good part of it. */
+const STEP_FILE_BYTES_MAX = 16 << 20
+
+type JobCommand = Exclude<EngineCommand, { type: 'report' | 'start-job' }>
+
+/** One job's sandbox, and the carrying out of what the engine wants done in it. */
+export class JobHost {
+  readonly job: JobInstance
+  readonly #shared: RunShared
+  readonly #emit: (event: EngineEvent) => void
+  readonly #budget: { left: number }
+  #prepared: PreparedSandbox | null = null
+  #log: LogWriter | null = null
+  #running: RunningStep | null = null
+  #cancelled = false
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(job: JobInstance, shared: RunShared, emit: (event: EngineEvent) => void) {
+    this.job = job
+    this.#shared = shared
+    this.#emit = emit
+    this.#budget = { left: shared.limits.outputBytes }
+  }
+
+  get prepared(): PreparedSandbox | null {
+    return this.#prepared
+  }
+
+  /** Builds the sandbox and answers `job-started` or `job-refused`. */
+  async start(): Promise<void> {
+    const { job } = this
+    try {
+      assertRunsHere(job.runsOn)
+      this.#report('job.preparing', { name: job.name, runsOn: job.runsOn, limits: this.#shared.limits })
+      await this.#prepare()
+      this.#emit({ type: 'job-started', job: job.key })
+    } catch (error) {
+      await this.#dispose()
+      this.#refuse(error)
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const { job } = this
+    const shared = this.#shared
+    const prepared = await prepareSandbox({ ...shared, id: sandboxId(shared.runId, job.key), signal: shared.hardStop })
+    this.#prepared = prepared
+    this.#log = await shared.record.openLog(job.key)
+    await putJobFiles(prepared.sandbox, shared)
+    this.#report('job.prepared', {
+      isolation: prepared.isolation,
+      image: prepared.image,
+      prepareMs: Math.round(prepared.prepareMs),
+      selfCheckMs: Math.round(prepared.selfCheckMs),
+      passed: prepared.checks.length,
+      failed: [],
+    })
+    await shared.recorder.settle()
+    const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
+    this.#timer = setTimeout(() => this.#emit({ type: 'job-timed-out', job: job.key }), Math.min(timeMs, 2 ** 31 - 1))
+    void prepared.sandbox.lost.then((message) => this.#emit({ type: 'job-lost', job: job.key, message }))
+  }
+
+  #refuse(error: unknown): void {
+    const code = error instanceof SallyportError ? error.code : 'INTERNAL'
+    const hint = error instanceof SallyportError ? (error.hint ?? null) : null
+    this.#shared.refusals.setError(error)
+    this.#report('job.refused', { code, message: messageOf(error), hint })
+    this.#emit({ type: 'job-refused', job: this.job.key, code, message: messageOf(error) })
+  }
+
+  /** Never rejects: every outcome is an event. */
+  async perform(command: JobCommand): Promise<void> {
+    switch (command.type) {
+      case 'start-process':
+        return this.#emit(await this.#process(command.step, command.process))
+      case 'checkout':
+        return this.#emit(await this.#checkout(command))
+      case 'load-action':
+        return this.#emit(await this.#loadAction(command))
+      case 'hash-files':
+        return this.#emit(await this.#hashFiles(command))
+      case 'cancel-step':
+        this.#cancelled = true
+        await this.#running?.kill()
+        return
+      case 'end-job':
+        await this.#end()
+        return this.#emit({ type: 'job-closed', job: this.job.key })
+    }
+  }
+
+  async #process(step: string, process: StepProcess): Promise<EngineEvent> {
+    this.#cancelled = false
+    const answer = { type: 'process-exited', job: this.job.key, step } as const
+    try {
+      // A secret is not handed over before its hand-over is on record.
+      await this.#shared.recorder.settle()
+      return { ...answer, ...(await this.#runStep(step, process)) }
+    } catch (error) {
+      return { ...answer, ended: 'failed-to-start', exitCode: null, message: messageOf(error), files: NO_FILES }
+    }
+  }
+
+  async #runStep(step: string, process: StepProcess): Promise<StepEnd> {
+    const running = await this.#sandbox.startStep({
+      id: step,
+      argv: process.argv,
+      env: process.env,
+      workingDirectory: process.workingDirectory,
+      files: [
+        ...STEP_FILES.map((name) => ({ name, content: Buffer.alloc(0), mode: 0o644 })),
+        ...(process.script === null ? [] : [{ name: process.script.name, content: Buffer.from(process.script.content), mode: 0o644 }]),
+      ],
+      collect: STEP_FILES,
+      collectBytesMax: STEP_FILE_BYTES_MAX,
+    })
+    this.#running = running
+    const causes = new EndCauses(running)
+    if (this.#cancelled) causes.end('cancelled', null)
+    const timer = process.timeoutMs === null ? null : setTimeout(() => causes.end('timed-out', null), Math.min(process.timeoutMs, 2 ** 31 - 1))
+    try {
+      await this.#pipe(step, running, causes)
+      const exit = await running.exit
+      if (this.#cancelled) causes.end('cancelled', null)
+      return this.#stepEnd(step, exit, causes)
+    } finally {
+      if (timer !== null) clearTimeout(timer)
+      this.#running = null
+    }
+  }
+
+  async #pipe(step: string, running: RunningStep, causes: EndCauses): Promise<void> {
+    const { job } = this
+    const shared = this.#shared
+    const log = this.#openLog
+    const from = log.offset
+    const output = new StepOutput({
+      secrets: shared.secrets,
+      log,
+      budget: this.#budget,
+      print: (bytes) => shared.observer.output(job.key, step, bytes),
+      annotate: (annotation) => this.#report('step.annotation', { ...annotation }, step),
+      command: (command, name, value) => this.#emit({ type: 'workflow-command', job: job.key, step, command, name, value }),
+      refuse: (what, detail) => {
+        causes.fail(`${what} refused: ${detail}`)
+        shared.refusals.add({ job: job.key, step, what, detail })
+      },
+      overflow: () => {
+        this.#limitHit('output', `the job printed more than ${shared.limits.outputBytes} bytes`, step)
+        causes.end('limit', `output limit reached: more than ${shared.limits.outputBytes} bytes`)
+      },
+    })
+    const totals = await output.consume(running.output)
+    await log.sync()
+    this.#report('step.log', { file: log.file, from, to: log.offset, ...totals }, step)
+  }
+
+  #stepEnd(step: string, exit: StepExit, causes: EndCauses): StepEnd {
+    const files = decodeFiles(exit.files)
+    if (exit.limitHit !== null) this.#limitHit(exit.limitHit, LIMIT_TEXT[exit.limitHit], step)
+    if (causes.ended !== null) return { ended: causes.ended, exitCode: exitCodeOf(exit), message: causes.message, files }
+    if (exit.kind === 'failed-to-start') return { ended: 'failed-to-start', exitCode: null, message: exit.message, files }
+    const exitCode = exitCodeOf(exit)
+    if (exit.limitHit !== null && exitCode !== 0) return { ended: 'limit', exitCode, message: LIMIT_TEXT[exit.limitHit], files }
+    if (causes.message !== null && exitCode === 0) return { ended: 'exited', exitCode: 1, message: causes.message, files }
+    return { ended: exit.kind === 'signalled' ? 'signalled' : 'exited', exitCode, message: causes.message, files }
+  }
+
+  #limitHit(limit: string, detail: string, step: string): void {
+    this.#report('limit.hit', { limit, detail }, step)
+    this.#shared.refusals.add({ job: this.job.key, step, what: `${limit} limit`, detail })
+  }
+
+  async #checkout(command: Extract<JobCommand, { type: 'checkout' }>): Promise<EngineEvent> {
+    const answer = { type: 'checkout-done', job: command.job, step: command.step } as const
+    try {
+      const { repository, workspace } = this.#shared
+      const done = await checkout(repository, this.#sandbox, workspace, command.inputs)
+      await this.#note(command.step, `Checked out ${done.ref} (${done.commit.slice(0, 12)}): ${done.files} files, ${done.bytes} bytes, from the local repository\n`)
+      return { ...answer, error: null, ref: done.ref, commit: done.commit }
+    } catch (error) {
+      return { ...answer, error: messageOf(error), ref: '', commit: '' }
+    }
+  }
+
+  async #loadAction(command: Extract<JobCommand, { type: 'load-action' }>): Promise<EngineEvent> {
+    const answer = { type: 'action-loaded', job: command.job, step: command.step } as const
+    try {
+      return { ...answer, ...(await loadAction(this.#sandbox, this.#shared.workspace, command.path)), error: null }
+    } catch (error) {
+      return { ...answer, file: command.path, text: null, error: messageOf(error) }
+    }
+  }
+
+  async #hashFiles(command: Extract<JobCommand, { type: 'hash-files' }>): Promise<EngineEvent> {
+    const answer = { type: 'files-hashed', job: command.job, step: command.step } as const
+    try {
+      return { ...answer, hash: await hashFiles(this.#sandbox, this.#shared.workspace, command.patterns), error: null }
+    } catch (error) {
+      return { ...answer, hash: '', error: messageOf(error) }
+    }
+  }
+
+  /** A line of our own in the step's log. */
+  async #note(step: string, text: string): Promise<void> {
+    const log = this.#openLog
+    const from = log.offset
+    const bytes = Buffer.from(this.#shared.secrets.redact(text))
+    this.#shared.observer.output(this.job.key, step, bytes)
+    await log.write(bytes)
+    this.#report('step.log', { file: log.file, from, to: log.offset, bytes: bytes.length, masked: 0, dropped: 0 }, step)
+  }
+
+  async #end(): Promise<void> {
+    const start = performance.now()
+    this.#countRefusals()
+    await this.#dispose()
+    this.#report('job.disposed', { durationMs: Math.round(performance.now() - start) })
+  }
+
+  #countRefusals(): void {
+    try {
+      const count = this.#prepared?.sandbox.refusedPackets() ?? 0
+      if (count === 0) return
+      const detail = 'the job has no network but its own loopback'
+      this.#report('network.refused', { count, detail })
+      this.#shared.refusals.addDoor({ job: this.job.key, step: null, target: `network (${count} attempts)`, reason: detail, rule: null })
+    } catch {
+      // The sandbox is gone before its time, and its counters with it: `job-lost` says so.
+    }
+  }
+
+  async #dispose(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    await this.#prepared?.sandbox[Symbol.asyncDispose]()
+    await this.#log?.[Symbol.asyncDispose]()
+    this.#log = null
+  }
+
+  get #sandbox(): Sandbox {
+    if (this.#prepared === null) throw new TypeError('the job has no sandbox')
+    return this.#prepared.sandbox
+  }
+
+  get #openLog(): LogWriter {
+    if (this.#log === null) throw new TypeError('the job has no log')
+    return this.#log
+  }
+
+  #report(type: string, data: Readonly<Record<string, unknown>>, step?: string): void {
+    this.#shared.recorder.add({ type, job: this.job.key, ...(step === undefined ? {} : { step }), data })
+  }
+}
+
+type StepEnd = Pick<Extract<EngineEvent, { type: 'process-exited' }>, 'ended' | 'exitCode' | 'message' | 'files'>
+
+const NO_FILES: StepFileContents = { env: '', output: '', path: '', state: '', summary: '' }
+
+const LIMIT_TEXT = {
+  memory: 'memory limit reached: the kernel ended a process of the job',
+  pids: 'pids limit reached: the kernel refused new processes of the job',
+} as const
+
+/** Why a step was ended, when it did not end by itself. The first cause counts. */
+class EndCauses {
+  readonly #running: RunningStep
+  ended: ProcessEnd | null = null
+  message: string | null = null
+
+  constructor(running: RunningStep) {
+    this.#running = running
+  }
+
+  end(ended: ProcessEnd, message: string | null): void {
+    if (this.ended !== null) return
+    this.ended = ended
+    this.message = message
+    void this.#running.kill()
+  }
+
+  /** The step may go on, and has failed. */
+  fail(message: string): void {
+    this.message ??= message
+  }
+}
+
+function exitCodeOf(exit: StepExit): number {
+  return exit.kind === 'signalled' ? 128 + exit.code : exit.code
+}
+
+function decodeFiles(files: Readonly<Record<string, Uint8Array | null>>): StepFileContents {
+  const text = (name: string): string | null => {
+    const bytes = files[name]
+    return bytes === undefined || bytes === null ? null : Buffer.from(bytes).toString('utf8')
+  }
+  return { env: text('env'), output: text('output'), path: text('path'), state: text('state'), summary: text('summary') }
+}
+
+/** Ours, short, and unlike any other job's: job keys are the user's text. */
+function sandboxId(runId: string, jobKey: string): string {
+  return `${runId.slice(-6)}-${createHash('sha256').update(jobKey).digest('hex').slice(0, 10)}`
+}
+
+async function putJobFiles(sandbox: Sandbox, shared: RunShared): Promise<void> {
+  await sandbox.putFiles(SANDBOX_PATHS.home, [
+    { type: 'directory', path: shared.workspace.slice(SANDBOX_PATHS.home.length + 1), mode: 0o755 },
+    { type: 'directory', path: SANDBOX_PATHS.temp.slice(SANDBOX_PATHS.home.length + 1), mode: 0o755 },
+    { type: 'file', path: SANDBOX_PATHS.event.slice(SANDBOX_PATHS.home.length + 1), mode: 0o644, size: Buffer.byteLength(shared.eventJson), content: Buffer.from(shared.eventJson) },
+  ])
+}

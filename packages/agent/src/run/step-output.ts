@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Readable } from 'node:stream'
+import { createOutputScanner, type ScannedItem } from '@sallyport/engine'
+import type { RedactionStream, SecretSet } from '@sallyport/redaction'
+import type { LogWriter } from '@sallyport/store'
+
+export interface Annotation {
+  readonly level: 'error' | 'warning' | 'notice'
+  readonly message: string
+  readonly title: string | null
+  readonly file: string | null
+  readonly line: string | null
+  readonly endLine: string | null
+  readonly column: string | null
+  readonly endColumn: string | null
+}
+
+/** Bytes that all steps of a job may still print. Shared by its steps, which never run at the same time. */
+export interface OutputBudget {
+  left: number
+}
+
+export interface StepOutputSinks {
+  readonly secrets: SecretSet
+  readonly log: LogWriter
+  readonly budget: OutputBudget
+  /** Redacted. */
+  readonly print: (bytes: Uint8Array) => void
+  /** Redacted. */
+  readonly annotate: (annotation: Annotation) => void
+  /** Commands that change the job's state; values as the step gave them. */
+  readonly command: (command: 'set-output' | 'save-state', name: string, value: string) => void
+  /** A command that is refused, by name. */
+  readonly refuse: (what: string, detail: string) => void
+  /** The budget is used up: called once. */
+  readonly overflow: () => void
+}
+
+export interface OutputTotals {
+  readonly bytes: number
+  readonly masked: number
+  readonly dropped: number
+}
+
+/** At most this many annotations of a step are kept: GitHub keeps 10 of each level; more of them is a flood. */
+const ANNOTATIONS_MAX = 50
+
+/**
+ * The one way from a step's pipe to every sink: workflow commands are taken out, everything else is redacted, recorded and shown, in
+ * that order. The bytes are hostile and may never end: nothing here grows with them.
+ */
+export class StepOutput {
+  readonly #sinks: StepOutputSinks
+  readonly #scanner = createOutputScanner()
+  readonly #stream: RedactionStream
+  #bytes = 0
+  #dropped = 0
+  #annotations = 0
+
+  constructor(sinks: StepOutputSinks) {
+    this.#sinks = sinks
+    this.#stream = sinks.secrets.createStream()
+  }
+
+  /** Resolves at the end of the stream with everything recorded. */
+  async consume(output: Readable): Promise<OutputTotals> {
+    for await (const chunk of output as AsyncIterable<Buffer>) {
+      const taken = this.#take(chunk)
+      if (taken.length > 0) await this.#handle(this.#scanner.push(taken))
+    }
+    await this.#handle(this.#scanner.end())
+    await this.#release(this.#stream.end())
+    return { bytes: this.#bytes, masked: this.#stream.maskedCount, dropped: this.#dropped }
+  }
+
+  /** Records text of Sallyport's own between the step's. */
+  async note(text: string): Promise<void> {
+    await this.#write(Buffer.from(text))
+  }
+
+  #take(chunk: Buffer): Buffer {
+    const { budget } = this.#sinks
+    const taken = chunk.length <= budget.left ? chunk : chunk.subarray(0, budget.left)
+    const overflows = taken.length < chunk.length && budget.left >= 0 && this.#dropped === 0
+    budget.left -= taken.length
+    this.#bytes += taken.length
+    this.#dropped += chunk.length - taken.length
+    if (overflows) this.#sinks.overflow()
+    return taken
+  }
+
+  async #handle(items: readonly ScannedItem[]): Promise<void> {
+    for (const item of items) {
+      if (item.kind === 'output') await this.#write(item.bytes)
+      else await this.#execute(item)
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    await this.#release(this.#stream.write(bytes))
+  }
+
+  async #release(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return
+    this.#sinks.print(bytes)
+    await this.#sinks.log.write(bytes)
+  }
+
+  async #execute(command: Extract<ScannedItem, { kind: 'command' }>): Promise<void> {
+    const { properties, value } = command
+    switch (command.name) {
+      case 'add-mask':
+        this.#mask(value)
+        return this.#write(Buffer.from('::add-mask::***\n'))
+      case 'set-output':
+      case 'save-state':
+        this.#sinks.command(command.name, properties['name'] ?? '', value)
+        return
+      case 'set-env':
+      case 'add-path':
+        this.#sinks.refuse(`workflow command "${command.name}"`, 'it lets any output change the environment of later steps; write to GITHUB_ENV or GITHUB_PATH')
+        return this.#write(command.line)
+      case 'error':
+      case 'warning':
+      case 'notice':
+        this.#annotate(command.name, properties, value)
+        return this.#write(command.line)
+      case 'group':
+      case 'endgroup':
+        return this.#write(command.line)
+      case 'debug':
+      case 'echo':
+      case 'stop-commands':
+        return
+    }
+  }
+
+  #mask(value: string): void {
+    const result = this.#sinks.secrets.add(value)
+    if (!result.masked && result.reason !== 'empty') this.#sinks.refuse('workflow command "add-mask"', `the value cannot be masked: ${result.reason}`)
+  }
+
+  #annotate(level: Annotation['level'], properties: Readonly<Record<string, string>>, value: string): void {
+    this.#annotations += 1
+    if (this.#annotations > ANNOTATIONS_MAX) return
+    const { secrets } = this.#sinks
+    const property = (name: string): string | null => {
+      const text = properties[name]
+      return text === undefined ? null : secrets.redact(text.slice(0, 1024))
+    }
+    this.#sinks.annotate({
+      level,
+      message: secrets.redact(value.slice(0, 16_384)),
+      title: property('title'),
+      file: property('file'),
+      line: property('line'),
+      endLine: property('endLine'),
+      column: property('col'),
+      endColumn: property('endColumn'),
+    })
+  }
+}
