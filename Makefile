@@ -5,13 +5,14 @@
 run = scripts/with-node.sh
 
 help:
-	@echo 'make demo     run the examples'
-	@echo 'make test     unit, architecture, fault, end-to-end and escape tests (15 minutes at most)'
-	@echo 'make soak     the long repetitions'
-	@echo 'make check    types, lint, format, unused code, import direction, unit tests'
-	@echo 'make bench    the benchmark table, beside the peers that are installed'
-	@echo 'make build    the bundle in dist/ and the static helper in build/native/'
-	@echo 'make clean    remove build/ and dist/'
+	@echo 'make demo         run the examples'
+	@echo 'make demo-attack  one attack twice: in a plain disposable box, and in Sallyport'
+	@echo 'make test         unit, architecture, fault, end-to-end and escape tests (15 minutes at most)'
+	@echo 'make soak         the long repetitions'
+	@echo 'make check        types, lint, format, unused code, import direction, unit tests'
+	@echo 'make bench        the benchmark table, beside the peers that are installed'
+	@echo 'make build        the bundle in dist/ and the static helper in build/native/'
+	@echo 'make clean        remove build/ and dist/'
 
 bootstrap:
 	@scripts/bootstrap.sh
@@ -24,6 +25,9 @@ build: bootstrap
 
 demo: build
 	@$(run) scripts/demo.ts
+
+demo-attack: build
+	@$(run) scripts/demo-attack.ts
 
 test: bootstrap-test build
 	@$(run) scripts/test.ts
@@ -40,4 +44,4 @@ bench: build
 clean:
 	rm -rf build dist
 
-.PHONY: help bootstrap bootstrap-test build demo test soak check bench clean
+.PHONY: help bootstrap bootstrap-test build demo demo-attack test soak check bench clean

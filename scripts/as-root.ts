@@ -9,3 +9,9 @@ export function rootPrefix(): readonly string[] | undefined {
   const answer = spawnSync('sudo', probe, { stdio: process.stdin.isTTY ? 'inherit' : 'ignore' })
   return answer.status === 0 ? ['sudo', '--preserve-env=CI,NO_COLOR,SLOW', 'env', `PATH=${process.env['PATH'] ?? ''}`] : undefined
 }
+
+/** Starts one of our scripts again behind such a prefix, and ends as it ends. */
+export function restartAsRoot(prefix: readonly string[], script: string, rest: readonly string[]): never {
+  const [command = '', ...flags] = [...prefix, process.execPath, '--disable-warning=ExperimentalWarning', script, ...rest]
+  process.exit(spawnSync(command, flags, { stdio: 'inherit' }).status ?? 1)
+}

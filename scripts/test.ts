@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // scripts/test.ts [KIND | FILE]…: runs the tests of those kinds (see testing/kinds.ts; the default is what `make test` runs) or those
 // files. Prints a line for each file, failures in full, every skip with its reason, and the counts alone on the last line.
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
-import { rootPrefix } from './as-root.ts'
+import { restartAsRoot, rootPrefix } from './as-root.ts'
 import { defaultKinds, filesOf, type TestKind, testKinds } from './testing/kinds.ts'
 import { type FileResult, killAllFiles, runFile } from './testing/run-file.ts'
 import { countLine, describeFile, describeSkips, totalsOf } from './testing/summary.ts'
@@ -36,14 +35,6 @@ function selectBatches(wanted: readonly string[]): Batch[] {
 function refuse(message: string): never {
   process.stderr.write(`test: ${message}\n`)
   process.exit(2)
-}
-
-/** Tests that build sandboxes need root: the whole run starts again as root, or ends in a failure that says so. */
-function becomeRoot(wanted: readonly string[]): void {
-  const prefix = rootPrefix()
-  if (prefix === undefined) return
-  const [command, ...rest] = [...prefix, process.execPath, '--disable-warning=ExperimentalWarning', import.meta.filename, ...wanted]
-  process.exit(spawnSync(command ?? '', rest, { stdio: 'inherit' }).status ?? 1)
 }
 
 /** A batch that cannot run is a failure that says why, never a silent skip. */
@@ -87,7 +78,11 @@ async function runAll(batches: readonly Batch[], scratch: string): Promise<FileR
 
 const wanted = process.argv.slice(2)
 const batches = selectBatches(wanted)
-if (process.getuid?.() !== 0 && batches.some(({ kind }) => kind.needsRoot)) becomeRoot(wanted)
+if (process.getuid?.() !== 0 && batches.some(({ kind }) => kind.needsRoot)) {
+  // Without a way to become root, those kinds end as failures that say so
+  const prefix = rootPrefix()
+  if (prefix !== undefined) restartAsRoot(prefix, import.meta.filename, wanted)
+}
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
