@@ -78,10 +78,10 @@ function start(box: string, argv: readonly string[], options: PlainBoxOptions): 
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)
-    // The box's process 1 dies with this one, and everything in the box with process 1.
+    // It kills the box's process 1, and with it everything in the box, and waits for that; killed itself, it takes them along.
     const timer = setTimeout(() => {
       timedOut = true
-      child.kill('SIGKILL')
+      child.kill('SIGTERM')
     }, options.timeoutMs)
     child.on('error', reject)
     // The box may fail before it reads; its exit code and message tell why.

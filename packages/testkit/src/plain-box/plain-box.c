@@ -226,6 +226,14 @@ static void read_secret(char *secret, size_t size) {
   if (null < 0 || dup2(null, STDIN_FILENO) < 0) fail("stdin");
 }
 
+static pid_t first_process;
+
+// Ends the box and still waits for it, so that nothing of it is left to somebody else's init.
+static void end_box(int signal_number) {
+  (void)signal_number;
+  if (first_process > 0) kill(first_process, SIGKILL);
+}
+
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "worker") == 0) return worker_main();
   struct options options = parse(argc, argv);
@@ -235,11 +243,19 @@ int main(int argc, char **argv) {
   for (int i = 0; i < options.cgroup_count; i++) join(options.cgroups[i]);
   if (setrlimit(RLIMIT_CORE, &none) != 0) fail("RLIMIT_CORE");
   if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0) fail("unshare");
-  pid_t first = fork();
-  if (first < 0) fail("fork");
-  if (first == 0) _exit(stand(&options, secret));
-  memset(secret, 0, sizeof secret);
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  sigprocmask(SIG_BLOCK, &term, NULL);  // until it is known whom to end
+  first_process = fork();
+  if (first_process < 0) fail("fork");
+  if (first_process == 0) {
+    sigprocmask(SIG_UNBLOCK, &term, NULL);
+    _exit(stand(&options, secret));
+  }
+  signal(SIGTERM, end_box);
+  sigprocmask(SIG_UNBLOCK, &term, NULL);
   int status = 0;
-  while (waitpid(first, &status, 0) < 0 && errno == EINTR) {}
+  while (waitpid(first_process, &status, 0) < 0 && errno == EINTR) {}
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
