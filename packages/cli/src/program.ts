@@ -63,7 +63,7 @@ function createProgram({ stdout, stderr, config }: Context): Command {
     .description('Runs CI jobs so that a hostile job gains nothing.')
     .usage('COMMAND [options]')
     .version(VERSION, '--version', 'print the version')
-    .helpOption('--help', 'print help')
+    .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help of a command')
     .enablePositionalOptions()
     .exitOverride()

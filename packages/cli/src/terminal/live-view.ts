@@ -83,21 +83,23 @@ export class LiveView implements View {
     const message = job.message === null ? '' : `: ${job.message}`
     const lines = [`${signOf(job.state, style)} ${style.bold(job.name)} ${style.dim(time)}${message}`]
     for (const step of job.steps) {
-      lines.push(renderStep(step, { style, nowMs: now() }))
+      lines.push(fit(renderStep(step, { style, nowMs: now() }), stdout.columns))
       if (step.state === 'failure') lines.push(...this.#renderFailure(job, step))
     }
-    return lines.map((line) => fit(line, stdout.columns))
+    return lines
   }
 
   #renderFailure(job: JobState, step: StepState): string[] {
-    const { style } = this.#options
+    const { style, stdout } = this.#options
     const tail = this.#tails.get(tailKey(job.key, step.id))
     const lines = tail?.end() ?? []
     const shown = lines.flatMap((line) => this.#sanitize(line)).map((line) => `    ${style.dim('│')} ${line}`)
+    const cut = shown.map((line) => fit(line, stdout.columns))
+    // To be copied, so it is never cut.
     const hint = `sallyport runs log ${this.#run} --job ${quoteForShell(job.key)} --step ${quoteForShell(step.id)}`
-    if (tail !== undefined && tail.earlier > 0) shown.unshift(`    ${style.dim(`│ … ${tail.earlier} earlier lines: ${hint}`)}`)
-    if (step.message !== null) shown.push(`    ${style.bad(step.message)}`)
-    return shown
+    if (tail !== undefined && tail.earlier > 0) cut.unshift(`    ${style.dim(`│ … ${tail.earlier} earlier lines: ${hint}`)}`)
+    if (step.message !== null) cut.push(`    ${style.bad(step.message)}`)
+    return cut
   }
 
   #sanitize(line: string): string[] {

@@ -43,10 +43,10 @@ function renderJob(job: JobDocument, style: Style, withSteps: boolean): string {
   return head + renderTable(steps)
 }
 
-function renderRefusals({ refusals, doors }: RunDocument, style: Style): string {
+function renderRefusals({ refusals, doors, jobs }: RunDocument, style: Style): string {
   const rows = [
-    ...refusals.map(({ job, step, what, detail }) => [where(job, step), oneLine(what), oneLine(detail)]),
-    ...doors.refused.map(({ job, step, target, reason }) => [where(job, step), oneLine(target), oneLine(reason)]),
+    ...refusals.map(({ job, step, what, detail }) => [where(jobs, job, step), oneLine(what), oneLine(detail)]),
+    ...doors.refused.map(({ job, step, target, reason }) => [where(jobs, job, step), oneLine(target), oneLine(reason)]),
   ].map(([place, what, detail]) => [`  ${place}`, what ?? '', detail ?? ''])
   if (rows.length === 0) return ''
   const more = rows.length > REFUSALS_SHOWN ? `  … ${rows.length - REFUSALS_SHOWN} more in the record\n` : ''
@@ -54,9 +54,9 @@ function renderRefusals({ refusals, doors }: RunDocument, style: Style): string 
 }
 
 /** Names only: a value never reaches this process's output. */
-function renderSecrets({ secrets }: RunDocument, style: Style): string {
+function renderSecrets({ secrets, jobs }: RunDocument, style: Style): string {
   if (secrets.length === 0) return ''
-  const rows = secrets.map(({ name, job, step, delivery }) => [`  ${oneLine(name)}`, where(job, step), oneLine(delivery)])
+  const rows = secrets.map(({ name, job, step, delivery }) => [`  ${oneLine(name)}`, where(jobs, job, step), oneLine(delivery)])
   return `${style.bold('Secrets delivered')}\n${renderTable(rows)}`
 }
 
@@ -66,8 +66,11 @@ function renderError({ error }: RunDocument, style: Style): string {
   return `${style.bad(`error[${oneLine(error.code)}]`)}: ${oneLine(error.message, 1000)}\n${hint}`
 }
 
-function where(job: string, step: string | null): string {
-  return step === null ? oneLine(job) : `${oneLine(job)} | ${oneLine(step)}`
+/** `job | step` by their names, for their ids. */
+function where(jobs: readonly JobDocument[], key: string, step: string | null): string {
+  const job = jobs.find((candidate) => candidate.key === key)
+  const jobName = oneLine(job?.name ?? key)
+  return step === null ? jobName : `${jobName} | ${oneLine(job?.steps.find(({ id }) => id === step)?.name ?? step)}`
 }
 
 function countOf(count: number, noun: string): string {
