@@ -68,14 +68,18 @@ static int legacy_ruleset(int abi) {
   return -1;
 }
 
-int landlock_isolate(void) {
-  int abi = (int)syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, CREATE_RULESET_VERSION);
-  if (abi < 1) return -1;
-  int ruleset = abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi);
+// Consumes `ruleset`, which may be the -1 of a failed creation.
+static int restrict_self(int ruleset) {
   if (ruleset < 0) return -1;
   int result = (int)syscall(NR_LANDLOCK_RESTRICT_SELF, ruleset, 0);
   int saved = errno;
   close(ruleset);
   errno = saved;
-  return result == 0 ? abi : -1;
+  return result;
+}
+
+int landlock_isolate(void) {
+  int abi = (int)syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, CREATE_RULESET_VERSION);
+  if (abi < 1) return -1;
+  return restrict_self(abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi)) == 0 ? abi : -1;
 }

@@ -14,7 +14,11 @@ export interface Finished {
   readonly stderr: string
 }
 
-function run(command: string, args: readonly string[], options: { input?: Uint8Array; env?: NodeJS.ProcessEnv; cwd?: string } = {}): Finished {
+function run(
+  command: string,
+  args: readonly string[],
+  options: { input?: Uint8Array; env?: NodeJS.ProcessEnv; cwd?: string } = {},
+): Finished {
   const done = spawnSync(command, args, { timeout: 20_000, maxBuffer: 64 << 20, ...options })
   // EPIPE: the helper refused before it read all of its input.
   if (done.error !== undefined && (done.error as NodeJS.ErrnoException).code !== 'EPIPE') throw done.error
@@ -28,7 +32,9 @@ function mustRun(command: string, args: readonly string[]): void {
 
 /** Builds the helper by its own Makefile (nothing to do when it is there already) and returns its path. */
 export function buildHelper(): string {
-  mustRun('make', ['--silent', '-C', native, `OUT=${output}`])
+  mkdirSync(output, { recursive: true })
+  // Test files run at the same time: one of them builds, the others wait.
+  mustRun('flock', [join(output, 'lock'), 'make', '--silent', '-C', native, `OUT=${output}`])
   return join(output, 'sallyport-helper')
 }
 
@@ -90,7 +96,12 @@ export function parseListing(bytes: Buffer): Listed[] {
   for (let at = 0; at < bytes.length; ) {
     const pathEnd = at + 17 + bytes.readUInt32LE(at + 13)
     const type = bytes.toString('latin1', at, at + 1)
-    entries.push({ type, path: bytes.toString('latin1', at + 17, pathEnd), mode: bytes.readUInt32LE(at + 1), size: bytes.readBigUInt64LE(at + 5) })
+    entries.push({
+      type,
+      path: bytes.toString('latin1', at + 17, pathEnd),
+      mode: bytes.readUInt32LE(at + 1),
+      size: bytes.readBigUInt64LE(at + 5),
+    })
     at = pathEnd
   }
   return entries

@@ -11,9 +11,29 @@ const namespaces = ['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup']
 
 /** All but the three that the host checks in the cgroup. */
 const guarantees = [
-  'user-namespace', 'pid-namespace', 'mount-namespace', 'network-none', 'ipc-namespace', 'uts-namespace', 'cgroup-namespace', 'capabilities',
-  'no-new-privileges', 'seccomp', 'masked-paths', 'read-only-kernel', 'host-files-hidden', 'devices', 'nosuid-nodev', 'disk-limit', 'inode-limit',
-  'open-files-limit', 'no-core-dumps', 'init-protected', 'step-memory-isolation', 'step-signal-isolation', 'step-private-files',
+  'user-namespace',
+  'pid-namespace',
+  'mount-namespace',
+  'network-none',
+  'ipc-namespace',
+  'uts-namespace',
+  'cgroup-namespace',
+  'capabilities',
+  'no-new-privileges',
+  'seccomp',
+  'masked-paths',
+  'read-only-kernel',
+  'host-files-hidden',
+  'devices',
+  'nosuid-nodev',
+  'disk-limit',
+  'inode-limit',
+  'open-files-limit',
+  'no-core-dumps',
+  'init-protected',
+  'step-memory-isolation',
+  'step-signal-isolation',
+  'step-private-files',
 ]
 
 function hostNamespaces(): string[] {
@@ -21,7 +41,23 @@ function hostNamespaces(): string[] {
 }
 
 function options(): string[] {
-  return ['--hostname', 'box', '--network', 'none', '--caps', 'eb', '--open-files', '4321', '--disk', '/', '--disk-bytes', '1000', '--inodes', '10', ...hostNamespaces()]
+  return [
+    '--hostname',
+    'box',
+    '--network',
+    'none',
+    '--caps',
+    'eb',
+    '--open-files',
+    '4321',
+    '--disk',
+    '/',
+    '--disk-bytes',
+    '1000',
+    '--inodes',
+    '10',
+    ...hostNamespaces(),
+  ]
 }
 
 /** Beside a target of the same user, as another step would be. */
@@ -52,13 +88,27 @@ test('without walls every guarantee has a check that fails', () => {
   assert.equal(done.status, 0, done.stderr)
   const checks = parse(done.stdout)
   const failed = new Set(checks.filter(({ holds }) => !holds).map(({ guarantee }) => guarantee))
-  assert.deepEqual(guarantees.filter((guarantee) => !failed.has(guarantee)), [])
+  assert.deepEqual(
+    guarantees.filter((guarantee) => !failed.has(guarantee)),
+    [],
+  )
   assert.deepEqual([...new Set(checks.map(({ guarantee }) => guarantee))].toSorted(), guarantees.toSorted())
 })
 
 test('a call that reaches the kernel counts as a failure, whatever the kernel then says', () => {
   const checks = parse(canaryWithoutWalls().stdout)
-  for (const name of ['mount', 'bpf', 'perf_event_open', 'io_uring_setup', 'keyctl', 'ptrace', 'clone3', 'setns', 'ioctl TIOCSTI', 'unshare(CLONE_NEWUSER)']) {
+  for (const name of [
+    'mount',
+    'bpf',
+    'perf_event_open',
+    'io_uring_setup',
+    'keyctl',
+    'ptrace',
+    'clone3',
+    'setns',
+    'ioctl TIOCSTI',
+    'unshare(CLONE_NEWUSER)',
+  ]) {
     const check = checks.find(({ guarantee, evidence }) => guarantee === 'seccomp' && evidence.startsWith(`${name}: `))
     assert.equal(check?.holds, false, name)
   }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { buildProbe, run, scratchDirectory } from './_helper.ts'
 
-const { EACCES, EPERM } = constants.errno
-const probe = buildProbe('domain-probe', ['landlock.c', 'util.c'])
+const { EACCES, EPERM, EXDEV } = constants.errno
+const probe = buildProbe('domain-probe', ['util.c'])
+const mover = buildProbe('domain-move', ['util.c'])
 const SIGNALS_SINCE_ABI = 6
 
-function probeDomains(who: 'none' | 'peer' | 'both'): { abi: number; opened: number; signalled: number } {
-  const done = run(probe, [who])
+function probeDomains(who: 'none' | 'peer' | 'both', ...abiOf: string[]): { abi: number; opened: number; signalled: number } {
+  const done = run(probe, [who, ...abiOf])
   assert.equal(done.status, 0, done.stderr)
   const [abi = 0, opened = -1, signalled = -1] = done.stdout.toString().split(' ').map(Number)
   return { abi, opened, signalled }
@@ -31,12 +32,20 @@ test('a process outside every domain is not kept from tracing into one, so every
   assert.deepEqual(probeDomains('peer'), { abi: 0, opened: 0, signalled: 0 })
 })
 
-test('files can be moved between directories within a domain', () => {
+for (const abi of ['1', '2', '5']) {
+  test(`as on a kernel with ABI ${abi}, tracing is refused and signals pass`, () => {
+    assert.deepEqual(probeDomains('both', abi), { abi: Number(abi), opened: EACCES, signalled: 0 })
+  })
+}
+
+function moveBetweenDirectories(...abiOf: string[]): number | null {
   const root = scratchDirectory()
   mkdirSync(join(root, 'to'))
   writeFileSync(join(root, 'file'), '')
-  const mover = buildProbe('domain-move', ['landlock.c', 'util.c'])
-  const done = run(mover, [join(root, 'file'), join(root, 'to/file')])
-  assert.equal(done.status, 0, done.stderr)
-  assert.deepEqual(readdirSync(join(root, 'to')), ['file'])
+  return run(mover, [join(root, 'file'), join(root, 'to/file'), ...abiOf]).status
+}
+
+test('files can be moved between directories within a domain, but for ABI 1', () => {
+  assert.deepEqual([moveBetweenDirectories(), moveBetweenDirectories('2'), moveBetweenDirectories('5')], [0, 0, 0])
+  assert.equal(moveBetweenDirectories('1'), EXDEV)
 })

@@ -6,7 +6,17 @@ import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Answer, buildHelper, type Listed, parseAnswers, parseListing, putStream, readRequests, run, scratchDirectory } from './_helper.ts'
+import {
+  type Answer,
+  buildHelper,
+  type Listed,
+  parseAnswers,
+  parseListing,
+  putStream,
+  readRequests,
+  run,
+  scratchDirectory,
+} from './_helper.ts'
 
 const helper = buildHelper()
 
@@ -73,7 +83,10 @@ test('directories below 256 levels are listed but not entered', () => {
   mkdirSync(join(root, 'd/'.repeat(300)), { recursive: true })
   const entries = list(root, 1000)
   assert.equal(entries.length, 258)
-  assert.deepEqual(entries.slice(-3).map(({ type }) => type), ['d', 'o', 'E'])
+  assert.deepEqual(
+    entries.slice(-3).map(({ type }) => type),
+    ['d', 'o', 'E'],
+  )
 })
 
 test('no listed path is longer than the 4,096 bytes that can be read', () => {
@@ -85,7 +98,10 @@ test('no listed path is longer than the 4,096 bytes that can be read', () => {
     assert.equal(run(helper, ['put', from], { input: putStream({ type: 'D', path, mode: 0o755 }) }).status, 0)
   }
   const entries = list(root, 1000)
-  assert.deepEqual(entries.slice(-2).map(({ type }) => type), ['o', 'E'])
+  assert.deepEqual(
+    entries.slice(-2).map(({ type }) => type),
+    ['o', 'E'],
+  )
   for (const { path } of entries) assert.ok(path.length <= 4096)
   assert.equal(spawnSync('rm', ['-rf', join(root, name)]).status, 0)
 })
@@ -96,7 +112,13 @@ test('a mount below the root is not entered', () => {
   const script = `mount -t tmpfs none '${root}/mounted' && touch '${root}/mounted/hidden' && exec '${helper}' list '${root}' 10`
   const done = run('unshare', ['-n', '-m', 'sh', '-c', script])
   assert.equal(done.status, 0, done.stderr)
-  assert.deepEqual(parseListing(done.stdout).map(({ type, path }) => [type, path]), [['o', 'mounted'], ['E', '']])
+  assert.deepEqual(
+    parseListing(done.stdout).map(({ type, path }) => [type, path]),
+    [
+      ['o', 'mounted'],
+      ['E', ''],
+    ],
+  )
 })
 
 test('regular files are read whole, in the order asked for', () => {
@@ -115,7 +137,10 @@ test('what is no regular file, or lies behind a symlink, has no content and bloc
   const { root, close } = await hostileTree()
   const answers = read(root, 1000, 'fifo', 'socket', 'dir', 'link', 'dirlink/file', 'magic/etc/passwd', 'absent', 'dir/file/x', 'dir/file')
   close()
-  assert.deepEqual(answers.map(({ status }) => status), ['N', 'N', 'N', 'N', 'N', 'N', 'N', 'N', 'F'])
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    ['N', 'N', 'N', 'N', 'N', 'N', 'N', 'N', 'F'],
+  )
 })
 
 test('paths that are not clean are refused with EINVAL', () => {

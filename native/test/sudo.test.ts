@@ -28,10 +28,30 @@ test('the command runs with its arguments, its exit code and its environment', (
 })
 
 test('flags that build scripts use are understood, alone, together and as long options', () => {
-  for (const flags of [['-n'], ['-E'], ['-nE'], ['-H'], ['-S'], ['-k'], ['-nuroot'], ['-u', 'root'], ['-u', '#0'], ['-p', 'Password: '], ['--'], ['-n', '--']]) {
+  for (const flags of [
+    ['-n'],
+    ['-E'],
+    ['-nE'],
+    ['-H'],
+    ['-S'],
+    ['-k'],
+    ['-nuroot'],
+    ['-u', 'root'],
+    ['-u', '#0'],
+    ['-p', 'Password: '],
+    ['--'],
+    ['-n', '--'],
+  ]) {
     assert.equal(output(...flags, 'echo', 'ran'), 'ran\n', flags.join(' '))
   }
-  for (const flags of [['--preserve-env'], ['--preserve-env=A,B'], ['--non-interactive'], ['--user=root'], ['--user', 'root'], ['--group=root']]) {
+  for (const flags of [
+    ['--preserve-env'],
+    ['--preserve-env=A,B'],
+    ['--non-interactive'],
+    ['--user=root'],
+    ['--user', 'root'],
+    ['--group=root'],
+  ]) {
     assert.equal(output(...flags, 'echo', 'ran'), 'ran\n', flags.join(' '))
   }
 })
@@ -58,7 +78,7 @@ test('-u becomes the user of /etc/passwd, with its group and no other one', () =
 })
 
 test('-s and -i hand each argument to the shell as it was', () => {
-  const odd = ["a b", "'", '"', '$HOME', '`id`', ';', '*', '', 'new\nline', '\\', 'ü', '#']
+  const odd = ['a b', "'", '"', '$HOME', '`id`', ';', '*', '', 'new\nline', '\\', 'ü', '#']
   for (const flag of ['-s', '-i']) assert.equal(output(flag, 'printf', '%s|', ...odd), `${odd.join('|')}|`)
 })
 
@@ -67,7 +87,19 @@ test('-l, -v and -k alone succeed', () => {
   assert.deepEqual([output('-v'), output('-k'), output('-nv')], ['', '', ''])
 })
 
-for (const args of [['-b', 'id'], ['-e', '/etc/hosts'], ['--host=x', 'id'], ['--login=x', 'id'], ['-u'], ['-u', 'no-such-user', 'id'], ['-u', '#99999999', 'id'], ['-g', 'no-such-group', 'id'], ['no-such-command'], ['-D', '/no-such-directory', 'id'], []]) {
+for (const args of [
+  ['-b', 'id'],
+  ['-e', '/etc/hosts'],
+  ['--host=x', 'id'],
+  ['--login=x', 'id'],
+  ['-u'],
+  ['-u', 'no-such-user', 'id'],
+  ['-u', '#99999999', 'id'],
+  ['-g', 'no-such-group', 'id'],
+  ['no-such-command'],
+  ['-D', '/no-such-directory', 'id'],
+  [],
+]) {
   test(`"sudo ${args.join(' ')}" is refused with a message and exit code 1`, () => {
     const done = sudo(...args)
     assert.deepEqual([done.status, done.stdout.toString()], [1, ''])
