@@ -9,7 +9,7 @@ type Entry =
   | { readonly sleepMs: number }
 
 /** A run with one job that passes, one that fails at its second step and one that is skipped. */
-export const SCRIPT: readonly Entry[] = [
+const SCRIPT: readonly Entry[] = [
   { event: 'run.started', data: { workflows: ['ci.yml'] } },
   { event: 'run.notice', data: { message: 'permissions have no effect here' } },
   ...['build', 'test (20)', 'deploy'].map((job) => ({ event: 'job.queued', job, data: { name: job } })),
@@ -21,8 +21,18 @@ export const SCRIPT: readonly Entry[] = [
   ]),
   { sleepMs: 400 },
   { output: 'fetching\n', job: 'build', step: '1' },
-  { event: 'step.finished', job: 'build', step: '1', data: { name: 'Check out', outcome: 'success', conclusion: 'success', exitCode: 0, durationMs: 400, message: null } },
-  { event: 'step.finished', job: 'test (20)', step: '1', data: { name: 'Check out', outcome: 'success', conclusion: 'success', exitCode: 0, durationMs: 410, message: null } },
+  {
+    event: 'step.finished',
+    job: 'build',
+    step: '1',
+    data: { name: 'Check out', outcome: 'success', conclusion: 'success', exitCode: 0, durationMs: 400, message: null },
+  },
+  {
+    event: 'step.finished',
+    job: 'test (20)',
+    step: '1',
+    data: { name: 'Check out', outcome: 'success', conclusion: 'success', exitCode: 0, durationMs: 410, message: null },
+  },
   { event: 'step.started', job: 'test (20)', step: '2', data: { name: 'Run tests', number: 2, secrets: ['TOKEN'] } },
   { output: '::group::Install\n', job: 'test (20)', step: '2' },
   ...Array.from({ length: 30 }, (_, index) => ({ output: `ok ${index + 1}\n`, job: 'test (20)', step: '2' })),
@@ -31,9 +41,18 @@ export const SCRIPT: readonly Entry[] = [
   { event: 'job.finished', job: 'build', data: { name: 'build', conclusion: 'success', durationMs: 900, outputs: {}, message: null } },
   { output: 'last line without newline', job: 'test (20)', step: '2' },
   { event: 'limit.hit', job: 'test (20)', step: '2', data: { limit: 'pids', detail: '512 processes' } },
-  { event: 'step.finished', job: 'test (20)', step: '2', data: { name: 'Run tests', outcome: 'failure', conclusion: 'failure', exitCode: 3, durationMs: 1500, message: 'exit code 3' } },
+  {
+    event: 'step.finished',
+    job: 'test (20)',
+    step: '2',
+    data: { name: 'Run tests', outcome: 'failure', conclusion: 'failure', exitCode: 3, durationMs: 1500, message: 'exit code 3' },
+  },
   { event: 'step.skipped', job: 'test (20)', step: '3', data: { name: 'Publish', number: 3, reason: 'an earlier step failed' } },
-  { event: 'job.finished', job: 'test (20)', data: { name: 'test (20)', conclusion: 'failure', durationMs: 2100, outputs: {}, message: null } },
+  {
+    event: 'job.finished',
+    job: 'test (20)',
+    data: { name: 'test (20)', conclusion: 'failure', durationMs: 2100, outputs: {}, message: null },
+  },
   { event: 'job.skipped', job: 'deploy', data: { name: 'deploy', reason: 'test did not succeed' } },
   { event: 'run.finished', data: { conclusion: 'failure', durationMs: 2500 } },
 ]
@@ -47,11 +66,28 @@ export const DOCUMENT: RunDocument = {
   workflows: ['ci.yml'],
   jobs: [
     {
-      id: 'build', key: 'build', name: 'build', matrix: null, conclusion: 'success', durationMs: 900, outputs: {}, image: 'host (Debian 12)', isolation: 'oci (runc 1.1.5)',
-      selfCheck: { passed: 26, failed: [] }, steps: [{ id: '1', name: 'Check out', outcome: 'success', conclusion: 'success', durationMs: 400 }],
+      id: 'build',
+      key: 'build',
+      name: 'build',
+      matrix: null,
+      conclusion: 'success',
+      durationMs: 900,
+      outputs: {},
+      image: 'host (Debian 12)',
+      isolation: 'oci (runc 1.1.5)',
+      selfCheck: { passed: 26, failed: [] },
+      steps: [{ id: '1', name: 'Check out', outcome: 'success', conclusion: 'success', durationMs: 400 }],
     },
     {
-      id: 'test', key: 'test (20)', name: 'test (20)', matrix: { node: 20 }, conclusion: 'failure', durationMs: 2100, outputs: {}, image: 'host (Debian 12)', isolation: 'oci (runc 1.1.5)',
+      id: 'test',
+      key: 'test (20)',
+      name: 'test (20)',
+      matrix: { node: 20 },
+      conclusion: 'failure',
+      durationMs: 2100,
+      outputs: {},
+      image: 'host (Debian 12)',
+      isolation: 'oci (runc 1.1.5)',
       selfCheck: { passed: 26, failed: [] },
       steps: [
         { id: '1', name: 'Check out', outcome: 'success', conclusion: 'success', durationMs: 410 },
@@ -59,7 +95,19 @@ export const DOCUMENT: RunDocument = {
         { id: '3', name: 'Publish', outcome: 'skipped', conclusion: 'skipped', durationMs: 0 },
       ],
     },
-    { id: 'deploy', key: 'deploy', name: 'deploy', matrix: null, conclusion: 'skipped', durationMs: 0, outputs: {}, image: null, isolation: null, selfCheck: null, steps: [] },
+    {
+      id: 'deploy',
+      key: 'deploy',
+      name: 'deploy',
+      matrix: null,
+      conclusion: 'skipped',
+      durationMs: 0,
+      outputs: {},
+      image: null,
+      isolation: null,
+      selfCheck: null,
+      steps: [],
+    },
   ],
   doors: { used: [], refused: [{ job: 'test (20)', step: '2', target: '203.0.113.9:443', reason: 'no rule names it', rule: null }] },
   secrets: [{ name: 'TOKEN', job: 'test (20)', step: '2', delivery: 'env' }],
@@ -70,19 +118,45 @@ export const DOCUMENT: RunDocument = {
   log: { origin: '', first: 1, last: 30, size: 30 },
 }
 
-export const PREVIEW: RunPreview = {
+const PREVIEW: RunPreview = {
   workflows: [
     {
-      file: '.github/workflows/ci.yml', name: 'CI', triggers: ['push'], triggered: true, reason: null, notices: ['permissions have no effect here'],
+      file: '.github/workflows/ci.yml',
+      name: 'CI',
+      triggers: ['push'],
+      triggered: true,
+      reason: null,
+      notices: ['permissions have no effect here'],
       jobs: [
-        { id: 'build', name: 'build', needs: [], matrix: [{}], runsOn: 'ubuntu-24.04', image: 'host (Debian 12)', steps: [{ name: 'Check out', kind: 'checkout', secrets: [] }] },
         {
-          id: 'test', name: 'Test', needs: ['build'], matrix: [{ node: 20 }, { node: 24 }], runsOn: 'ubuntu-24.04', image: 'host (Debian 12)',
+          id: 'build',
+          name: 'build',
+          needs: [],
+          matrix: [{}],
+          runsOn: 'ubuntu-24.04',
+          image: 'host (Debian 12)',
+          steps: [{ name: 'Check out', kind: 'checkout', secrets: [] }],
+        },
+        {
+          id: 'test',
+          name: 'Test',
+          needs: ['build'],
+          matrix: [{ node: 20 }, { node: 24 }],
+          runsOn: 'ubuntu-24.04',
+          image: 'host (Debian 12)',
           steps: [{ name: 'Run tests', kind: 'run', secrets: ['TOKEN'] }],
         },
       ],
     },
-    { file: '.github/workflows/release.yml', name: 'Release', triggers: ['release'], triggered: false, reason: 'the event is push', notices: [], jobs: [] },
+    {
+      file: '.github/workflows/release.yml',
+      name: 'Release',
+      triggers: ['release'],
+      triggered: false,
+      reason: 'the event is push',
+      notices: [],
+      jobs: [],
+    },
   ],
 }
 
@@ -137,7 +211,7 @@ async function play(observer: RunObserver, pace: number, hard: AbortSignal): Pro
   const start = Date.UTC(2026, 10, 22, 20, 15, 1)
   for (const entry of SCRIPT) {
     if ('sleepMs' in entry) {
-      if (pace > 0 && !hard.aborted) await sleep(entry.sleepMs * pace, undefined, { signal: hard }).catch(() => {})
+      if (pace > 0 && !hard.aborted) await sleep(entry.sleepMs * pace, undefined, { signal: hard }).catch(() => null)
     } else if ('output' in entry) observer.output(entry.job, entry.step, Buffer.from(entry.output))
     else {
       seq += 1

@@ -25,7 +25,7 @@ const exec = createFakeAgent({
       if (index % 16 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     process.stderr.write(`peak ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB\n`)
-    return createFakeAgent({}, 0).run(options, { event: () => {}, output: () => {} })
+    return createFakeAgent({}, 0).run(options, { event: () => undefined, output: () => undefined })
   },
 })
 

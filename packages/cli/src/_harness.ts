@@ -58,7 +58,7 @@ export async function runCli(argv: readonly string[], options: HarnessOptions = 
     workingDirectory: options.directory ?? '/',
     now: () => Date.UTC(2026, 10, 22, 20, 15, 5),
     onStdoutClosed: null,
-    restoreAtExit: () => {},
+    restoreAtExit: () => undefined,
     loadAgent: async () => agent,
     loadStore: async (directory) => createRunStore(directory),
     exitCode: 0,

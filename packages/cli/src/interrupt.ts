@@ -29,13 +29,14 @@ export function createInterrupt(source: SignalSource, note: (line: string) => vo
     hard.abort()
   }
   const onInterrupt = (): void => {
-    if (hard.signal.aborted) return note('sallyport: still cleaning up')
-    if (soft.signal.aborted) {
+    if (hard.signal.aborted) note('sallyport: still cleaning up')
+    else if (soft.signal.aborted) {
       note('sallyport: killing')
-      return kill()
+      kill()
+    } else {
+      note('sallyport: cancelling; press Ctrl-C again to kill')
+      soft.abort()
     }
-    note('sallyport: cancelling; press Ctrl-C again to kill')
-    soft.abort()
   }
   const listeners: readonly (readonly [NodeJS.Signals, () => void])[] = [
     ['SIGINT', onInterrupt],

@@ -70,7 +70,7 @@ function createProgram({ stdout, stderr, config }: Context): Command {
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      outputError: () => {}, // Printed by reportError, in our own form.
+      outputError: () => undefined, // Printed by reportError, in our own form.
       getOutHelpWidth: () => Math.min(120, stdout.columns),
       getErrHelpWidth: () => Math.min(120, stderr.columns),
       getOutHasColors: () => stdout.isTerminal && config.allowsColor,

@@ -12,7 +12,7 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, bytesMax: nu
       from = end + 1
     }
     rest = all.subarray(from)
-    if (rest.byteLength > bytesMax) throw new UsageError('INPUT_INVALID', `A line of stdin is longer than ${bytesMax} bytes`)
+    if (rest.byteLength > bytesMax) throw new UsageError('FILE_INVALID', `A line of stdin is longer than ${bytesMax} bytes`)
   }
   if (rest.byteLength > 0) yield rest.toString('utf8')
 }

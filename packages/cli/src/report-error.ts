@@ -8,19 +8,33 @@ import { oneLine } from './terminal/sanitize.ts'
 import { createStyle, type Style } from './terminal/style.ts'
 
 const EXCERPT_BYTES_MAX = 2 ** 20
+/** By the error's class or its code. */
 const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   UsageError: ExitCode.badInput,
   WorkflowError: ExitCode.badInput,
   RUN_NOT_FOUND: ExitCode.badInput,
   RUN_AMBIGUOUS: ExitCode.badInput,
+  REPOSITORY_UNREADABLE: ExitCode.badInput,
+  NOTHING_TO_RUN: ExitCode.badInput,
+  JOB_UNKNOWN: ExitCode.badInput,
+  INPUT_INVALID: ExitCode.badInput,
+  RUNNER_UNSUPPORTED: ExitCode.badInput,
+  WRITE_REFUSED: ExitCode.badInput,
   SANDBOX_UNSUPPORTED: ExitCode.guaranteeMissing,
+  GUARANTEE_MISSING: ExitCode.guaranteeMissing,
+  ISOLATION_UNAVAILABLE: ExitCode.guaranteeMissing,
+  INTERRUPTED: ExitCode.interrupted,
 }
 
 /** Prints what was thrown for a person on stderr, and with `--json` for a program on stdout. */
 export function reportError(thrown: unknown, context: Context, asJson: boolean): void {
   const { stdout, stderr, config } = context
   const style = createStyle(stderr.isTerminal && config.allowsColor)
-  stderr.write(problemsOf(thrown)?.map((problem) => renderProblem(problem, context.workingDirectory, style)).join('') ?? '')
+  stderr.write(
+    problemsOf(thrown)
+      ?.map((problem) => renderProblem(problem, context.workingDirectory, style))
+      .join('') ?? '',
+  )
   stderr.write(renderError(thrown, style))
   if (config.isDebug && thrown instanceof Error) stderr.write(`${thrown.stack}\n`)
   if (asJson) stdout.write(`${JSON.stringify({ error: describeError(thrown) })}\n`)
@@ -43,13 +57,16 @@ function describeError(thrown: unknown): Readonly<Record<string, unknown>> {
 function renderError(thrown: unknown, style: Style): string {
   const { code, message, hint } = describeError(thrown) as { code: string; message: string; hint: string | null }
   const problems = problemsOf(thrown)
-  const text = problems === null ? oneLine(message, 4000) : `${problems.length} problem${problems.length === 1 ? '' : 's'}, nothing was started`
+  const text =
+    problems === null ? oneLine(message, 4000) : `${problems.length} problem${problems.length === 1 ? '' : 's'}, nothing was started`
   const second = hint ?? (code === 'INTERNAL' ? 'This is a fault of Sallyport; SALLYPORT_DEBUG=1 prints where it happened' : null)
   return `sallyport: ${style.bad(`error[${code}]`)}: ${text}\n${second === null ? '' : `  ${oneLine(second, 4000)}\n`}`
 }
 
 function problemsOf(thrown: unknown): readonly Problem[] | null {
-  return thrown instanceof SallyportError && thrown.name === 'WorkflowError' ? ((thrown as SallyportError & { problems: readonly Problem[] }).problems ?? null) : null
+  return thrown instanceof SallyportError && thrown.name === 'WorkflowError'
+    ? ((thrown as SallyportError & { problems: readonly Problem[] }).problems ?? null)
+    : null
 }
 
 /** As compilers do: where, what, the line itself with a mark below, what would be right. */

@@ -111,9 +111,9 @@ test('a failure that nobody awaits does not end the process', async () => {
   const file = new FakeFile()
   file.fail = () => 'EIO'
   const journal = makeWriter(file)
-  journal.append(event, null)
+  void journal.append(event, null)
   await journal.drained()
-  journal.append(event, null)
+  void journal.append(event, null)
   await new Promise((resolve) => setTimeout(resolve, 5))
 })
 
@@ -138,10 +138,10 @@ test('the listener sees every event in order, also those that it appends itself'
   const seen: number[] = []
   const listen = (envelope: { seq: number; type: string }): void => {
     seen.push(envelope.seq)
-    if (envelope.type === 'test.event') journal.append({ type: 'test.answer', data: {} }, listen)
+    if (envelope.type === 'test.event') void journal.append({ type: 'test.answer', data: {} }, listen)
   }
-  journal.append(event, listen)
-  journal.append(event, listen)
+  void journal.append(event, listen)
+  void journal.append(event, listen)
   await journal.drained()
   assert.deepEqual(seen, [1, 2, 3, 4])
 })

@@ -38,7 +38,7 @@ export class JournalWriter {
     this.#file = file
     this.#now = now
     this.#namesDurable = namesDurable
-    namesDurable.catch(() => {}) // Reported by the first commit; a run without one lost nothing.
+    namesDurable.catch(() => undefined) // Reported by the first commit; a run without one lost nothing.
   }
 
   /** Gives the event its place at once; `onEvent` sees it before it is durable. */
@@ -55,7 +55,7 @@ export class JournalWriter {
     }
     this.#seq += 1
     const { promise, resolve, reject } = Promise.withResolvers<Durable>()
-    promise.catch(() => {}) // Callers need not await; the failure meets the next one who does.
+    promise.catch(() => undefined) // Callers need not await; the failure meets the next one who does.
     this.#pending.push({ line, seq: envelope.seq, resolve, reject })
     this.#flushing ??= this.#flush()
     onEvent?.(envelope)
@@ -132,6 +132,6 @@ export class JournalWriter {
 
 function rejected(error: StoreError): Promise<never> {
   const promise = Promise.reject(error)
-  promise.catch(() => {}) // As above: awaiting is the caller's choice.
+  promise.catch(() => undefined) // As above: awaiting is the caller's choice.
   return promise
 }

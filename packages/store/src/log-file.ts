@@ -49,7 +49,7 @@ class LogFile implements LogWriter {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#tail.catch(() => {}) // Whoever wrote was told.
+    await this.#tail.catch(() => undefined) // Whoever wrote was told.
     await this.#out.close()
   }
 

@@ -20,7 +20,7 @@ async function textOf(run: StoredRun, file: string, from: number, to: number): P
 async function makeRun(t: TestContext): Promise<string> {
   const state = makeTemporaryDirectory(t)
   await using record = await createRunStore(state).create('r1')
-  record.append({ type: 'run.started', data: { workflows: ['ci.yml'] } })
+  void record.append({ type: 'run.started', data: { workflows: ['ci.yml'] } })
   const log = await record.openLog('build ../../etc/passwd')
   await log.write(Buffer.from('hello '))
   await log.write(Buffer.from('world\n'))

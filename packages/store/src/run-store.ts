@@ -64,7 +64,7 @@ async function fillDirectory(id: string, directory: string, now: () => Date): Pr
       id,
       journal,
       now,
-      namesDurable.then(() => {}),
+      namesDurable.then(() => undefined),
     ),
   )
 }
@@ -136,7 +136,7 @@ async function summarizeUnfinished(directory: string, id: string, conclusion: st
 async function readHead(directory: string): Promise<EventEnvelope[]> {
   const head: EventEnvelope[] = []
   try {
-    for await (const event of readJournal(join(directory, 'journal.jsonl'), () => {})) {
+    for await (const event of readJournal(join(directory, 'journal.jsonl'), () => undefined)) {
       if (head.push(event) >= HEAD_EVENTS_MAX || event.type === 'run.started') break
     }
   } catch (error) {

@@ -11,13 +11,54 @@ import type { Context } from '../context.ts'
 
 test('run hands all its options to the agent', async (t) => {
   const payload = makeFile(t, '{"number":7}')
-  const argv = ['run', 'a.yml', 'b.yml', '--event', 'pull_request', '--payload', payload, '--job', 'test', '--matrix', 'node=24', '--input', 'x=1', '--var', 'v=2']
-  const more = ['--env', 'E=3', '--secret', 'TOKEN', '--limit', 'memory=1GiB', '--isolation', 'runc', '--jobs', '2', '--state', '/elsewhere']
+  const argv = [
+    'run',
+    'a.yml',
+    'b.yml',
+    '--event',
+    'pull_request',
+    '--payload',
+    payload,
+    '--job',
+    'test',
+    '--matrix',
+    'node=24',
+    '--input',
+    'x=1',
+    '--var',
+    'v=2',
+  ]
+  const more = [
+    '--env',
+    'E=3',
+    '--secret',
+    'TOKEN',
+    '--limit',
+    'memory=1GiB',
+    '--isolation',
+    'runc',
+    '--jobs',
+    '2',
+    '--state',
+    '/elsewhere',
+  ]
   const { agent, exitCode } = await runCli([...argv, ...more], { secrets: { TOKEN: 's' } })
   const { interrupt, ...options } = agent.calls.run[0] ?? assert.fail()
   assert.deepEqual(options, {
-    stateDirectory: '/elsewhere', repository: '/', files: ['a.yml', 'b.yml'], event: 'pull_request', payload: { number: 7 }, job: 'test', matrix: { node: '24' },
-    inputs: { x: '1' }, vars: { v: '2' }, env: { E: '3' }, secrets: { TOKEN: 's' }, limits: { memoryBytes: 2 ** 30, memorySwapBytes: 2 ** 30 }, isolation: 'runc', jobsMax: 2,
+    stateDirectory: '/elsewhere',
+    repository: '/',
+    files: ['a.yml', 'b.yml'],
+    event: 'pull_request',
+    payload: { number: 7 },
+    job: 'test',
+    matrix: { node: '24' },
+    inputs: { x: '1' },
+    vars: { v: '2' },
+    env: { E: '3' },
+    secrets: { TOKEN: 's' },
+    limits: { memoryBytes: 2 ** 30, memorySwapBytes: 2 ** 30 },
+    isolation: 'runc',
+    jobsMax: 2,
   })
   assert.equal(interrupt.soft.aborted, false)
   assert.equal(exitCode, 1)
@@ -98,32 +139,60 @@ for (const [what, error, exitCode] of [
   })
 }
 
+function signalsOf(context: Context | null): NodeJS.EventEmitter {
+  return (context ?? assert.fail()).signals as NodeJS.EventEmitter
+}
+
 test('Ctrl-C once cancels, twice kills, and says so; SIGTERM kills at once', async () => {
-  for (const [signals, hard] of [[['SIGINT'], false], [['SIGINT', 'SIGINT'], true], [['SIGTERM'], true], [['SIGHUP'], true]] as const) {
+  for (const [signals, hard] of [
+    [['SIGINT'], false],
+    [['SIGINT', 'SIGINT'], true],
+    [['SIGTERM'], true],
+    [['SIGHUP'], true],
+  ] as const) {
     const seen: boolean[] = []
     const context: { current: Context | null } = { current: null }
     const agent = createFakeAgent({
       run: async ({ interrupt }) => {
-        for (const signal of signals) (context.current?.signals as NodeJS.EventEmitter).emit(signal)
+        for (const signal of signals) signalsOf(context.current).emit(signal)
         seen.push(interrupt.soft.aborted, interrupt.hard.aborted)
         return { ...DOCUMENT, conclusion: 'cancelled', exitCode: 130 }
       },
     })
-    const { exitCode, stderr } = await runCli(['run'], { agent, context: (created) => { context.current = created } })
+    const { exitCode, stderr } = await runCli(['run'], {
+      agent,
+      context: (created) => {
+        context.current = created
+      },
+    })
     assert.deepEqual(seen, [true, hard])
     assert.equal(exitCode, 130)
     if (signals[0] === 'SIGINT') assert.match(stderr, /cancelling; press Ctrl-C again to kill/)
-    assert.equal((context.current?.signals as NodeJS.EventEmitter).listenerCount('SIGINT'), 0, 'the listeners are gone')
+    assert.equal(signalsOf(context.current).listenerCount('SIGINT'), 0, 'the listeners are gone')
   }
 })
 
 test('exec ends with the code of the command and passes its bytes as they are', async () => {
-  const { exitCode, stdout, stderr, agent } = await runCli(['exec', '--write', './dist/', '--env', 'A=1', '--', 'npm', 'ci', '--json', '--help'])
+  const { exitCode, stdout, stderr, agent } = await runCli([
+    'exec',
+    '--write',
+    './dist/',
+    '--env',
+    'A=1',
+    '--',
+    'npm',
+    'ci',
+    '--json',
+    '--help',
+  ])
   assert.equal(exitCode, 7)
   assert.equal(stdout, 'hello\x1b[2J\n')
   assert.equal(stderr, 'sallyport: 2 changed files dropped; --write PATH keeps what changes there\n')
   const { argv, write, env, directory } = agent.calls.exec[0] ?? assert.fail()
-  assert.deepEqual({ argv, write, env, directory }, { argv: ['npm', 'ci', '--json', '--help'], write: ['dist'], env: { A: '1' }, directory: '/' })
+  assert.deepEqual(
+    { argv, write, env, directory },
+    { argv: ['npm', 'ci', '--json', '--help'], write: ['dist'], env: { A: '1' }, directory: '/' },
+  )
 })
 
 test('exec makes hostile output harmless for a terminal', async () => {
@@ -144,7 +213,13 @@ test("a reason of Sallyport's own is named by its code", async () => {
   assert.equal(stderr, 'sallyport: error[SANDBOX_UNSUPPORTED]: no user namespaces\n  enable them\n')
 })
 
-for (const argv of [['exec'], ['exec', '--write', '../x', '--', 'y'], ['exec', '--write', '/x', '--', 'y'], ['exec', '--resolve', 'a:b', '--', 'y'], ['exec', '--nope', 'y']]) {
+for (const argv of [
+  ['exec'],
+  ['exec', '--write', '../x', '--', 'y'],
+  ['exec', '--write', '/x', '--', 'y'],
+  ['exec', '--resolve', 'a:b', '--', 'y'],
+  ['exec', '--nope', 'y'],
+]) {
   test(`"sallyport ${argv.join(' ')}" ends with 125 and starts nothing`, async () => {
     const { exitCode, agent } = await runCli(argv)
     assert.deepEqual([exitCode, agent.calls.exec.length], [125, 0])
@@ -161,13 +236,22 @@ test('when the reader of stdout goes away, exec is killed', async () => {
       return { id: 'r', exitCode: 137, error: null, kept: 0, dropped: 0, refusals: [], durationMs: 1 }
     },
   })
-  await runCli(['exec', '--', 'yes'], { agent, context: (context) => { created = context } })
+  await runCli(['exec', '--', 'yes'], {
+    agent,
+    context: (context) => {
+      created = context
+    },
+  })
   assert.equal(killed, true)
 })
 
 test('doctor ends with 0 when jobs can run here and with 5 when they cannot', async () => {
   assert.equal((await runCli(['doctor'])).exitCode, 0)
-  for (const change of [{ guarantees: [] }, { drivers: [] }, { guarantees: [{ guarantee: 'seccomp', holds: false, evidence: '' }] }] as const) {
+  for (const change of [
+    { guarantees: [] },
+    { drivers: [] },
+    { guarantees: [{ guarantee: 'seccomp', holds: false, evidence: '' }] },
+  ] as const) {
     const agent = createFakeAgent({ doctor: async () => ({ ...REPORT, ...change }) })
     const { exitCode, stdout } = await runCli(['doctor', '--json'], { agent })
     assert.equal(exitCode, 5)
@@ -188,15 +272,15 @@ async function recordRun(t: TestContext, isFinished: boolean): Promise<string> {
   const state = makeTemporaryDirectory(t)
   await using record = await createRunStore(state, () => new Date(0)).create('20260101-000000-abcdef')
   const job = 'test (20)'
-  record.append({ type: 'run.started', data: { workflows: ['ci.yml'] } })
-  record.append({ type: 'job.preparing', job, data: { name: 'Test' } })
-  record.append({ type: 'job.prepared', job, data: {} })
+  void record.append({ type: 'run.started', data: { workflows: ['ci.yml'] } })
+  void record.append({ type: 'job.preparing', job, data: { name: 'Test' } })
+  void record.append({ type: 'job.prepared', job, data: {} })
   const log = await record.openLog(job)
-  record.append({ type: 'step.started', job, step: '1', data: { name: 'First' } })
+  void record.append({ type: 'step.started', job, step: '1', data: { name: 'First' } })
   await log.write(Buffer.from('one\n'))
-  record.append({ type: 'step.log', job, step: '1', data: { file: log.file, from: 0, to: log.offset } })
-  record.append({ type: 'step.finished', job, step: '1', data: { conclusion: 'success', durationMs: 1 } })
-  record.append({ type: 'step.started', job, step: '2', data: { name: 'Second' } })
+  void record.append({ type: 'step.log', job, step: '1', data: { file: log.file, from: 0, to: log.offset } })
+  void record.append({ type: 'step.finished', job, step: '1', data: { conclusion: 'success', durationMs: 1 } })
+  void record.append({ type: 'step.started', job, step: '2', data: { name: 'Second' } })
   await log.write(Buffer.from('\x1b]0;t\x07two\n'))
   if (isFinished) {
     await record.append({ type: 'step.log', job, step: '2', data: { file: log.file, from: 4, to: log.offset } })
@@ -215,16 +299,31 @@ test('runs ls, show and log read the record', async (t) => {
   assert.equal(JSON.parse((await runCli(['runs', 'show', '2026', '--json', '--state', state])).stdout).conclusion, 'failure')
   assert.equal((await runCli(['runs', 'log', '2026', '--state', state])).stdout, 'one\n\x1b]0;t\x07two\n')
   assert.equal((await runCli(['runs', 'log', '2026', '--state', state], { terminal: true })).stdout, 'one\ntwo\n')
-  for (const selection of [['--step', '2'], ['--step', 'Second', '--job', 'test'], ['--step', '2', '--job', 'test (20)'], ['--job', 'Test', '--step', '2']]) {
-    assert.equal((await runCli(['runs', 'log', '2026', ...selection, '--state', state], { terminal: true })).stdout, 'two\n', selection.join(' '))
+  for (const selection of [
+    ['--step', '2'],
+    ['--step', 'Second', '--job', 'test'],
+    ['--step', '2', '--job', 'test (20)'],
+    ['--job', 'Test', '--step', '2'],
+  ]) {
+    assert.equal(
+      (await runCli(['runs', 'log', '2026', ...selection, '--state', state], { terminal: true })).stdout,
+      'two\n',
+      selection.join(' '),
+    )
   }
   const json = (await runCli(['runs', 'log', '2026', '--json', '--state', state])).stdout.trim().split('\n')
-  assert.deepEqual(json.map((line) => JSON.parse(line)).map(({ name, text }) => `${name} ${text}`), ['First one\n', 'Second \x1b]0;t\x07two\n'])
+  assert.deepEqual(
+    json.map((line) => JSON.parse(line)).map(({ name, text }) => `${name} ${text}`),
+    ['First one\n', 'Second \x1b]0;t\x07two\n'],
+  )
 })
 
 test('the output of a step that never ended is found in an interrupted run', async (t) => {
   const state = await recordRun(t, false)
-  assert.match((await runCli(['runs', 'show', '2026', '--state', state])).stdout, /^interrupted: 2026.*\nTest {6}running\n {2}First {3}success\n {2}Second {2}running\n$/)
+  assert.match(
+    (await runCli(['runs', 'show', '2026', '--state', state])).stdout,
+    /^interrupted: 2026.*\nTest {6}running\n {2}First {3}success\n {2}Second {2}running\n$/,
+  )
   assert.equal((await runCli(['runs', 'log', '2026', '--step', '2', '--state', state], { terminal: true })).stdout, 'two\n')
   assert.match((await runCli(['runs', 'ls', '--state', state])).stdout, /interrupted/)
 })

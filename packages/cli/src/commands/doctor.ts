@@ -16,7 +16,10 @@ Examples:
 Exit codes: 0 jobs can run here with every guarantee, 5 they cannot.`
 
 export function registerDoctor(program: Command, context: Context): void {
-  const command = program.command('doctor').description('Measure what this host can enforce, and say how to fix what it cannot.').option('--json', 'the report as one JSON document')
+  const command = program
+    .command('doctor')
+    .description('Measure what this host can enforce, and say how to fix what it cannot.')
+    .option('--json', 'the report as one JSON document')
   addStateOption(command)
   command.addHelpText('after', EXAMPLES).action((flags: { json?: true; state?: string }) => doctor(flags, context))
 }
@@ -26,7 +29,11 @@ async function doctor(flags: { readonly json?: true; readonly state?: string }, 
   const agent = await context.loadAgent()
   const report = await agent.doctor(stateDirectoryOf(flags, config.stateDirectory))
   const usable = isUsable(report)
-  stdout.write(flags.json === true ? `${JSON.stringify({ ...report, usable })}\n` : renderReport(report, usable, createStyle(stdout.isTerminal && config.allowsColor)))
+  stdout.write(
+    flags.json === true
+      ? `${JSON.stringify({ ...report, usable })}\n`
+      : renderReport(report, usable, createStyle(stdout.isTerminal && config.allowsColor)),
+  )
   context.exitCode = usable ? ExitCode.success : ExitCode.guaranteeMissing
 }
 
@@ -38,11 +45,20 @@ function isUsable({ checks, drivers, guarantees }: DoctorReport): boolean {
 
 function renderReport({ host, checks, drivers, guarantees }: DoctorReport, usable: boolean, style: Style): string {
   const sign = (ok: boolean, required: boolean): string => (ok ? style.good('✓') : required ? style.bad('✗') : style.warn('!'))
-  const checkRows = checks.map(({ name, ok, required, found, fix }) => [`${sign(ok, required)} ${oneLine(name)}`, oneLine(found), ok ? '' : oneLine(fix ?? '', 1000)])
+  const checkRows = checks.map(({ name, ok, required, found, fix }) => [
+    `${sign(ok, required)} ${oneLine(name)}`,
+    oneLine(found),
+    ok ? '' : oneLine(fix ?? '', 1000),
+  ])
   const driverRows = drivers.map(({ driver, version, usable, reason, hint }) => [
     `${sign(usable, false)} ${oneLine(driver)}`,
     oneLine(version ?? 'not found'),
-    usable ? '' : [reason, hint].filter((text) => text !== null).map((text) => oneLine(text, 1000)).join('; '),
+    usable
+      ? ''
+      : [reason, hint]
+          .filter((text) => text !== null)
+          .map((text) => oneLine(text, 1000))
+          .join('; '),
   ])
   const guaranteeRows = guarantees.map(({ guarantee, holds, evidence }) => [`${sign(holds, true)} ${guarantee}`, oneLine(evidence, 1000)])
   const started = guaranteeRows.length > 0 ? renderTable(guaranteeRows) : `${style.bad('✗')} no sandbox could be started\n`

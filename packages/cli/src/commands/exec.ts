@@ -83,13 +83,16 @@ function parseWritePath(text: string): string {
   const path = normalize(text).replace(/\/+$/, '')
   const leaves = isAbsolute(path) || path === '..' || path.startsWith('../')
   if (text !== '' && !leaves) return path
-  throw new UsageError('USAGE', `--write: "${text}" is not inside of the current directory`, { hint: 'Write a path relative to it, e.g. --write dist' })
+  throw new UsageError('USAGE', `--write: "${text}" is not inside of the current directory`, {
+    hint: 'Write a path relative to it, e.g. --write dist',
+  })
 }
 
 /** Bytes pass as they are, except to a terminal, which would obey them. */
 function createPrinter(sink: Sink, keepsColor: boolean): { observer: RunObserver; end: () => void } {
-  const event = (): void => {}
-  if (!sink.isTerminal) return { observer: { event, output: (_job, _step, bytes) => sink.write(bytes) }, end: () => {} }
+  const nothing = (): void => undefined
+  const event = nothing // The record has them; only the result is told.
+  if (!sink.isTerminal) return { observer: { event, output: (_job, _step, bytes) => sink.write(bytes) }, end: nothing }
   const decoder = new TextDecoder()
   const sanitizer = new Sanitizer(keepsColor)
   const output: RunObserver['output'] = (_job, _step, bytes) => sink.write(sanitizer.write(decoder.decode(bytes, { stream: true })))

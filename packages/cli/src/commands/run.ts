@@ -74,7 +74,9 @@ async function run(files: readonly string[], flags: RunFlags, context: Context):
   if (flags.list === true || flags.dryRun === true) {
     const preview = await agent.preview(options)
     const style = createStyle(context.stdout.isTerminal && context.config.allowsColor)
-    context.stdout.write(flags.json === true ? `${JSON.stringify(preview)}\n` : renderPreview(preview, style, { steps: flags.dryRun === true }))
+    context.stdout.write(
+      flags.json === true ? `${JSON.stringify(preview)}\n` : renderPreview(preview, style, { steps: flags.dryRun === true }),
+    )
     return
   }
   const view = createView(context, flags.json === true)
@@ -110,7 +112,10 @@ function readOptions(files: readonly string[], flags: RunFlags, context: Context
 }
 
 function printDocument(document: RunDocument, flags: RunFlags, { stdout, stderr, config }: Context): void {
-  if (flags.json === true) return stdout.write(`${JSON.stringify(document)}\n`)
+  if (flags.json === true) {
+    stdout.write(`${JSON.stringify(document)}\n`)
+    return
+  }
   const style = createStyle(stdout.isTerminal && config.allowsColor)
   // The live view has shown the steps of each job as it ended.
   const isLive = stdout.isTerminal && stderr.isTerminal && config.allowsRepaint

@@ -34,7 +34,11 @@ export function registerRuns(program: Command, context: Context): void {
   const ls = runs.command('ls').description('List runs, newest first.').option('--json', 'one JSON document')
   addStateOption(ls)
   ls.action((flags: Flags) => list(flags, context))
-  const show = runs.command('show').argument('<run>', 'id, or its beginning').description('What a run did.').option('--json', 'the run document')
+  const show = runs
+    .command('show')
+    .argument('<run>', 'id, or its beginning')
+    .description('What a run did.')
+    .option('--json', 'the run document')
   addStateOption(show)
   show.action((id: string, flags: Flags) => showRun(id, flags, context))
   const log = runs
@@ -81,7 +85,11 @@ async function showRun(id: string, flags: Flags, context: Context): Promise<void
 async function showUnfinished(run: StoredRun, flags: Flags, { stdout, stderr, config }: Context): Promise<void> {
   const model = new RunModel()
   for await (const event of run.events()) model.apply(event)
-  const jobs = model.jobs.map(({ name, state, steps }) => ({ name, state, steps: steps.map((step) => ({ id: step.id, name: step.name, state: step.state })) }))
+  const jobs = model.jobs.map(({ name, state, steps }) => ({
+    name,
+    state,
+    steps: steps.map((step) => ({ id: step.id, name: step.name, state: step.state })),
+  }))
   if (run.tornBytes > 0) stderr.write(`sallyport: the last ${run.tornBytes} bytes of the journal are torn and were left out\n`)
   if (flags.json === true) return stdout.write(`${JSON.stringify({ id: run.id, conclusion: run.state, jobs })}\n`)
   const style = createStyle(stdout.isTerminal && config.allowsColor)
@@ -109,7 +117,9 @@ function matches({ job, jobName, step, stepName }: LogPiece, flags: LogFlags): b
 
 function refuseSelection(model: RunModel): never {
   const known = model.jobs.map(({ key, steps }) => `${oneLine(key)}: ${steps.map(({ id }) => id).join(', ')}`)
-  throw new UsageError('USAGE', 'No output of such a job and step is recorded', { hint: `Jobs and their steps are ${known.slice(0, 20).join('; ')}` })
+  throw new UsageError('USAGE', 'No output of such a job and step is recorded', {
+    hint: `Jobs and their steps are ${known.slice(0, 20).join('; ')}`,
+  })
 }
 
 async function printPiece(run: StoredRun, piece: LogPiece, flags: LogFlags, { stdout, stderr, config }: Context): Promise<void> {
@@ -119,7 +129,10 @@ async function printPiece(run: StoredRun, piece: LogPiece, flags: LogFlags, { st
   if (flags.json !== true) stderr.write(`▶ ${piece.jobName} | ${piece.stepName}\n`)
   for await (const bytes of run.readLog(piece.file, piece.from, piece.to)) {
     if (stdout.isBroken) return
-    if (flags.json === true) stdout.write(`${JSON.stringify({ job: piece.job, step: piece.step, name: piece.stepName, text: decoder.decode(bytes, { stream: true }) })}\n`)
+    if (flags.json === true)
+      stdout.write(
+        `${JSON.stringify({ job: piece.job, step: piece.step, name: piece.stepName, text: decoder.decode(bytes, { stream: true }) })}\n`,
+      )
     else stdout.write(isRaw ? bytes : sanitizer.write(decoder.decode(bytes, { stream: true })))
   }
   if (!isRaw && flags.json !== true) stdout.write(sanitizer.write(decoder.decode()) + sanitizer.end())

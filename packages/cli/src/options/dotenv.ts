@@ -41,7 +41,8 @@ function parseValue(file: string, lines: readonly string[], index: number, first
   for (let linesUsed = 1; ; linesUsed += 1) {
     const end = quote === "'" ? body.indexOf("'") : endOfDoubleQuotes(body)
     if (end !== -1) {
-      if (!/^\s*(#.*)?$/.test(body.slice(end + 1))) fail(file, index + linesUsed, 'text after the closing quote', 'Put the whole value into the quotes')
+      if (!/^\s*(#.*)?$/.test(body.slice(end + 1)))
+        fail(file, index + linesUsed, 'text after the closing quote', 'Put the whole value into the quotes')
       return { value: quote === "'" ? body.slice(0, end) : unescape(body.slice(0, end)), linesUsed }
     }
     const next = lines[index + linesUsed]
@@ -63,5 +64,5 @@ function unescape(body: string): string {
 }
 
 function fail(file: string, line: number, what: string, hint: string): never {
-  throw new UsageError('INPUT_INVALID', `${file}:${line}: ${what}`, { hint })
+  throw new UsageError('FILE_INVALID', `${file}:${line}: ${what}`, { hint })
 }

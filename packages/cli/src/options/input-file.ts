@@ -12,7 +12,7 @@ export interface InputFile {
 /** Text of a file that the user named. Not opened in a way that waits: a FIFO without a writer would hang for ever. */
 export function readInputFile(path: string, { option, bytesMax }: InputFile): string {
   const fail = (what: string, hint?: string): never => {
-    throw new UsageError('INPUT_UNREADABLE', `Cannot read "${path}" for ${option}: ${what}`, hint === undefined ? {} : { hint })
+    throw new UsageError('FILE_UNREADABLE', `Cannot read "${path}" for ${option}: ${what}`, hint === undefined ? {} : { hint })
   }
   let fd: number
   try {
@@ -22,7 +22,11 @@ export function readInputFile(path: string, { option, bytesMax }: InputFile): st
   }
   try {
     const stat = fstatSync(fd)
-    if (!stat.isFile()) return fail('it is not a regular file', 'Pipes and devices are not read; write a file that only you can read, and delete it afterwards')
+    if (!stat.isFile())
+      return fail(
+        'it is not a regular file',
+        'Pipes and devices are not read; write a file that only you can read, and delete it afterwards',
+      )
     if (stat.size > bytesMax) return fail(`it has ${formatSize(stat.size)}, and the most is ${formatSize(bytesMax)}`)
     return decode(readAll(fd, bytesMax), fail)
   } finally {

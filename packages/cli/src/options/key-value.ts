@@ -18,12 +18,14 @@ export function parseEnv(option: string, texts: readonly string[]): Readonly<Rec
   const env = parseKeyValues(option, texts)
   for (const name of Object.keys(env)) {
     if (ENV_NAME.test(name)) continue
-    throw new UsageError('USAGE', `${option}: "${name}" cannot be the name of an environment variable`, { hint: 'Letters, digits and _, not beginning with a digit' })
+    throw new UsageError('USAGE', `${option}: "${name}" cannot be the name of an environment variable`, {
+      hint: 'Letters, digits and _, not beginning with a digit',
+    })
   }
   return env
 }
 
-export function splitKeyValue(option: string, text: string): [string, string] {
+function splitKeyValue(option: string, text: string): [string, string] {
   const at = text.indexOf('=')
   if (at < 1) throw new UsageError('USAGE', `${option}: "${text}" has no name and value`, { hint: `Write ${option} NAME=VALUE` })
   return [text.slice(0, at), text.slice(at + 1)]

@@ -2,8 +2,8 @@
 import type { JobLimits } from '@sallyport/agent'
 import { parseDurationMs, parseSize } from '@sallyport/core'
 import { UsageError } from '../usage-error.ts'
-import { nearest } from './nearest.ts'
 import { parseKeyValues } from './key-value.ts'
+import { nearest } from './nearest.ts'
 
 interface LimitRule {
   /** Null when the text is not a value of this kind. */

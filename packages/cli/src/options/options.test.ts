@@ -17,13 +17,36 @@ import { parseIsolation, parseJobs } from './shared.ts'
 const noSecrets = { read: () => undefined }
 
 test('limits are read with their units', () => {
-  assert.deepEqual(
-    parseLimits(['cpu=1.5', 'memory=1GiB', 'pids=64', 'disk=2g', 'inodes=1000', 'files=256', 'time=1h30m', 'output=10MB']),
-    { cpu: 1.5, memoryBytes: 2 ** 30, memorySwapBytes: 2 ** 30, pids: 64, diskBytes: 2 ** 31, diskInodes: 1000, openFiles: 256, timeMs: 5_400_000, outputBytes: 10_000_000 },
-  )
+  assert.deepEqual(parseLimits(['cpu=1.5', 'memory=1GiB', 'pids=64', 'disk=2g', 'inodes=1000', 'files=256', 'time=1h30m', 'output=10MB']), {
+    cpu: 1.5,
+    memoryBytes: 2 ** 30,
+    memorySwapBytes: 2 ** 30,
+    pids: 64,
+    diskBytes: 2 ** 31,
+    diskInodes: 1000,
+    openFiles: 256,
+    timeMs: 5_400_000,
+    outputBytes: 10_000_000,
+  })
 })
 
-for (const text of ['memory=', 'memory=1XB', 'memory=-1', 'memory=1', 'cpu=0', 'cpu=two', 'cpu=1e3', 'pids=1.5', 'pids=1', 'time=5', 'time=0s', 'files=1e9', 'memory=9999TiB', 'toString=1', 'memory']) {
+for (const text of [
+  'memory=',
+  'memory=1XB',
+  'memory=-1',
+  'memory=1',
+  'cpu=0',
+  'cpu=two',
+  'cpu=1e3',
+  'pids=1.5',
+  'pids=1',
+  'time=5',
+  'time=0s',
+  'files=1e9',
+  'memory=9999TiB',
+  'toString=1',
+  'memory',
+]) {
   test(`--limit ${text} is refused with what would be right`, () => {
     assert.throws(() => parseLimits([text]), { code: 'USAGE', hint: /--limit|limits are|Did you mean|NAME=VALUE/ })
   })
@@ -104,7 +127,8 @@ for (const [text, at] of [
   test(`a broken dotenv file is refused at ${at} without repeating a value: ${JSON.stringify(text)}`, () => {
     assert.throws(
       () => parseDotenv('f', text),
-      (error: Error & { code: string }) => error.code === 'INPUT_INVALID' && error.message.startsWith(`${at}:`) && !error.message.includes('s3'),
+      (error: Error & { code: string }) =>
+        error.code === 'FILE_INVALID' && error.message.startsWith(`${at}:`) && !error.message.includes('s3'),
     )
   })
 }
@@ -134,21 +158,24 @@ test('a secret on the command line is refused and not repeated', () => {
   for (const secret of ['TOKEN=hunter22', 'TOKEN=']) {
     assert.throws(
       () => readSecrets({ secret: [secret], secretsFile: [] }, noSecrets),
-      (error: Error & { code: string; hint: string }) => error.code === 'SECRET_ON_ARGV' && !`${error.message}${error.hint}`.includes('hunter22'),
+      (error: Error & { code: string; hint: string }) =>
+        error.code === 'SECRET_ON_ARGV' && !`${error.message}${error.hint}`.includes('hunter22'),
     )
   }
 })
 
 test('a secret that is not set, named twice or badly named is refused', () => {
-  const read = (secret: string[]): unknown => readSecrets({ secret, secretsFile: [] }, { read: (name) => (name === 'MISSING' ? undefined : 'x') })
+  const read = (secret: string[]): unknown =>
+    readSecrets({ secret, secretsFile: [] }, { read: (name) => (name === 'MISSING' ? undefined : 'x') })
   assert.throws(() => read(['MISSING']), { code: 'SECRET_MISSING' })
-  for (const secret of [['A', 'a'], ['1A'], ['A-B'], [''], ['GITHUB_X'], ['github_token']]) assert.throws(() => read(secret), { code: 'USAGE' }, secret.join())
+  for (const secret of [['A', 'a'], ['1A'], ['A-B'], [''], ['GITHUB_X'], ['github_token']])
+    assert.throws(() => read(secret), { code: 'USAGE' }, secret.join())
 })
 
 test('a payload is one JSON object', (t) => {
   assert.deepEqual(readPayload(makeFile(t, '{"ref":"x"}')), { ref: 'x' })
-  assert.throws(() => readPayload(makeFile(t, '[1]')), { code: 'INPUT_INVALID' })
-  assert.throws(() => readPayload(makeFile(t, '{\n  "a": 1,\n  oops\n}')), { code: 'INPUT_INVALID', message: /input:3:3: / })
+  assert.throws(() => readPayload(makeFile(t, '[1]')), { code: 'FILE_INVALID' })
+  assert.throws(() => readPayload(makeFile(t, '{\n  "a": 1,\n  oops\n}')), { code: 'FILE_INVALID', message: /input:3:3: / })
 })
 
 test('only regular files of a limited size and of UTF-8 text are read, and nothing waits', (t) => {
@@ -156,7 +183,7 @@ test('only regular files of a limited size and of UTF-8 text are read, and nothi
   const fifo = join(makeTemporaryDirectory(t), 'fifo')
   assert.equal(spawnSync('mkfifo', [fifo]).status, 0)
   for (const path of [fifo, '/dev/zero', '/', makeFile(t, 'x'.repeat(11)), makeFile(t, Uint8Array.of(0xff)), '/nonexistent']) {
-    assert.throws(() => readInputFile(path, input), { code: 'INPUT_UNREADABLE' }, path)
+    assert.throws(() => readInputFile(path, input), { code: 'FILE_UNREADABLE' }, path)
   }
   assert.equal(readInputFile(makeFile(t, 'x'.repeat(10)), input), 'x'.repeat(10))
 })

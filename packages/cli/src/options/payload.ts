@@ -9,7 +9,9 @@ export function readPayload(file: string): Readonly<Record<string, unknown>> {
   const text = readInputFile(file, { option: '--payload', bytesMax: PAYLOAD_BYTES_MAX })
   const payload = parseJson(file, text)
   if (typeof payload === 'object' && payload !== null && !Array.isArray(payload)) return payload as Record<string, unknown>
-  throw new UsageError('INPUT_INVALID', `${file}:1: the payload is not an object`, { hint: 'Write the event as a forge sends it, e.g. {"ref": "refs/heads/main"}' })
+  throw new UsageError('FILE_INVALID', `${file}:1: the payload is not an object`, {
+    hint: 'Write the event as a forge sends it, e.g. {"ref": "refs/heads/main"}',
+  })
 }
 
 function parseJson(file: string, text: string): unknown {
@@ -19,6 +21,8 @@ function parseJson(file: string, text: string): unknown {
     const message = messageOf(error)
     const [, line, column] = /\(line (\d+) column (\d+)\)/.exec(message) ?? []
     const at = line === undefined ? `${text.split('\n').length}` : `${line}:${column}`
-    throw new UsageError('INPUT_INVALID', `${file}:${at}: ${message.replace(/ in JSON at position.*/s, '')}`, { hint: 'The payload is one JSON object' })
+    throw new UsageError('FILE_INVALID', `${file}:${at}: ${message.replace(/ in JSON at position.*/s, '')}`, {
+      hint: 'The payload is one JSON object',
+    })
   }
 }

@@ -31,7 +31,8 @@ export function readSecretsFile(file: string): readonly { readonly name: string;
 
 function put(values: Map<string, string>, name: string, value: string): void {
   const upper = checkName(name).toUpperCase()
-  if (values.has(upper)) throw new UsageError('USAGE', `Secret "${upper}" is given twice`, { hint: 'Names of secrets do not differ by case alone' })
+  if (values.has(upper))
+    throw new UsageError('USAGE', `Secret "${upper}" is given twice`, { hint: 'Names of secrets do not differ by case alone' })
   values.set(upper, value)
 }
 
@@ -58,9 +59,13 @@ function fromEnvironment(name: string, source: SecretSource): string {
 
 /** The value itself is not repeated: the message may end in a log. */
 function refuseValue(name: string): never {
-  throw new UsageError('SECRET_ON_ARGV', `Cannot take the value of secret "${name}" from the command line: every process of this machine can read it there`, {
-    hint: `Write --secret ${name} to take it from the environment, or --secret ${name}=@FILE; this value counts as seen, so replace it`,
-  })
+  throw new UsageError(
+    'SECRET_ON_ARGV',
+    `Cannot take the value of secret "${name}" from the command line: every process of this machine can read it there`,
+    {
+      hint: `Write --secret ${name} to take it from the environment, or --secret ${name}=@FILE; this value counts as seen, so replace it`,
+    },
+  )
 }
 
 /** `echo token > file` ends in a newline that is no part of the token; a key of many lines keeps its last one. */

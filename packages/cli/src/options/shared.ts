@@ -64,7 +64,8 @@ export function collect(text: string, earlier: readonly string[]): readonly stri
 
 export function parseJobs(text: string): number {
   const jobs = /^\d{1,4}$/.test(text) ? Number(text) : 0
-  if (jobs < 1) throw new UsageError('USAGE', `--jobs: "${text}" is not a number of jobs`, { hint: 'Write a whole number from 1, e.g. --jobs 2' })
+  if (jobs < 1)
+    throw new UsageError('USAGE', `--jobs: "${text}" is not a number of jobs`, { hint: 'Write a whole number from 1, e.g. --jobs 2' })
   return jobs
 }
 

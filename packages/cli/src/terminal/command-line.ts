@@ -2,7 +2,17 @@
 
 const COMMAND = /^::([a-z-]+)((?: [^:]*)?)::(.*)$/
 const LEVELS: Readonly<Record<string, string>> = { error: 'Error', warning: 'Warning', notice: 'Notice' }
-const SILENT: readonly string[] = ['endgroup', 'add-mask', 'set-output', 'save-state', 'debug', 'add-matcher', 'remove-matcher', 'echo', 'stop-commands']
+const SILENT: readonly string[] = [
+  'endgroup',
+  'add-mask',
+  'set-output',
+  'save-state',
+  'debug',
+  'add-matcher',
+  'remove-matcher',
+  'echo',
+  'stop-commands',
+]
 
 /** How a line of a job's output is shown: workflow commands as what they mean, null for those that mean nothing to a reader. */
 export function showLine(line: string): string | null {

@@ -17,11 +17,15 @@ export class JsonView implements View {
     this.#stdout.write(`${JSON.stringify(event)}\n`)
   }
 
-  output(): void {}
+  output(): void {
+    // Left to the record.
+  }
 
   note(line: string): void {
     this.#stderr.write(`${line}\n`)
   }
 
-  close(): void {}
+  close(): void {
+    // Nothing is open.
+  }
 }

@@ -53,7 +53,15 @@ export class RunModel {
   }
 
   #changeJob(key: string, change: Partial<JobState>): void {
-    const before = this.#jobs.get(key) ?? { key, name: oneLine(key), state: 'queued', startedAtMs: 0, durationMs: null, message: null, steps: [] }
+    const before = this.#jobs.get(key) ?? {
+      key,
+      name: oneLine(key),
+      state: 'queued',
+      startedAtMs: 0,
+      durationMs: null,
+      message: null,
+      steps: [],
+    }
     this.#jobs.set(key, { ...before, ...change })
   }
 

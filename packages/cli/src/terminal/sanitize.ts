@@ -5,12 +5,11 @@ const SEQUENCE_MAX = 512
 
 const ESC = '\x1b'
 /** Any character that is not plain text for a terminal: C0, DEL, C1, line separators, bidirectional overrides and marks, lone surrogates. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const SPECIAL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
-const CSI = /^\x1b\[([0-?]*)[ -/]*([@-~])/ // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
-const STRING = /^\x1b[\]PX^_][^\x07\x1b\n]*(\x07|\x1b\\)/ // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const CSI = /^\x1b\[([0-?]*)[ -/]*([@-~])/
+const STRING = /^\x1b[\]PX^_][^\x07\x1b\n]*(\x07|\x1b\\)/
 /** What may still become one of the two when more text arrives. */
-const UNFINISHED = /^\x1b(\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\n]*\x1b?)?$/ // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+const UNFINISHED = /^\x1b(\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\n]*\x1b?)?$/
 
 /**
  * Makes hostile text harmless for a terminal, piece by piece: whole control sequences vanish, colours
@@ -82,7 +81,9 @@ export class Sanitizer {
   /** Concealed text (8) is the one attribute that hides something. */
   #color(parameters: string): string {
     if (!this.#keepsColor || !/^[0-9;:]*$/.test(parameters)) return ''
-    const kept = parameters.split(';').filter((parameter, index, all) => parameter !== '8' || all[index - 1] === '5' || all[index - 1] === '2')
+    const kept = parameters
+      .split(';')
+      .filter((parameter, index, all) => parameter !== '8' || all[index - 1] === '5' || all[index - 1] === '2')
     if (kept.length === 0) return ''
     this.#isTinted = !/(^|;)0*$/.test(parameters)
     return `${ESC}[${kept.join(';')}m`

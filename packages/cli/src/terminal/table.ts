@@ -7,5 +7,13 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
   for (const row of rows) for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, widthOf(cell))
   const pad = (cell: string, index: number, row: readonly string[]): string =>
     index === row.length - 1 ? cell : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell))
-  return rows.map((row) => `${row.map((cell, index) => pad(cell, index, row)).join('  ').trimEnd()}\n`).join('')
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, index) => pad(cell, index, row))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
 }

@@ -19,19 +19,43 @@ function jobState(change: Partial<JobState>): JobState {
 }
 
 const STEPS = ['a', 'b', 'c', 'd', 'e'].map((name, index) => ({
-  id: String(index + 1), name, state: index === 4 ? 'running' : 'success', startedAtMs: 3000, durationMs: index === 4 ? null : 500, message: null,
+  id: String(index + 1),
+  name,
+  state: index === 4 ? 'running' : 'success',
+  startedAtMs: 3000,
+  durationMs: index === 4 ? null : 500,
+  message: null,
 }))
 
 test('the frame shows running jobs with their steps, and counts those that wait', () => {
-  const jobs = [jobState({ steps: STEPS }), jobState({ key: 'x', name: 'lint', state: 'preparing' }), jobState({ state: 'queued' }), jobState({ state: 'success' })]
+  const jobs = [
+    jobState({ steps: STEPS }),
+    jobState({ key: 'x', name: 'lint', state: 'preparing' }),
+    jobState({ state: 'queued' }),
+    jobState({ state: 'success' }),
+  ]
   assert.deepEqual(renderFrame(jobs, { columns: 80, rows: 24, nowMs: 4000, style }), [
-    '⠋ build 3.0s', '  ✓ a 500ms', '  ✓ b 500ms', '  ✓ c 500ms', '  ✓ d 500ms', '  ⠋ e 1.0s', '⠋ lint 3.0s preparing', '  1 queued',
+    '⠋ build 3.0s',
+    '  ✓ a 500ms',
+    '  ✓ b 500ms',
+    '  ✓ c 500ms',
+    '  ✓ d 500ms',
+    '  ⠋ e 1.0s',
+    '⠋ lint 3.0s preparing',
+    '  1 queued',
   ])
 })
 
 test('the frame never has more rows or columns than the terminal', () => {
-  const jobs = Array.from({ length: 40 }, (_, index) => jobState({ key: String(index), name: `漢字 job ${index} ${'x'.repeat(100)}`, steps: STEPS }))
-  for (const [columns, rows] of [[80, 24], [20, 5], [10, 2], [1, 1]] as const) {
+  const jobs = Array.from({ length: 40 }, (_, index) =>
+    jobState({ key: String(index), name: `漢字 job ${index} ${'x'.repeat(100)}`, steps: STEPS }),
+  )
+  for (const [columns, rows] of [
+    [80, 24],
+    [20, 5],
+    [10, 2],
+    [1, 1],
+  ] as const) {
     const lines = renderFrame([...jobs, jobState({ state: 'queued' })], { columns, rows, nowMs: 0, style: createStyle(true) })
     assert.ok(lines.length <= Math.max(1, rows - 1), `${lines.length} lines of ${rows}`)
     for (const line of lines) assert.ok(widthOf(line) <= columns, JSON.stringify(line))
@@ -52,7 +76,10 @@ test('a line without end takes bounded memory and says what was cut', () => {
   for (let index = 0; index < 256; index += 1) buffer.write(chunk, (line) => lines.push(line))
   buffer.write(Buffer.from('\nnext\nlast'), (line) => lines.push(line))
   buffer.end((line) => lines.push(line))
-  assert.deepEqual(lines.map((line) => line.slice(-40)), [lines[0]?.slice(-40), 'next', 'last'])
+  assert.deepEqual(
+    lines.map((line) => line.slice(-40)),
+    [lines[0]?.slice(-40), 'next', 'last'],
+  )
   assert.match(lines[0] ?? '', /^x{8192} … \(16769024 bytes more in the record\)$/)
 })
 
@@ -131,8 +158,14 @@ test('NO_COLOR leaves no colour, and a terminal with colours gets them', async (
 })
 
 test('with --json every event is a line and the document is the last', async () => {
-  const lines = (await runCli(['run', '--json'])).stdout.trim().split('\n').map((line) => JSON.parse(line))
-  assert.deepEqual(lines.slice(0, -1).map(({ seq }) => seq), lines.slice(0, -1).map((_, index) => index + 1))
+  const lines = (await runCli(['run', '--json'])).stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    lines.slice(0, -1).map(({ seq }) => seq),
+    lines.slice(0, -1).map((_, index) => index + 1),
+  )
   assert.equal(lines.at(-1).conclusion, 'failure')
 })
 

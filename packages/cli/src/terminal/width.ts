@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours take no room
 const COLOR = /\x1b\[[0-9;]*m/g
 const ZERO = /^[\p{Mn}\p{Me}\p{Cf}]$/u
-const WIDE = /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u
 
 function widthOfCharacter(character: string): number {
   if (character <= '~') return 1
