@@ -21,24 +21,35 @@ export function* hexForms(bytes: Buffer, options: { readonly separated: boolean 
 
 const ALNUM = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
-/** What each family of URL encoders leaves as it is, and whether it writes a space as `+`. */
-const URL_ENCODERS: readonly { readonly keeps: string; readonly plusForSpace?: true }[] = [
-  { keeps: "-_.!~*'()" }, // encodeURIComponent
-  { keeps: '-_.~' }, // RFC 3986
-  { keeps: '-_.~', plusForSpace: true }, // Go, Python quote_plus
-  { keeps: '-_.', plusForSpace: true }, // PHP urlencode
-  { keeps: '-_.*', plusForSpace: true }, // HTML forms, Java
-  { keeps: '-_.~/' }, // Python quote
-  { keeps: "-_.!~*'();/?:@&=+$,#" }, // encodeURI
-  { keeps: '-_.~$&+,;=' }, // user information, Go
-  { keeps: "-_.~!$&'()*+,;=" }, // user information, RFC 3986
+/** What one family of URL encoders leaves as it is, and whether it writes a space as `+`. */
+interface UrlEncoder {
+  readonly kept: ReadonlySet<number>
+  readonly plusForSpace: boolean
+}
+
+const urlEncoder = (kept: string, plusForSpace: boolean = false): UrlEncoder => ({
+  kept: new Set(Buffer.from(ALNUM + kept, 'latin1')),
+  plusForSpace,
+})
+
+const EVERY_BYTE: UrlEncoder = { kept: new Set(), plusForSpace: false }
+
+const URL_ENCODERS: readonly UrlEncoder[] = [
+  urlEncoder("-_.!~*'()"), // encodeURIComponent
+  urlEncoder('-_.~'), // RFC 3986
+  urlEncoder('-_.~', true), // Go, Python quote_plus
+  urlEncoder('-_.', true), // PHP urlencode
+  urlEncoder('-_.*', true), // HTML forms, Java
+  urlEncoder('-_.~/'), // Python quote
+  urlEncoder("-_.!~*'();/?:@&=+$,#"), // encodeURI
+  urlEncoder('-_.~$&+,;='), // user information, Go
+  urlEncoder("-_.~!$&'()*+,;="), // user information, RFC 3986
 ]
 
 /** Percent-encoding of what each family of encoders escapes; upper and lower case digits. */
 export function* urlForms(bytes: Buffer): Generator<string> {
   for (const encoder of URL_ENCODERS) {
-    const kept = new Set(Buffer.from(ALNUM + encoder.keeps, 'latin1'))
-    const encoded = percentEncode(bytes, kept, encoder.plusForSpace === true)
+    const encoded = percentEncode(bytes, encoder)
     yield encoded
     yield lowerCaseEscapes(encoded)
   }
@@ -46,12 +57,12 @@ export function* urlForms(bytes: Buffer): Generator<string> {
 
 /** Percent-encoding of every byte. */
 export function* fullPercentForms(bytes: Buffer): Generator<string> {
-  const encoded = percentEncode(bytes, new Set(), false)
+  const encoded = percentEncode(bytes, EVERY_BYTE)
   yield encoded
   yield encoded.toLowerCase()
 }
 
-function percentEncode(bytes: Buffer, kept: ReadonlySet<number>, plusForSpace: boolean): string {
+function percentEncode(bytes: Buffer, { kept, plusForSpace }: UrlEncoder): string {
   let encoded = ''
   for (const byte of bytes) {
     if (kept.has(byte)) encoded += String.fromCharCode(byte)

@@ -23,8 +23,14 @@ export const FORM_BYTES_MIN = 4
  */
 export const FORM_BYTES_MAX = 1024
 
-/** Encodings that spell out every byte in several characters are made of values up to this size only. */
-const SPELLED_OUT_BYTES_MAX = 1024
+/** Encodings that spell out every byte in three to six characters are made of values up to this size only. */
+const SPELLED_OUT_BYTES_MAX = 256
+
+/**
+ * Longer values are refused. Untrusted: a job chooses what it asks to mask, and deriving the forms takes time in
+ * proportion; GitHub's own secrets end at 48 KiB.
+ */
+export const VALUE_BYTES_MAX: number = 128 * 1024
 
 /** What the value is matched as: distinct byte strings of {@link FORM_BYTES_MIN} to {@link FORM_BYTES_MAX} bytes. */
 export function deriveForms(value: string): Buffer[] {
@@ -46,34 +52,59 @@ export function significantBytes(value: string): number {
 function* spellings(value: string): Generator<Buffer> {
   const text = value.trim()
   const lines = text.split(/\r\n|\r|\n/)
-  for (const whole of new Set([text, lines.join('\n'), lines.join('\r\n')])) yield* wholeSpellings(whole)
-  if (lines.length === 1) return
-  // what an unquoted `echo $X` and `tr -d '\n'` print
-  yield Buffer.from(text.split(/\s+/).join(' '))
-  yield Buffer.from(lines.join(''))
+  yield* exactSpellings(text)
+  if (lines.length === 1) {
+    yield* escapedSpellings(text)
+    return
+  }
+  yield* multiLineSpellings(text, lines)
   for (const line of new Set(lines.map((each) => each.trim()))) {
-    if (Buffer.byteLength(line) >= LINE_BYTES_MIN) yield* lineSpellings(line)
+    if (!isLong(line)) continue
+    yield* plainSpellings(line)
+    yield* escapedSpellings(line)
   }
 }
 
-function* wholeSpellings(text: string): Generator<Buffer> {
-  const bytes = Buffer.from(text)
-  const isSpelledOut = bytes.length <= SPELLED_OUT_BYTES_MAX
-  yield* lineSpellings(text)
-  for (const form of hexForms(bytes, { separated: isSpelledOut })) yield Buffer.from(form, 'latin1')
-  if (!isSpelledOut) return
-  for (const form of fullPercentForms(bytes)) yield Buffer.from(form, 'latin1')
-  for (const form of xmlNumericForms(text)) yield Buffer.from(form, 'latin1')
+function* multiLineSpellings(text: string, lines: readonly string[]): Generator<Buffer> {
+  yield* plainSpellings(lines.join('\n'))
+  yield* plainSpellings(lines.join('\r\n'))
+  // what an unquoted `echo $X` and `tr -d '\n'` print
+  yield Buffer.from(text.split(/\s+/).join(' '))
+  yield Buffer.from(lines.join(''))
+  // Escaping works letter by letter: the escaped lines cover the escaped whole, unless there are lines too short to stand alone.
+  if (!lines.every((line) => line.trim() === '' || isLong(line.trim()))) yield* escapedSpellings(text)
 }
 
-/** The forms that logs show by accident; a single line of a longer value gets only these. */
-function* lineSpellings(text: string): Generator<Buffer> {
+const isLong = (line: string): boolean => Buffer.byteLength(line) >= LINE_BYTES_MIN
+
+function* plainSpellings(text: string): Generator<Buffer> {
   const bytes = Buffer.from(text)
   yield bytes
-  for (const form of jsonForms(text)) yield Buffer.from(form)
-  for (const form of xmlForms(text)) yield Buffer.from(form)
-  for (const form of urlForms(bytes)) yield Buffer.from(form, 'latin1')
-  for (const form of base64Forms(bytes)) yield Buffer.from(form, 'latin1')
+  yield* encoded(base64Forms(bytes))
+}
+
+/** As it is, and in the encodings that programs choose for bytes. */
+function* exactSpellings(text: string): Generator<Buffer> {
+  const bytes = Buffer.from(text)
+  const isSpelledOut = bytes.length <= SPELLED_OUT_BYTES_MAX
+  yield* plainSpellings(text)
+  yield* encoded(hexForms(bytes, { separated: isSpelledOut }))
+  if (!isSpelledOut) return
+  yield* encoded(fullPercentForms(bytes))
+  yield* encoded(xmlNumericForms(text))
+}
+
+/** As it stands inside JSON, markup and URLs. */
+function* escapedSpellings(text: string): Generator<Buffer> {
+  // nothing escapes these
+  if (/^[A-Za-z0-9._-]*$/.test(text)) return
+  yield* encoded(jsonForms(text))
+  yield* encoded(xmlForms(text))
+  yield* encoded(urlForms(Buffer.from(text)))
+}
+
+function* encoded(forms: Iterable<string>): Generator<Buffer> {
+  for (const form of forms) yield Buffer.from(form)
 }
 
 function* pieces(form: Buffer): Generator<Buffer> {

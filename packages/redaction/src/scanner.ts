@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Automaton, STATES_MAX } from './automaton.ts'
+import { Automaton } from './automaton.ts'
 import type { IntervalList } from './interval-list.ts'
 import { ShiftFilter } from './shift-filter.ts'
 
 /** A jump that gains less than this many bytes costs more than reading them. */
-const WORTHWHILE_BYTES = 32
+const WORTHWHILE_BYTES = 12
 /** So many bad jumps more than good ones, and the text is read byte by byte for a while. */
 const BAD_JUMPS_MAX = 16
 const THOROUGH_BYTES = 4096
@@ -29,9 +29,9 @@ export class Scanner {
     return this.#automaton.bytes + this.#filter.bytes
   }
 
-  /** States, of which one is needed for each byte of a form at most, that are left. */
-  get capacity(): number {
-    return STATES_MAX - this.#automaton.states
+  /** Bytes of all forms; those with which several forms start count once. */
+  get formBytes(): number {
+    return this.#automaton.states - 1
   }
 
   add(form: Uint8Array): void {

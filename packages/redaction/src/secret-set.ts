@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer'
 import type { AddResult, RedactionStream, SecretSet } from './contract.ts'
-import { deriveForms, significantBytes, VALUE_BYTES_MIN } from './forms.ts'
+import { STATES_MAX } from './automaton.ts'
+import { deriveForms, significantBytes, VALUE_BYTES_MAX, VALUE_BYTES_MIN } from './forms.ts'
 import { IntervalList } from './interval-list.ts'
 import { MaskingStream } from './masking-stream.ts'
 import { Scanner } from './scanner.ts'
@@ -9,12 +10,15 @@ import { Scanner } from './scanner.ts'
 export interface SecretSetOptions {
   /** Untrusted: jobs add values without end through `::add-mask::`. Default and maximum 10,000. */
   readonly valuesMax?: number
-  /** Bytes of all derived forms, each of which costs 12 to 16 bytes of memory. Default and maximum 2^24. */
+  /**
+   * Bytes of all derived forms, where forms that start alike share them. Each costs 12 bytes of memory, or 16 once a text
+   * led there. Default and maximum 2^24, enough for 5,000 tokens of 64 bytes or 300 private keys of 3 KiB.
+   */
   readonly formBytesMax?: number
 }
 
 const VALUES_MAX = 10_000
-const FORM_BYTES_TOTAL_MAX = 2 ** 24 - 1
+const FORM_BYTES_TOTAL_MAX = STATES_MAX - 1
 
 export function createSecretSet(options: SecretSetOptions = {}): SecretSet {
   return new MaskedValues(
@@ -27,13 +31,13 @@ class MaskedValues implements SecretSet {
   readonly #scanner: Scanner = new Scanner()
   readonly #values: Set<string> = new Set()
   readonly #valuesMax: number
-  #formBytesLeft: number
+  readonly #formBytesMax: number
   /** Size of the smallest value that did not fit: as long a one is not tried again, since deriving its forms is work too. */
   #refusedBytes = Number.POSITIVE_INFINITY
 
   constructor(valuesMax: number, formBytesMax: number) {
     this.#valuesMax = valuesMax
-    this.#formBytesLeft = formBytesMax
+    this.#formBytesMax = formBytesMax
   }
 
   get size(): number {
@@ -70,14 +74,13 @@ class MaskedValues implements SecretSet {
 
   /** All forms or none, so that a value that does not fit is reported instead of masked in part. */
   #addForms(value: string, bytes: number): boolean {
-    if (bytes >= this.#refusedBytes || bytes > this.#formBytesLeft) return false
+    const left = this.#formBytesMax - this.#scanner.formBytes
+    if (bytes > VALUE_BYTES_MAX || bytes >= this.#refusedBytes || bytes > left) return false
     const forms = deriveForms(value)
-    const formBytes = forms.reduce((total, form) => total + form.length, 0)
-    if (formBytes > this.#formBytesLeft) {
+    if (forms.reduce((total, form) => total + form.length, 0) > left) {
       this.#refusedBytes = bytes
       return false
     }
-    this.#formBytesLeft -= formBytes
     for (const form of forms) this.#scanner.add(form)
     return true
   }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
+import { test } from 'node:test'
+import { FORM_BYTES_MAX } from './forms.ts'
+import { createSecretSet, type SecretSetOptions } from './secret-set.ts'
+
+function setOf(values: readonly string[], options: SecretSetOptions = {}): ReturnType<typeof createSecretSet> {
+  const set = createSecretSet(options)
+  for (const value of values) set.add(value)
+  return set
+}
+
+test('a value that would mask everything is refused, and says why', () => {
+  const set = createSecretSet()
+  assert.deepEqual(set.add(''), { masked: false, reason: 'empty' })
+  assert.deepEqual(set.add(' \n\t'), { masked: false, reason: 'empty' })
+  assert.deepEqual(set.add('abc'), { masked: false, reason: 'too-short' })
+  assert.deepEqual(set.add('  abc\n'), { masked: false, reason: 'too-short' })
+  assert.deepEqual(set.add('abcd'), { masked: true })
+  assert.equal(set.size, 1)
+  assert.equal(set.redact('abc abcd'), 'abc ***')
+})
+
+test('an empty set leaves everything as it is', () => {
+  const stream = createSecretSet().createStream()
+  const chunk = Buffer.from('anything')
+  assert.equal(stream.write(chunk), chunk)
+  assert.equal(stream.pendingBytes, 0)
+  assert.equal(stream.end().length, 0)
+})
+
+test('a value counts once, with or without white space around it', () => {
+  const set = setOf(['secret', ' secret\n', 'secret'])
+  assert.equal(set.size, 1)
+})
+
+test('the number of values and the bytes of their forms are bounded, and values that do not fit leave nothing behind', () => {
+  const few = setOf(['first-value', 'second-value'], { valuesMax: 2 })
+  assert.deepEqual(few.add('third-value'), { masked: false, reason: 'too-many' })
+  assert.deepEqual(few.add('first-value'), { masked: true })
+  const small = setOf(['first-value'], { formBytesMax: 2000 })
+  assert.deepEqual(small.add('another value '.repeat(20)), { masked: false, reason: 'too-many' })
+  assert.equal(small.redact('another value'), 'another value')
+  assert.deepEqual(small.add('short-value'), { masked: true })
+  assert.deepEqual(createSecretSet().add('x'.repeat(200_000)), { masked: false, reason: 'too-many' })
+})
+
+test('limits can be lowered, not raised', () => {
+  const set = createSecretSet({ valuesMax: 1e9, formBytesMax: 1e12 })
+  const results = Array.from({ length: 10_001 }, (_, index) => set.add(`v${index}`.padEnd(6, '~')).masked)
+  assert.equal(results.filter(Boolean).length, 10_000)
+})
+
+test('overlapping, nested and repeated values leave no byte of any', () => {
+  assert.equal(setOf(['abcdef', 'defghi']).redact('<abcdefghi>'), '<***>')
+  assert.equal(setOf(['aaaa']).redact('<aaaaaaa>'), '<***>')
+  assert.equal(setOf(['abcdef', 'cdef', 'bcde']).redact('<abcdef><xcdef>'), '<***><x***>')
+  assert.equal(setOf(['first', 'second']).redact('<firstsecond>'), '<***>')
+})
+
+test('matches tells whether any form is there', () => {
+  const set = setOf(['hunter22'])
+  assert.equal(set.matches(`x${Buffer.from('hunter22').toString('base64')}`), true)
+  assert.equal(set.matches('hunter2'), false)
+})
+
+test('text without a value comes back as it was', () => {
+  const text = 'half \ud800 pair'
+  assert.equal(setOf(['hunter22']).redact(text), text)
+})
+
+test('a value that is split over writes of one byte is masked', () => {
+  const stream = setOf(['hunter22']).createStream()
+  const released = Array.from('my hunter22!', (letter) => Buffer.from(stream.write(Buffer.from(letter))).toString())
+  assert.deepEqual(released, ['m', 'y', ' ', '', '', '', '', '', '', '', '***', '!'])
+  assert.equal(stream.maskedCount, 1)
+})
+
+test('what can still become a value is held back, and nothing else', () => {
+  const stream = setOf(['hunter22']).createStream()
+  const write = (text: string): string => Buffer.from(stream.write(Buffer.from(text))).toString()
+  assert.equal(write('progress 10%\r'), 'progress 10%\r')
+  assert.equal(write('the hunt'), 'the ')
+  assert.equal(stream.pendingBytes, 4)
+  assert.equal(write(' is on'), 'hunt is on')
+  assert.equal(stream.pendingBytes, 0)
+  assert.equal(write('hunter'), '')
+  assert.equal(Buffer.from(stream.end()).toString(), 'hunter')
+  assert.equal(write('22'), '22', 'a stream that ended starts anew')
+})
+
+test('a mask that was released goes on when the next write shows a longer or an overlapping value', () => {
+  const stream = setOf(['abcd', 'abcdefgh', 'ghijkl']).createStream()
+  const released = ['<abcd', 'efgh', 'ijkl', '>'].map((part) => Buffer.from(stream.write(Buffer.from(part))).toString())
+  assert.deepEqual(released, ['<***', '', '', '>'])
+  assert.equal(stream.maskedCount, 1)
+})
+
+test('a value added while a stream is open is masked in all that is not released yet', () => {
+  const set = setOf(['hunter22-and-more'])
+  const stream = set.createStream()
+  assert.equal(Buffer.from(stream.write(Buffer.from('I: hunter22-and'))).toString(), 'I: ')
+  set.add('nter22')
+  assert.equal(Buffer.from(stream.write(Buffer.from('-less'))).toString(), 'hu***-and-less')
+  set.add('-later')
+  assert.equal(Buffer.from(stream.write(Buffer.from(' and -later'))).toString(), ' and ***')
+})
+
+test('a stream never holds back more than a form, whatever the length of a value', () => {
+  const stream = setOf(['x'.repeat(100_000)]).createStream()
+  for (let write = 0; write < 200; write += 1) {
+    stream.write(Buffer.from('x'.repeat(511)))
+    assert.ok(stream.pendingBytes < FORM_BYTES_MAX)
+  }
+})
+
+test('chunks without a value are passed on as they are, not copied', () => {
+  const stream = setOf(['hunter22']).createStream()
+  const chunk = Buffer.from('a line that has nothing to hide\n')
+  assert.equal(stream.write(chunk), chunk)
+  const cutOff = Buffer.from('another line, hunt')
+  const released = stream.write(cutOff)
+  assert.equal(released.buffer, cutOff.buffer)
+  assert.equal(Buffer.from(released).toString(), 'another line, ')
+})
+
+test('a chunk may be reused by its owner after a write', () => {
+  const stream = setOf(['hunter22']).createStream()
+  const chunk = Buffer.from('hunter')
+  stream.write(chunk)
+  chunk.fill('x')
+  assert.equal(Buffer.from(stream.write(Buffer.from('-gatherer'))).toString(), 'hunter-gatherer')
+})
