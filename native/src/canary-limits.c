@@ -20,14 +20,25 @@ static void check_limit(const char *guarantee, const char *name, int resource, u
   report_refused(guarantee, name, setrlimit((__rlimit_resource_t)resource, &more));
 }
 
+static unsigned long long size_of(const struct statvfs *info) {
+  return (unsigned long long)info->f_blocks * info->f_frsize;
+}
+
+int is_limited_disk(const char *path, const struct canary_options *options) {
+  struct statvfs info;
+  return statvfs(path, &info) == 0 && !(info.f_flag & ST_RDONLY) && size_of(&info) <= options->disk_bytes;
+}
+
+// What nothing can be written to needs no limit; its numbers are those of the disk below it.
 static void check_disk(const char *path, const struct canary_options *options) {
   struct statvfs info;
-  if (statvfs(path, &info) != 0) {
-    report("disk-limit", 0, "%s: %s", path, strerror(errno));
-    report("inode-limit", 0, "%s: %s", path, strerror(errno));
+  int error = statvfs(path, &info) == 0 ? 0 : errno;
+  if (error || (info.f_flag & ST_RDONLY)) {
+    report("disk-limit", !error, "%s: %s", path, error ? strerror(error) : "read-only");
+    report("inode-limit", !error, "%s: %s", path, error ? strerror(error) : "read-only");
     return;
   }
-  unsigned long long bytes = (unsigned long long)info.f_blocks * info.f_frsize, inodes = info.f_files;
+  unsigned long long bytes = size_of(&info), inodes = info.f_files;
   report("disk-limit", bytes > 0 && bytes <= options->disk_bytes, "%s has %llu bytes, limit %llu", path, bytes,
          (unsigned long long)options->disk_bytes);
   report("inode-limit", inodes > 0 && inodes <= options->inodes, "%s has %llu inodes, limit %llu", path, inodes,

@@ -65,7 +65,8 @@ static int is_mask(const struct mount *mount) {
 static int is_on_disk(const struct mount *mount, const struct canary_options *options) {
   struct stat info;
   for (size_t i = 0; i < options->disk_count; i++) {
-    if (stat(options->disks[i], &info) == 0 && info.st_dev == makedev(mount->major, mount->minor)) return 1;
+    int same = stat(options->disks[i], &info) == 0 && info.st_dev == makedev(mount->major, mount->minor);
+    if (same && is_limited_disk(options->disks[i], options)) return 1;
   }
   return 0;
 }

@@ -35,6 +35,9 @@ ssize_t read_text(const char *path, char *text, size_t size);
 // Index of `name` in the order of `host_namespaces`, or -1.
 int namespace_index(const char *name, size_t size);
 
+// Writable, and within the limit of the job's disk: what may be mounted writable in a sandbox.
+int is_limited_disk(const char *path, const struct canary_options *options);
+
 void check_namespaces(const struct canary_options *options);
 void check_mounts(const struct canary_options *options);
 void check_network(const struct canary_options *options);
