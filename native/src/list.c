@@ -2,7 +2,8 @@
 // `list ROOT MAX`: the tree below ROOT as frames on stdout. Names, numbers and the tree's shape are the job's choice, and may change
 // while we walk. Nothing but directories is ever opened, no symlink is followed and no mount is crossed.
 //
-// Frame: u8 type | u32le mode | u64le size | u32le path size | path (raw bytes)
+// Frame: u8 type | u32le mode | u64le size | u64le ctime in ns | u32le path size | path (raw bytes)
+// The ctime is the kernel's: a job can set a file's other times, but not when its inode last changed.
 //   f regular file, d directory (entered: its entries follow), l symlink
 //   o anything else: FIFO, socket, device, and each directory that was not entered (a mount, unreadable, too deep, or with a path
 //     so long that its entries' paths might not fit the 4096 bytes that `read` takes)
@@ -18,7 +19,7 @@
 #include "beneath.h"
 #include "sallyport.h"
 
-#define HEADER_SIZE 17
+#define HEADER_SIZE 25
 #define DEPTH_MAX 256
 
 static struct {
@@ -34,13 +35,14 @@ static void flush_output(void) {
   output.used = 0;
 }
 
-static void emit(char type, mode_t mode, uint64_t size, size_t path_size) {
+static void emit(char type, mode_t mode, uint64_t size, uint64_t changed, size_t path_size) {
   if (output.used + HEADER_SIZE + path_size > sizeof output.bytes) flush_output();
   unsigned char *at = output.bytes + output.used;
   at[0] = (unsigned char)type;
   put_le32(at + 1, mode & 07777);
   put_le64(at + 5, size);
-  put_le32(at + 13, (uint32_t)path_size);
+  put_le64(at + 13, changed);
+  put_le32(at + 21, (uint32_t)path_size);
   memcpy(at + HEADER_SIZE, path, path_size);
   output.used += HEADER_SIZE + path_size;
 }
@@ -71,7 +73,8 @@ static int visit(int parent, const char *name, size_t prefix, int depth) {
   memcpy(path + prefix, name, size);
   size += prefix;
   int fd = S_ISDIR(info.st_mode) ? enter_directory(parent, name, size, depth) : -1;
-  emit(fd >= 0 ? 'd' : type_of(info.st_mode), info.st_mode, S_ISDIR(info.st_mode) ? 0 : (uint64_t)info.st_size, size);
+  uint64_t changed = (uint64_t)info.st_ctim.tv_sec * 1000000000u + (uint64_t)info.st_ctim.tv_nsec;
+  emit(fd >= 0 ? 'd' : type_of(info.st_mode), info.st_mode, S_ISDIR(info.st_mode) ? 0 : (uint64_t)info.st_size, changed, size);
   if (fd < 0) return 0;
   path[size] = '/';
   return walk(fd, size + 1, depth + 1);
@@ -97,7 +100,7 @@ int list_main(int argc, char **argv) {
   int root = open_root(argv[1]);
   if (root < 0) die(argv[1]);
   char end = walk(root, 0, 0) == 0 ? 'E' : 'T';
-  emit(end, 0, count, 0);
+  emit(end, 0, count, 0, 0);
   flush_output();
   return 0;
 }

@@ -165,7 +165,7 @@ static void remove_old(const char *name) {
 
 static int create_file(const char *name) {
   for (int i = 0; i < REPLACE_TRIES; i++) {
-    int fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, frame.mode);
     if (fd >= 0) return fd;
     if (errno != EEXIST) fail_errno();
     remove_old(name);
@@ -181,7 +181,7 @@ static void put_file(const char *name) {
     input.start += part;
     missing -= part;
   }
-  if (fchmod(fd, frame.mode) != 0 || close(fd) != 0) fail_errno();
+  if (close(fd) != 0) fail_errno();
 }
 
 static int make_directory(const char *name) {
@@ -229,7 +229,7 @@ int put_main(int argc, char **argv) {
   if (argc != 2) die_msg("usage: put ROOT");
   root_fd = parent_fd = open_root(argv[1]);
   if (root_fd < 0) fail_errno();
-  umask(0);
+  umask(0);  // a file has the frame's mode from its creation on
   uint64_t files = 0, bytes = 0;
   for (read_frame(); frame.type != 'E'; read_frame()) {
     put_entry();

@@ -89,18 +89,20 @@ export interface Listed {
   readonly path: string
   readonly mode: number
   readonly size: bigint
+  readonly changedNs: bigint
 }
 
 export function parseListing(bytes: Buffer): Listed[] {
   const entries: Listed[] = []
   for (let at = 0; at < bytes.length; ) {
-    const pathEnd = at + 17 + bytes.readUInt32LE(at + 13)
+    const pathEnd = at + 25 + bytes.readUInt32LE(at + 21)
     const type = bytes.toString('latin1', at, at + 1)
     entries.push({
       type,
-      path: bytes.toString('latin1', at + 17, pathEnd),
+      path: bytes.toString('latin1', at + 25, pathEnd),
       mode: bytes.readUInt32LE(at + 1),
       size: bytes.readBigUInt64LE(at + 5),
+      changedNs: bytes.readBigUInt64LE(at + 13),
     })
     at = pathEnd
   }

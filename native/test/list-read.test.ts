@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
@@ -67,6 +67,15 @@ test('a listing tells types, modes, sizes and raw names, and follows no symlink'
   })
   const file = entries.find(({ path }) => path === 'dir/file')
   assert.deepEqual([file?.mode, file?.size], [0o4755, 7n])
+})
+
+test("the time of a change is the kernel's, not one that the owner chose", () => {
+  const root = scratchDirectory()
+  const startNs = BigInt(Date.now() - 1000) * 1_000_000n
+  writeFileSync(join(root, 'file'), '')
+  utimesSync(join(root, 'file'), 1, 1)
+  const [file] = list(root, 10)
+  assert.ok(file !== undefined && file.changedNs > startNs)
 })
 
 test('a listing of more than MAX entries is cut and says so', () => {

@@ -1,1 +1,2 @@
-export {}
+// SPDX-License-Identifier: Apache-2.0
+export { makeUndumpable } from './process.ts'

@@ -134,11 +134,13 @@ export interface RunningStep {
 
 /** One entry of the workspace, as the pump reports it: hostile names and numbers. */
 export interface FileEntry {
-  /** Raw bytes decoded as latin1 would lose nothing; here UTF-8 with invalid sequences refused. */
+  /** UTF-8; an entry whose name is not is left out. */
   readonly path: string
   readonly type: 'file' | 'directory' | 'symlink' | 'other'
   readonly mode: number
   readonly size: number
+  /** When the inode last changed, by the kernel's clock (ctime): the one time that a job cannot set. */
+  readonly changedAtNs: bigint
 }
 
 /**

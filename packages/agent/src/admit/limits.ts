@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { JobLimits } from '../contract.ts'
 
 const GiB = 2 ** 30
 
-/** Ceilings, and why: a limit above them is a typing error or a way to hurt the host. */
-export const LIMITS_MAX = {
-  pids: 100_000,
-  diskBytes: 4096 * GiB,
-  diskInodes: 100_000_000,
-  openFiles: 1_048_576,
-  timeMs: 7 * 24 * 3600e3,
-  outputBytes: 64 * GiB,
-} as const
+/** The kernel's own default ceiling (fs.nr_open). */
+const OPEN_FILES_MAX = 1_048_576
 
 /**
  * What a job gets unless it is asked for otherwise. Memory: a quarter of the host is left to the host; pids: a parallel build of a big project stays
@@ -36,5 +30,11 @@ export function defaultLimits(): JobLimits {
 /** The user's limits over the defaults. Swap is never given unless asked for by name: secrets would reach a disk. */
 export function effectiveLimits(asked: Partial<JobLimits>): JobLimits {
   const limits = { ...defaultLimits(), ...asked }
-  return { ...limits, memorySwapBytes: asked.memorySwapBytes ?? limits.memoryBytes, openFiles: Math.min(limits.openFiles, LIMITS_MAX.openFiles) }
+  return { ...limits, memorySwapBytes: asked.memorySwapBytes ?? limits.memoryBytes, openFiles: Math.min(limits.openFiles, OPEN_FILES_MAX, inheritedOpenFiles()) }
+}
+
+/** A limit cannot be raised above the supervisor's own without CAP_SYS_RESOURCE; less than asked for is never a weaker wall. */
+function inheritedOpenFiles(): number {
+  const hard = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+  return hard === undefined || hard === 'unlimited' ? OPEN_FILES_MAX : Number(hard)
 }

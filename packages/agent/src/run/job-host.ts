@@ -105,6 +105,12 @@ export class JobHost {
     this.#emit({ type: 'job-refused', job: this.job.key, code, message: messageOf(error) })
   }
 
+  /** Ends the sandbox at once, whatever runs in it; the engine hears that the job is lost. */
+  async kill(): Promise<void> {
+    this.#emit({ type: 'job-lost', job: this.job.key, message: 'killed by the user' })
+    await this.#prepared?.sandbox[Symbol.asyncDispose]()
+  }
+
   /** Never rejects: every outcome is an event. */
   async perform(command: JobCommand): Promise<void> {
     switch (command.type) {

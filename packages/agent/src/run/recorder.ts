@@ -17,7 +17,7 @@ export class Recorder {
   }
 
   add(event: RunEvent): void {
-    const data = this.#redact(event.data) as Readonly<Record<string, unknown>>
+    const data = this.redact(event.data) as Readonly<Record<string, unknown>>
     this.#count += 1
     const appended = this.#record.append({ ...event, data })
     this.#last = appended
@@ -37,10 +37,11 @@ export class Recorder {
     return this.#count
   }
 
-  #redact(value: unknown): unknown {
+  /** The same data with every secret in every string masked. */
+  redact(value: unknown): unknown {
     if (typeof value === 'string') return this.#secrets.redact(value)
-    if (Array.isArray(value)) return value.map((item) => this.#redact(item))
+    if (Array.isArray(value)) return value.map((item) => this.redact(item))
     if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#secrets.redact(key), this.#redact(item)]))
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#secrets.redact(key), this.redact(item)]))
   }
 }

@@ -34,6 +34,8 @@ export interface StepOutputSinks {
   readonly refuse: (what: string, detail: string) => void
   /** The budget is used up: called once. */
   readonly overflow: () => void
+  /** False where output is only output: `exec`. Then no text can be a command. */
+  readonly commands?: boolean
 }
 
 export interface OutputTotals {
@@ -66,16 +68,13 @@ export class StepOutput {
   async consume(output: Readable): Promise<OutputTotals> {
     for await (const chunk of output as AsyncIterable<Buffer>) {
       const taken = this.#take(chunk)
-      if (taken.length > 0) await this.#handle(this.#scanner.push(taken))
+      if (taken.length === 0) continue
+      if (this.#sinks.commands === false) await this.#write(taken)
+      else await this.#handle(this.#scanner.push(taken))
     }
     await this.#handle(this.#scanner.end())
     await this.#release(this.#stream.end())
     return { bytes: this.#bytes, masked: this.#stream.maskedCount, dropped: this.#dropped }
-  }
-
-  /** Records text of Sallyport's own between the step's. */
-  async note(text: string): Promise<void> {
-    await this.#write(Buffer.from(text))
   }
 
   #take(chunk: Buffer): Buffer {

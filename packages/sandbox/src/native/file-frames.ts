@@ -56,20 +56,20 @@ const LIST_TYPES: Readonly<Record<string, FileEntry['type']>> = { f: 'file', d: 
 export async function readListing(reader: ByteReader, entriesMax: number): Promise<FileEntry[]> {
   const entries: FileEntry[] = []
   for (;;) {
-    const header = await reader.demand(17)
+    const header = await reader.demand(25)
     const kind = header.toString('latin1', 0, 1)
     if (kind === 'E') return entries
     if (kind === 'T' || entries.length >= entriesMax) {
       throw new SandboxError('SANDBOX_INPUT', `More than ${entriesMax} files under one directory of the sandbox`)
     }
     const type = LIST_TYPES[kind]
-    const pathBytes = header.readUInt32LE(13)
+    const pathBytes = header.readUInt32LE(21)
     if (type === undefined || pathBytes === 0 || pathBytes > PATH_MAX_BYTES) throw new SandboxError('SANDBOX_PROTOCOL', 'Malformed file list')
     const name = await reader.demand(pathBytes)
     const size = header.readBigUInt64LE(5)
     const path = decodePath(name)
     // A name that is no UTF-8 cannot be named in a pattern or kept by us; it is left where it is.
-    if (path !== null) entries.push({ path, type, mode: header.readUInt32LE(1), size: Number(size) })
+    if (path !== null) entries.push({ path, type, mode: header.readUInt32LE(1), size: Number(size), changedAtNs: header.readBigUInt64LE(13) })
   }
 }
 

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ExitCode } from '@sallyport/core'
+import { type Conclusion, type EngineInput, type SandboxPaths } from '@sallyport/engine'
+import { createSecretSet, type SecretSet } from '@sallyport/redaction'
+import { SANDBOX_PATHS } from '@sallyport/sandbox'
+import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
+import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
+import { effectiveLimits } from '../admit/limits.ts'
+import { githubContext, workspacePath } from '../claim/github-context.ts'
+import { inspectRepository, type Repository } from '../claim/repository.spawn.ts'
+import { matchWorkflows, resolveInputs, selectTriggered } from '../claim/select-workflows.ts'
+import { findWorkflowFiles, readWorkflows } from '../claim/workflow-files.ts'
+import type { RunDocument, RunObserver, RunOptions } from '../contract.ts'
+import { protectSupervisor } from '../prepare/protect-supervisor.ts'
+import { Refusals } from '../record/refusals.ts'
+import type { RunShared } from './job-host.ts'
+import { Recorder } from './recorder.ts'
+import { type WorkflowOutcome, WorkflowRun } from './workflow-run.ts'
+
+/** Runs what the event triggers, one workflow after the other, the jobs of each in parallel. */
+export async function runWorkflows(options: RunOptions, observer: RunObserver): Promise<RunDocument> {
+  const repository = await inspectRepository(options.repository)
+  const files = await findWorkflowFiles(options.repository, options.files)
+  const plans = selectTriggered(await matchWorkflows(await readWorkflows(options.repository, files), options, repository), options)
+  const inputs = plans.map((plan) => resolveInputs(plan, options))
+  await protectSupervisor()
+  const parser = await loadWorkflowParser()
+  const runId = newRunId()
+  await using record = await createRunStore(options.stateDirectory).create(runId)
+  record.onEvent = (event) => observer.event(event)
+  const secrets = createSecretSet()
+  const recorder = new Recorder(record, secrets)
+  const session = new RunSession({ options, repository, plans, observer, record, recorder, secrets, runId })
+  session.announce()
+  for (const [index, plan] of plans.entries()) {
+    if (options.interrupt.soft.aborted) break
+    await session.runPlan(plan, inputs[index] ?? {}, (file, text) => parser.parseAction(file, text))
+  }
+  return session.finish()
+}
+
+interface SessionParts {
+  readonly options: RunOptions
+  readonly repository: Repository
+  readonly plans: readonly WorkflowPlan[]
+  readonly observer: RunObserver
+  readonly record: RunRecord
+  readonly recorder: Recorder
+  readonly secrets: SecretSet
+  readonly runId: string
+}
+
+/** One run from its first event to its document. */
+class RunSession {
+  readonly #parts: SessionParts
+  readonly #refusals = new Refusals()
+  readonly #outcomes: WorkflowOutcome[] = []
+  readonly #startedAt = new Date()
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+  }
+
+  announce(): void {
+    const { options, repository, plans, recorder, secrets } = this.#parts
+    // Masked before the first event: a name in a workflow may hold a value.
+    for (const [name, value] of Object.entries(options.secrets)) {
+      const result = secrets.add(value)
+      if (!result.masked && result.reason !== 'empty') this.#notice(`secret ${name} cannot be masked (${result.reason}): it would show in logs where a job prints it`)
+    }
+    recorder.add({
+      type: 'run.started',
+      data: {
+        workflows: plans.map((plan) => plan.file),
+        event: options.event,
+        repository: repository.slug,
+        commit: repository.commit,
+        ref: repository.ref,
+        isolation: options.isolation,
+      },
+    })
+    for (const plan of plans) for (const notice of plan.notices) this.#notice(notice.message, notice.at.file, notice.at.line)
+  }
+
+  #notice(message: string, file: string | null = null, line: number | null = null): void {
+    this.#parts.recorder.add({ type: 'run.notice', data: { message, file, line } })
+  }
+
+  async runPlan(plan: WorkflowPlan, inputs: EngineInput['inputs'], parseAction: EngineInput['parseAction']): Promise<void> {
+    const { interrupt } = this.#parts.options
+    const github = githubContext({ ...this.#parts, event: this.#parts.options.event, payload: this.#parts.options.payload, inputs, workflow: plan })
+    const run = new WorkflowRun(this.#engineInput(plan, github, inputs, parseAction), this.#shared(JSON.stringify(github['event'])))
+    const cancel = (): void => run.cancel()
+    const kill = (): void => run.kill()
+    interrupt.soft.addEventListener('abort', cancel)
+    interrupt.hard.addEventListener('abort', kill)
+    try {
+      this.#outcomes.push(await run.run())
+    } finally {
+      interrupt.soft.removeEventListener('abort', cancel)
+      interrupt.hard.removeEventListener('abort', kill)
+    }
+  }
+
+  #engineInput(plan: WorkflowPlan, github: EngineInput['github'], inputs: EngineInput['inputs'], parseAction: EngineInput['parseAction']): EngineInput {
+    const { options, repository, secrets } = this.#parts
+    return {
+      workflow: plan,
+      github,
+      runner: runnerContext(),
+      vars: options.vars,
+      inputs,
+      secrets: options.secrets,
+      env: options.env,
+      paths: enginePaths(repository),
+      onlyJob: options.job,
+      onlyMatrix: options.matrix,
+      jobsMax: options.jobsMax,
+      containsSecret: (text) => secrets.matches(text),
+      parseAction,
+    }
+  }
+
+  #shared(eventJson: string): RunShared {
+    const { options, repository, record, recorder, secrets, observer, runId } = this.#parts
+    return {
+      runId,
+      repository,
+      workspace: workspacePath(repository),
+      eventJson,
+      stateDirectory: options.stateDirectory,
+      isolation: options.isolation,
+      limits: effectiveLimits(options.limits),
+      secrets,
+      record,
+      recorder,
+      observer,
+      refusals: this.#refusals,
+      hardStop: options.interrupt.hard,
+    }
+  }
+
+  /** The document, after everything before it is on stable storage. */
+  async finish(): Promise<RunDocument> {
+    const { record, recorder } = this.#parts
+    await recorder.settle()
+    const document = recorder.redact(this.#document()) as RunDocument
+    await record.finish(document)
+    return document
+  }
+
+  #document(): RunDocument {
+    const { options, plans, recorder, runId } = this.#parts
+    const conclusion = this.#conclusion()
+    return {
+      id: runId,
+      conclusion,
+      exitCode: this.#exitCode(conclusion),
+      startedAt: this.#startedAt.toISOString(),
+      durationMs: Date.now() - this.#startedAt.getTime(),
+      workflows: plans.map((plan) => plan.file),
+      jobs: this.#outcomes.flatMap((outcome) => outcome.jobs),
+      doors: { used: [], refused: this.#refusals.doors },
+      secrets: this.#outcomes.flatMap((outcome) => outcome.secrets),
+      policy: [],
+      findings: [],
+      refusals: this.#refusals.refusals,
+      error: options.interrupt.soft.aborted ? INTERRUPTED : (this.#refusals.error?.error ?? null),
+      log: { origin: `sallyport/${runId}`, first: 1, last: recorder.count, size: recorder.count },
+    }
+  }
+
+  #conclusion(): Conclusion {
+    if (this.#parts.options.interrupt.soft.aborted) return 'cancelled'
+    const all = this.#outcomes.map((outcome) => outcome.conclusion)
+    return (['failure', 'cancelled', 'success'] as const).find((conclusion) => all.includes(conclusion)) ?? 'skipped'
+  }
+
+  #exitCode(conclusion: Conclusion): RunDocument['exitCode'] {
+    if (this.#parts.options.interrupt.soft.aborted) return ExitCode.interrupted
+    if (this.#refusals.error !== null) return this.#refusals.error.exitCode
+    return conclusion === 'success' || conclusion === 'skipped' ? ExitCode.success : ExitCode.jobFailed
+  }
+}
+
+const INTERRUPTED = { code: 'INTERRUPTED', message: 'the run was interrupted', hint: null } as const
+
+function enginePaths(repository: Repository): SandboxPaths {
+  const { temp, toolCache, home, step, event, node } = SANDBOX_PATHS
+  return { workspace: workspacePath(repository), temp, toolCache, home, step, event, node }
+}
+
+function runnerContext(): EngineInput['runner'] {
+  return {
+    name: 'sallyport',
+    os: 'Linux',
+    arch: process.arch === 'arm64' ? 'ARM64' : 'X64',
+    temp: SANDBOX_PATHS.temp,
+    tool_cache: SANDBOX_PATHS.toolCache,
+    environment: 'self-hosted',
+    debug: '',
+  }
+}
