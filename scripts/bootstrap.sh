@@ -116,7 +116,7 @@ stamp=node_modules/.sallyport-lock.json
 if [ -n "$node" ] && cmp -s package-lock.json "$stamp"; then exit 0; fi
 
 has_command npm || fail 'npm is missing; install Node.js with npm (any Node from 18), then run make again'
-npm_ci() { npm ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" >&2; }
+npm_ci() { npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error "$@" >&2; }
 
 # npm leaves out optional packages whose "engines" do not fit the Node that it runs on. Under an older Node that would be
 # the linters' binaries, so Node 24 comes first, alone, with the hash that package-lock.json pins.
