@@ -58,4 +58,11 @@ function report(line: string): void {
 }
 
 buildHelper()
-await buildBundle()
+try {
+  await buildBundle()
+} catch (error) {
+  // esbuild has named file, line and reason already; anything else is a defect of ours
+  if (!(error instanceof Error && 'errors' in error)) throw error
+  report('dist/ was not built (the bundler says why above)')
+  process.exitCode = 1
+}
