@@ -16,7 +16,9 @@ export async function runProcess(loadAgent: () => Promise<Agent> = loadRealAgent
   context = {
     config,
     secrets: environmentSecrets(),
-    stdin: process.stdin as AsyncIterable<Uint8Array>,
+    get stdin() {
+      return process.stdin // Opened by those commands only that read it.
+    },
     stdout: stdio.stdout,
     stderr: stdio.stderr,
     signals: process,

@@ -25,7 +25,7 @@ export function readPieces(events: readonly EventEnvelope[], model: RunModel): r
     .flatMap((event) => {
       const file = String(event.data['file'])
       const from = Math.max(0, ...ended.filter((piece) => piece.file === file).map(({ to }) => to))
-      const running = model.job(event.job ?? '')?.steps.find(({ state }) => state === 'running')
+      const running = model.job(event.job ?? '')?.steps.findLast(({ state }) => state === 'running')
       return running === undefined ? [] : [{ ...pieceOf({ ...event, step: running.id }, model), from, to: Number.POSITIVE_INFINITY }]
     })
   return [...ended, ...open]

@@ -346,3 +346,31 @@ test('redact masks what the file names, in pieces of any size', async (t) => {
   const json = JSON.parse((await runCli(['redact', '--json', '--secrets-file', secretsFile], { stdin })).stdout)
   assert.deepEqual(json, { bytes: stdin.length, masked: 2 })
 })
+
+test('expr answers each line in its place, also a bad one', async () => {
+  const lines: readonly (readonly [string, unknown])[] = [
+    ['{"expr":"github.ref == \'x\'","contexts":{"github":{"ref":"x"}}}', { kind: 'Boolean', value: true }],
+    ['{"expr":"github.nope","contexts":{"github":{}}}', { kind: 'Null', value: null }],
+    ['{"expr":"1.5"}', { kind: 'Number', value: 1.5 }],
+    ['{"expr":"a","contexts":{"a":[1]}}', { kind: 'Array', value: [1] }],
+    ['{"expr":"a","contexts":{"a":{"b":"c"}}}', { kind: 'Object', value: { b: 'c' } }],
+    ['{"expr":"format(\'{0}\', 2)"}', { kind: 'String', value: '2' }],
+    ['{"expr":"Infinity"}', { kind: 'Number', value: 'Infinity' }],
+  ]
+  const bad = ['{"expr":"1 +"}', '{"expr":"nope.x"}', '{"expr":7}', '{"expr":"1","contexts":[]}', '[]', 'null', '{']
+  const stdin = [...lines.map(([line]) => line), '', ...bad].join('\n')
+  const { stdout, exitCode } = await runCli(['expr'], { stdin })
+  const answers = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    answers.slice(0, lines.length),
+    lines.map(([, answer]) => answer),
+  )
+  assert.deepEqual(
+    answers.slice(lines.length).map((answer) => Object.keys(answer).join()),
+    bad.map(() => 'error'),
+  )
+  assert.equal(exitCode, 0)
+})

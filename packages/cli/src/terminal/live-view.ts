@@ -48,6 +48,7 @@ export class LiveView implements View {
     if (event.type === 'run.notice') this.note(`notice: ${oneLine(String(event.data['message']))}`)
     if (job === undefined) return
     if (event.type === 'step.warning') this.note(`${job.name} | warning: ${oneLine(String(event.data['message']))}`)
+    if (event.type === 'step.finished' && event.data['conclusion'] !== 'failure') this.#tails.delete(tailKey(job.key, event.step ?? ''))
     if (event.type === 'job.finished' || event.type === 'job.skipped') this.#scrollUp(job)
   }
 

@@ -3,6 +3,8 @@ import { showLine } from './command-line.ts'
 import { LineBuffer } from './line-buffer.ts'
 
 const LINES_MAX = 20
+/** More than any terminal shows in one row. */
+const LINE_CHARACTERS_MAX = 1000
 
 /** The end of a step's output, for when it fails. */
 export class OutputTail {
@@ -28,7 +30,7 @@ export class OutputTail {
     const shown = showLine(line)
     if (shown === null) return
     this.#count += 1
-    this.#lines.push(shown)
+    this.#lines.push(shown.slice(0, LINE_CHARACTERS_MAX))
     if (this.#lines.length > LINES_MAX) this.#lines.shift()
   }
 }
