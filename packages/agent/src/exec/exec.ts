@@ -32,7 +32,8 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   await using record = await createRunStore(options.stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
   const execution = new Execution({ options, observer, record, secrets, limits, runId })
-  return execution.run(preparing)
+  // Awaited here: the record closes with this scope.
+  return await execution.run(preparing)
 }
 
 /** `Execution.run` awaits the same promise and reports its failure. */
@@ -98,7 +99,7 @@ class Execution {
   }
 
   async #copyIn(sandbox: Sandbox): Promise<Baseline> {
-    const copied = await sandbox.putFiles(SANDBOX_PATHS.work, intoWorkspace(directoryEntries(this.#parts.options.directory)))
+    const copied = await sandbox.putFiles(SANDBOX_PATHS.home, intoWorkspace(directoryEntries(this.#parts.options.directory)))
     return copied.files === 0 ? new Map() : takeBaseline(sandbox, WORKSPACE)
   }
 
@@ -202,7 +203,7 @@ class Execution {
 }
 
 async function* intoWorkspace(entries: AsyncIterable<PutEntry>): AsyncGenerator<PutEntry> {
-  const root = WORKSPACE.slice(SANDBOX_PATHS.work.length + 1)
+  const root = WORKSPACE.slice(SANDBOX_PATHS.home.length + 1)
   yield { type: 'directory', path: root, mode: 0o755 }
   for await (const entry of entries) yield { ...entry, path: `${root}/${entry.path}` }
 }

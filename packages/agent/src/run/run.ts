@@ -36,7 +36,7 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     if (options.interrupt.soft.aborted) break
     await session.runPlan(plan, inputs[index] ?? {}, (file, text) => parser.parseAction(file, text))
   }
-  return session.finish()
+  return await session.finish()
 }
 
 interface SessionParts {

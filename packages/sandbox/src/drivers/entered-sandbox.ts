@@ -36,6 +36,8 @@ export class EnteredSandbox implements Sandbox {
   readonly #cgroup: JobCgroup
   #steps = 0
   #endsLeftovers = false
+  /** Sent by the self-check, and not the job's. */
+  #canaryPackets = 0
   #disposed: Promise<void> | null = null
 
   constructor(parts: EnteredSandboxParts) {
@@ -52,6 +54,7 @@ export class EnteredSandbox implements Sandbox {
       { limits: spec.limits, effective: this.effectiveLimits(), hostname: spec.hostname, start: (argv, files) => this.startHelper(argv, files) },
       signal,
     )
+    this.#canaryPackets = this.#countRefusedPackets()
     return results.map((result) => this.#withoutSignalScope(result))
   }
 
@@ -75,8 +78,13 @@ export class EnteredSandbox implements Sandbox {
   }
 
   refusedPackets(): number {
-    // The kernel's own counters of the job's network namespace: nothing has a route out of it.
-    return noRouteCount(readFileSync(`/proc/${this.#parts.init}/net/snmp`, 'utf8')) + noRouteCount6(readFileSync(`/proc/${this.#parts.init}/net/snmp6`, 'utf8'))
+    return this.#countRefusedPackets() - this.#canaryPackets
+  }
+
+  /** The kernel's own counters of the job's network namespace: nothing has a route out of it. */
+  #countRefusedPackets(): number {
+    const file = (name: string): string => readFileSync(`/proc/${this.#parts.init}/net/${name}`, 'utf8')
+    return noRouteCount(file('snmp')) + noRouteCount6(file('snmp6'))
   }
 
   async startStep(step: StepSpec): Promise<RunningStep> {
