@@ -103,8 +103,21 @@ function callsOf(node: ts.NewExpression | ts.CallExpression): UseKind[] {
   return []
 }
 
+/** The global of this name, and not a parameter or variable that happens to be called alike. */
 function isNamed(node: ts.Node | undefined, name: string): boolean {
-  return node !== undefined && ts.isIdentifier(node) && node.text === name
+  return node !== undefined && ts.isIdentifier(node) && node.text === name && !isLocal(node, name)
+}
+
+function isLocal(node: ts.Node, name: string): boolean {
+  for (let scope = node.parent; scope !== undefined; scope = scope.parent) {
+    const declared = ts.isFunctionLike(scope) ? scope.parameters : ts.isBlock(scope) ? scope.statements.flatMap(variablesOf) : []
+    if (declared.some((declaration) => ts.isIdentifier(declaration.name) && declaration.name.text === name)) return true
+  }
+  return false
+}
+
+function variablesOf(statement: ts.Statement): readonly ts.VariableDeclaration[] {
+  return ts.isVariableStatement(statement) ? statement.declarationList.declarations : []
 }
 
 function isConstant(node: ts.Node | undefined): boolean {

@@ -119,6 +119,7 @@ describe('the checker allows', () => {
     ['a process in *.spawn.ts', 'packages/sandbox/src/a.spawn.ts', `import { spawn } from 'node:child_process'`],
     ['the type of a socket', 'packages/sandbox/src/a.ts', `import type { Socket } from 'node:net'`],
     ['the environment in config.ts', 'packages/cli/src/config.ts', `export const home = process.env['HOME']`],
+    ['a parameter that is called process', 'packages/store/src/a.ts', `const f = (process: Step) => process.env`],
     ['a workflow that names a shell', 'packages/engine/src/a.ts', `const step = { shell: 'bash' }`],
     ['a declared package below', 'packages/sandbox/src/a.ts', `import { x } from '@sallyport/core'`],
     ['everything of Node in a test', 'packages/workflow/src/a.test.ts', `import { spawn } from 'node:child_process'`],

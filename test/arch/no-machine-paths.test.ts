@@ -2,7 +2,7 @@
 // Nothing in the repository may depend on the machine that it was written on, or tell about it.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -26,14 +26,14 @@ describe('the repository', () => {
 })
 
 describe('the search', () => {
-  const forbidden: readonly Forbidden[] = [{ what: 'a path', text: '/somewhere/else/' }]
+  const forbidden: readonly Forbidden[] = [{ what: 'a path', text: '/somewhere/else' }]
 
   test('finds a forbidden text and names file and line', () => {
     assert.deepEqual(findForbidden('a.md', 'one\ntwo /somewhere/else/x\n', forbidden), ['a.md:2: a path'])
   })
 
-  test('takes a longer path that only ends alike for what it is', () => {
-    assert.deepEqual(findForbidden('a.md', 'see /srv/somewhere/else/x', forbidden), [])
+  test('takes a longer path that only ends or begins alike for what it is', () => {
+    assert.deepEqual(findForbidden('a.md', 'see /srv/somewhere/else/x and /somewhere/elsewhere', forbidden), [])
   })
 })
 
@@ -43,10 +43,10 @@ function findForbidden(path: string, text: string, forbidden: readonly Forbidden
     .flatMap((line, index) => forbidden.filter((item) => occursIn(line, item.text)).map(({ what }) => `${path}:${index + 1}: ${what}`))
 }
 
-/** As a word or path of its own, not as the tail of a longer one. */
+/** As a word or path of its own, not inside of a longer one. */
 function occursIn(line: string, text: string): boolean {
   for (let at = line.indexOf(text); at >= 0; at = line.indexOf(text, at + 1)) {
-    if (!/[A-Za-z0-9_.-]/.test(line.charAt(at - 1))) return true
+    if (!/[\w.-]/.test(line.charAt(at - 1)) && !/[\w-]/.test(line.charAt(at + text.length))) return true
   }
   return false
 }
@@ -63,7 +63,7 @@ function registryHost(): Forbidden[] {
   return [{ what: 'the host of a package registry', text: host }]
 }
 
-/** Where this checkout lies, and the home directory, unless they are as general as `/root` or `/tmp`. */
+/** Where this checkout lies, what lies beside it, and the home directory, unless they are as general as `/root` or `/tmp`. */
 function machinePaths(): Forbidden[] {
   const general = new Set([
     '/',
@@ -81,9 +81,11 @@ function machinePaths(): Forbidden[] {
     '/github',
     '/workspace',
   ])
-  return [root, dirname(root), homedir()]
+  const parent = dirname(root)
+  const beside = general.has(parent) ? [] : readdirSync(parent).map((name) => join(parent, name))
+  return [...new Set([root, ...beside, homedir()])]
     .filter((path) => !general.has(path))
-    .map((path) => ({ what: 'an absolute path of this machine', text: `${path}/` }))
+    .map((path) => ({ what: 'an absolute path of this machine', text: path }))
 }
 
 function isText(path: string): boolean {
