@@ -39,6 +39,8 @@ export const SANDBOX_PATHS = {
   temp: '/home/runner/work/_temp',
   toolCache: '/opt/hostedtoolcache',
   event: '/home/runner/work/_temp/_github_workflow/event.json',
+  /** Everything of ours in the sandbox: a read-only mount. */
+  own: '/run/sallyport',
   /** Mount point of each step's private tmpfs. */
   step: '/run/sallyport/step',
   node: '/run/sallyport/node',

@@ -100,10 +100,14 @@ const READ_ONLY_BIND = ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'] as const
 function ownMounts(spec: SandboxSpec): OciMount[] {
   const bind = (source: string, destination: string): OciMount => ({ destination, type: 'bind', source, options: READ_ONLY_BIND })
   return [
+    // A mount of its own, read-only: under a writable /run the job could rename it away and put its own helper and Node in its place.
+    { destination: SANDBOX_PATHS.own, type: 'tmpfs', source: 'sallyport', options: ['nosuid', 'nodev', 'ro', 'mode=755', 'size=65536'] },
     // The step's private tmpfs is mounted over this one, in each step's own mount namespace. Read-only and empty for everything else.
     { destination: SANDBOX_PATHS.step, type: 'tmpfs', source: 'step', options: ['nosuid', 'nodev', 'noexec', 'ro', 'mode=700', 'size=4096'] },
     bind(`${BOX_DIRECTORY}/helper`, SANDBOX_PATHS.helper),
     ...(spec.nodeBinary === null ? [] : [bind(spec.nodeBinary, SANDBOX_PATHS.node)]),
+    // `sudo` is the helper: the host's would need a setuid bit, which no mount honours. A read-only root may have no place for it.
+    ...(spec.rootfs === 'read-only' ? [] : [bind(`${BOX_DIRECTORY}/helper`, '/usr/bin/sudo')]),
     ...spec.readOnlyBinds.map(({ source, target }) => bind(source, target)),
   ]
 }
