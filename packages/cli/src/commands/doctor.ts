@@ -60,7 +60,13 @@ function renderReport({ host, checks, drivers, guarantees }: DoctorReport, usabl
           .map((text) => oneLine(text, 1000))
           .join('; '),
   ])
-  const guaranteeRows = guarantees.map(({ guarantee, holds, evidence }) => [`${sign(holds, true)} ${guarantee}`, oneLine(evidence, 1000)])
+  const guaranteeRows = [...Map.groupBy(guarantees, ({ guarantee }) => guarantee)].flatMap(([guarantee, results]) => {
+    const broken = results.filter(({ holds }) => !holds)
+    const proven = results.length === 1 ? oneLine(results[0]?.evidence ?? '', 1000) : `${results.length} checks`
+    return broken.length === 0
+      ? [[`${sign(true, true)} ${guarantee}`, proven]]
+      : broken.map(({ evidence }) => [`${sign(false, true)} ${guarantee}`, oneLine(evidence, 1000)])
+  })
   const started = guaranteeRows.length > 0 ? renderTable(guaranteeRows) : `${style.bad('✗')} no sandbox could be started\n`
   return [
     `${oneLine(host.os)}, kernel ${oneLine(host.kernel)}, ${oneLine(host.arch)}, cgroup ${host.cgroup}, Node ${oneLine(host.node)}\n`,

@@ -13,6 +13,9 @@ export interface PlainViewOptions {
   readonly allowsColor: boolean
 }
 
+/** A step without a name is called by its first line, which may be long. */
+const STEP_CHARACTERS_MAX = 40
+
 /** Lines `job | step | text`: what jobs print on stdout, what happens to them on stderr. */
 export class PlainView implements View {
   readonly #options: PlainViewOptions
@@ -67,7 +70,7 @@ export class PlainView implements View {
   #prefix(job: string | undefined, step: string | undefined): string {
     if (job === undefined) return ''
     const name = this.#model.job(job)?.name ?? oneLine(job)
-    return step === undefined ? `${name} | ` : `${name} | ${this.#model.stepName(job, step)} | `
+    return step === undefined ? `${name} | ` : `${name} | ${oneLine(this.#model.stepName(job, step), STEP_CHARACTERS_MAX)} | `
   }
 }
 
@@ -86,7 +89,7 @@ function describe(event: EventEnvelope, model: RunModel): string | null {
     case 'run.notice':
       return `notice: ${text(data['message'])}`
     case 'job.preparing':
-      return `preparing ${text(data['image'])}`
+      return `preparing ${text(data['image'])}`.trimEnd()
     case 'job.refused':
       return `refused: ${text(data['message'])}`
     case 'job.skipped':

@@ -40,7 +40,7 @@ function describeMatrix({ matrix }: JobPreview): string {
 function renderSteps({ steps }: JobPreview): string {
   return renderTable(
     steps.map(({ name, kind, secrets }) => [
-      `    ${oneLine(name)}`,
+      `    ${oneLine(name, 60)}`,
       oneLine(kind),
       secrets.length === 0 ? '' : `gets ${secrets.map((secret) => oneLine(secret)).join(', ')}`,
     ]),

@@ -6,6 +6,8 @@ import { type Style, signOf } from './style.ts'
 import { renderTable } from './table.ts'
 
 const REFUSALS_SHOWN = 20
+/** A step without a name is called by its first line, which may be long. */
+const NAME_CHARACTERS_MAX = 60
 
 /** What a run did, what was refused, who got which secret, where the record is. */
 export function renderSummary(document: RunDocument, style: Style, options: { readonly steps: boolean }): string {
@@ -26,8 +28,10 @@ function renderHead({ conclusion, jobs, durationMs }: RunDocument, style: Style)
 }
 
 function renderJob(job: JobDocument, style: Style, withSteps: boolean): string {
-  const failed = job.steps.filter(({ conclusion }) => conclusion === 'failure').map(({ name }) => `failed at "${oneLine(name)}"`)
-  const proven = job.selfCheck === null ? [] : [`${countOf(job.selfCheck.passed, 'guarantee')} proven`]
+  const failed = job.steps
+    .filter(({ conclusion }) => conclusion === 'failure')
+    .map(({ name }) => `failed at "${oneLine(name, NAME_CHARACTERS_MAX)}"`)
+  const proven = job.selfCheck === null ? [] : [`${countOf(job.selfCheck.passed, 'self-check')} passed`]
   const broken = (job.selfCheck?.failed ?? []).map((name) => `guarantee "${oneLine(name)}" does not hold`)
   const facts = [job.image, job.isolation].filter((fact) => fact !== null).map((fact) => oneLine(fact))
   const counts = job.steps.length === 0 ? [] : [countOf(job.steps.length, 'step')]
@@ -36,7 +40,7 @@ function renderJob(job: JobDocument, style: Style, withSteps: boolean): string {
   const head = `${signOf(job.conclusion, style)} ${style.bold(oneLine(job.name))} ${style.dim(time)}${detail === '' ? '' : `  ${detail}`}\n`
   if (!withSteps) return head
   const steps = job.steps.map((step) => [
-    `  ${signOf(step.conclusion, style)} ${oneLine(step.name)}`,
+    `  ${signOf(step.conclusion, style)} ${oneLine(step.name, NAME_CHARACTERS_MAX)}`,
     step.conclusion === 'skipped' ? 'skipped' : formatDuration(step.durationMs),
     step.outcome === step.conclusion ? '' : `${step.outcome}, continued`,
   ])
@@ -70,7 +74,7 @@ function renderError({ error }: RunDocument, style: Style): string {
 function where(jobs: readonly JobDocument[], key: string, step: string | null): string {
   const job = jobs.find((candidate) => candidate.key === key)
   const jobName = oneLine(job?.name ?? key)
-  return step === null ? jobName : `${jobName} | ${oneLine(job?.steps.find(({ id }) => id === step)?.name ?? step)}`
+  return step === null ? jobName : `${jobName} | ${oneLine(job?.steps.find(({ id }) => id === step)?.name ?? step, NAME_CHARACTERS_MAX)}`
 }
 
 function countOf(count: number, noun: string): string {

@@ -175,9 +175,9 @@ test('the summary says what jobs did, what was refused, who got which secret and
     stdout.slice(stdout.indexOf('\nfailure: ') + 1),
     `failure: 3 jobs in 2.5s
 
-✓ build 900ms  1 step, host (Debian 12), oci (runc 1.1.5), 26 guarantees proven
+✓ build 900ms  1 step, host (Debian 12), oci (runc 1.1.5), 26 self-checks passed
   ✓ Check out  400ms
-✗ test (20) 2.1s  3 steps, host (Debian 12), oci (runc 1.1.5), 26 guarantees proven, failed at "Run tests"
+✗ test (20) 2.1s  3 steps, host (Debian 12), oci (runc 1.1.5), 26 self-checks passed, failed at "Run tests"
   ✓ Check out  410ms
   ✗ Run tests  1.5s
   – Publish    skipped
