@@ -37,7 +37,7 @@ export async function loadParserLibrary(): Promise<ParserLibrary> {
       import('@actions/workflow-parser/actions/action-schema'),
     ])
     return {
-      yaml,
+      yaml: withNamedExports(yaml),
       reader,
       context,
       tokens,
@@ -49,6 +49,11 @@ export async function loadParserLibrary(): Promise<ParserLibrary> {
   } finally {
     hooks.deregister()
   }
+}
+
+/** `yaml` is CommonJS: Node gives its names to an import, a bundler only the default export. */
+function withNamedExports<Module extends object>(module: Module & { readonly default?: Module }): Module {
+  return module.default ?? module
 }
 
 /**
