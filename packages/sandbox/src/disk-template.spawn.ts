@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,7 +17,8 @@ export async function prepareDiskTemplate(directory: string, bytes: number, inod
   const path = join(directory, `${bytes}-${inodes}.ext4`)
   if (existsSync(path)) return path
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const partial = `${path}.${process.pid}.partial`
+  // Several jobs, or supervisors, may make the same one at the same time: each its own, and the last rename wins.
+  const partial = `${path}.${randomUUID()}.partial`
   try {
     const file = await open(partial, 'wx', 0o600)
     await file.truncate(bytes)
