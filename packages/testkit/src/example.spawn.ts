@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -37,7 +37,8 @@ export interface ExampleCopy extends Disposable {
 /** A temporary copy, as a git repository with one commit, links into the rest of the house replaced by what they name. */
 export function copyExample(name: string): ExampleCopy {
   const directory = mkdtempSync(join(tmpdir(), `sallyport-example-${name}-`))
-  cpSync(join(examples, name), directory, { recursive: true, dereference: true })
+  // Node's cpSync keeps links to directories below the top, whatever `dereference` says.
+  execFileSync('cp', ['-RL', `${join(examples, name)}/.`, directory])
   // The settings and hooks of whoever runs this must not decide how the copy is committed.
   const git = (...words: readonly string[]): void => {
     const identity = [
