@@ -138,7 +138,10 @@ export type EngineEvent =
   /** `text` is null when there is no such file. */
   | { readonly type: 'action-loaded'; readonly job: string; readonly step: string; readonly file: string; readonly text: string | null; readonly error: string | null }
   | { readonly type: 'files-hashed'; readonly job: string; readonly step: string; readonly hash: string; readonly error: string | null }
-  /** The job's own time limit ran out. */
+  /**
+   * The job's own time limit ran out: steps are cancelled, `always()` steps get five minutes in all. Sent again,
+   * the running step is cancelled whatever its condition, and nothing more of the job starts.
+   */
   | { readonly type: 'job-timed-out'; readonly job: string }
   /** The sandbox is gone or broken under a running job (PID 1 died, a wall fell); the job fails at once. */
   | { readonly type: 'job-lost'; readonly job: string; readonly message: string }
@@ -154,6 +157,8 @@ export type EngineReport =
   | Report<'step.skipped', { name: string; number: number; reason: string }>
   | Report<'step.finished', { name: string; number: number; outcome: Conclusion; conclusion: Conclusion; exitCode: number | null; durationMs: number; message: string | null }>
   | Report<'step.warning', { message: string }>
+  /** What the step wrote into GITHUB_STEP_SUMMARY: untrusted Markdown, not redacted yet. */
+  | Report<'step.summary', { markdown: string }>
   | Report<'job.finished', { name: string; conclusion: Conclusion; durationMs: number; outputs: Readonly<Record<string, string>>; message: string | null }>
   | Report<'run.finished', { conclusion: Conclusion; durationMs: number }>
 

@@ -12,6 +12,8 @@ export type EngineErrorCode =
   | 'ENGINE_VALUE_INVALID'
   /** A documented limit was passed. */
   | 'ENGINE_LIMIT'
+  /** The sandbox was lost under a running step. */
+  | 'ENGINE_JOB_LOST'
 
 /** Fails the step or the job that it arose in; the engine itself never lets it out of `handle`. */
 export class EngineError extends SallyportError<EngineErrorCode> {
