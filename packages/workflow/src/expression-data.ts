@@ -55,13 +55,14 @@ class JsonArray extends data.Array {
 }
 
 /**
- * Names are found whatever their case, and the first of two that differ only in case counts. A map, not an
- * object, holds them: names such as `constructor` or `__proto__` are names like all others.
+ * Names are found whatever their case; of two that differ only in case the first is found, and both are kept. A map, not
+ * an object, holds them: names such as `constructor` or `__proto__` are names like all others.
  */
 export class JsonDictionary extends data.Dictionary {
   readonly source: JsonObject
   readonly #fold: (name: string) => string
-  #index: Map<string, Pair> | null = null
+  #pairs: Pair[] | null = null
+  #index: Map<string, ExpressionData> | null = null
 
   constructor(source: JsonObject, options: { readonly isCaseSensitive?: boolean } = {}) {
     super()
@@ -70,7 +71,12 @@ export class JsonDictionary extends data.Dictionary {
   }
 
   override get(name: string): ExpressionData | undefined {
-    return this.#pairs().get(this.#fold(name))?.value
+    this.#index ??= new Map(
+      this.pairs()
+        .map(({ key, value }): [string, ExpressionData] => [this.#fold(key), value])
+        .toReversed(),
+    )
+    return this.#index.get(this.#fold(name))
   }
 
   override values(): ExpressionData[] {
@@ -78,17 +84,7 @@ export class JsonDictionary extends data.Dictionary {
   }
 
   override pairs(): Pair[] {
-    return [...this.#pairs().values()]
-  }
-
-  #pairs(): Map<string, Pair> {
-    if (this.#index === null) {
-      this.#index = new Map()
-      for (const key of Object.keys(this.source)) {
-        const folded = this.#fold(key)
-        if (!this.#index.has(folded)) this.#index.set(folded, { key, value: toData(this.source[key] ?? null) })
-      }
-    }
-    return this.#index
+    this.#pairs ??= Object.entries(this.source).map(([key, value]) => ({ key, value: toData(value) }))
+    return this.#pairs
   }
 }

@@ -137,7 +137,7 @@ class JsonWriter {
         this.#value(pair.value, depth + 1)
       })
     } else {
-      this.#push(scalarJson(value))
+      this.#push(JSON.stringify(toJson(value)))
     }
   }
 
@@ -159,9 +159,4 @@ class JsonWriter {
     this.#budget.makeText(part.length)
     this.#parts.push(part)
   }
-}
-
-function scalarJson(value: Data): string {
-  if (value instanceof data.NumberData) return value.coerceString()
-  return JSON.stringify(toJson(value))
 }

@@ -28,9 +28,14 @@ export class Findings {
     this.#notices.push({ message, at })
   }
 
-  /** True once further problems would only be counted: callers may skip costly work for their position. */
+  /** True once further problems are only counted: then callers spare themselves the work for position and suggestion. */
   get isFull(): boolean {
     return this.#problems.length >= PROBLEMS_MAX
+  }
+
+  /** One more problem, which is only counted. */
+  count(): void {
+    this.#dropped += 1
   }
 
   get hasProblems(): boolean {
@@ -56,7 +61,7 @@ export class Findings {
     const key = `${problem.at.line}:${problem.at.column} ${problem.message}`
     if (this.#seen.has(key)) return
     if (this.isFull) {
-      this.#dropped += 1
+      this.count()
       return
     }
     this.#seen.add(key)

@@ -24,10 +24,10 @@ export function reportSchemaErrors(library: ParserLibrary, tree: SourceTree, res
   const reporter = new SchemaReporter(library, tree, result, findings)
   const badExpressions = new Set(result.errors.filter((error) => error.isExpression).map((error) => error.node))
   for (const error of result.errors) {
-    if (findings.isFull) return
     // A scalar whose expression is wrong stays plain text, which its key may then not accept either: one problem, not two.
     if (!error.isExpression && badExpressions.has(error.node)) continue
-    reporter.report(error)
+    if (findings.isFull) findings.count()
+    else reporter.report(error)
   }
 }
 

@@ -8,7 +8,8 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-
 /** Text of a user's file, made safe and short enough to stand in a message. */
 export function quote(text: string): string {
   const short = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text
-  return `"${printable(short)}"`
+  const mark = short.includes('"') ? "'" : '"'
+  return `${mark}${printable(short)}${mark}`
 }
 
 export function printable(text: string): string {
