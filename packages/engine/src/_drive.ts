@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { loadWorkflowParser } from '@sallyport/workflow'
-import type { Conclusion, Engine, EngineCommand, EngineEvent, EngineInput, EngineReport, JobResult, StepFileContents, StepProcess } from './contract.ts'
+import type {
+  Conclusion,
+  Engine,
+  EngineCommand,
+  EngineEvent,
+  EngineInput,
+  EngineReport,
+  JobResult,
+  StepFileContents,
+  StepProcess,
+} from './contract.ts'
 import { createEngine } from './engine.ts'
 
 const parser = await loadWorkflowParser()
@@ -105,7 +115,15 @@ export function drive(yaml: string, options: DriveOptions = {}): Driven {
       for (const event of exit.before ?? []) tell(event)
       const ended = cancelled.has(`${command.job}/${command.step}`) ? 'cancelled' : (exit.ended ?? 'exited')
       const exitCode = ended === 'cancelled' ? 143 : exit.exitCode === undefined ? 0 : exit.exitCode
-      tell({ type: 'process-exited', job: command.job, step: command.step, ended, exitCode, message: exit.message ?? null, files: { ...NO_FILES, ...exit.files } })
+      tell({
+        type: 'process-exited',
+        job: command.job,
+        step: command.step,
+        ended,
+        exitCode,
+        message: exit.message ?? null,
+        files: { ...NO_FILES, ...exit.files },
+      })
     } else tell(answerTo(command, options))
   }
   const reports = commands.flatMap((command) => (command.type === 'report' ? [command.event] : []))
@@ -129,18 +147,31 @@ function exitOf(options: DriveOptions, started: Started): Exit {
 function answerTo(command: EngineCommand, options: DriveOptions): EngineEvent {
   switch (command.type) {
     case 'start-job':
-      if (options.refuse?.includes(command.job.key) === true) return { type: 'job-refused', job: command.job.key, code: 'X', message: 'no walls' }
+      if (options.refuse?.includes(command.job.key) === true)
+        return { type: 'job-refused', job: command.job.key, code: 'X', message: 'no walls' }
       return { type: 'job-started', job: command.job.key }
     case 'end-job':
       return { type: 'job-closed', job: command.job }
     case 'checkout':
-      return { type: 'checkout-done', job: command.job, step: command.step, error: options.checkoutError ?? null, ref: 'refs/heads/main', commit: 'c0ffee' }
+      return {
+        type: 'checkout-done',
+        job: command.job,
+        step: command.step,
+        error: options.checkoutError ?? null,
+        ref: 'refs/heads/main',
+        commit: 'c0ffee',
+      }
     case 'load-action': {
       const text = options.actions?.[command.path] ?? null
       return { type: 'action-loaded', job: command.job, step: command.step, file: `${command.path}/action.yml`, text, error: null }
     }
     case 'hash-files':
-      return { type: 'files-hashed', job: command.job, step: command.step, ...(options.hash?.(command.patterns) ?? { hash: 'hash', error: null }) }
+      return {
+        type: 'files-hashed',
+        job: command.job,
+        step: command.step,
+        ...(options.hash?.(command.patterns) ?? { hash: 'hash', error: null }),
+      }
     default:
       return assert.fail(`no answer to ${command.type}`)
   }
@@ -148,7 +179,11 @@ function answerTo(command: EngineCommand, options: DriveOptions): EngineEvent {
 
 /** A workflow with one job `a` of these steps (YAML, indented by six). */
 export function oneJob(steps: string, extra = ''): string {
-  return `on: push\njobs:\n  a:\n    runs-on: x\n${extra}    steps:\n${steps.trim().split('\n').map((line) => `      ${line}`).join('\n')}\n`
+  return `on: push\njobs:\n  a:\n    runs-on: x\n${extra}    steps:\n${steps
+    .trim()
+    .split('\n')
+    .map((line) => `      ${line}`)
+    .join('\n')}\n`
 }
 
 /** Outcome and conclusion by step key. */
@@ -158,11 +193,15 @@ export function outcomes(driven: Driven, job = 'a'): Readonly<Record<string, str
 }
 
 export function processOf(driven: Driven, step: string, job = 'a'): StepProcess {
-  return driven.started.find((one) => one.step === step && one.job === job)?.process ?? assert.fail(`${job}/${step} did not run: ${driven.order.join(' ')}`)
+  return (
+    driven.started.find((one) => one.step === step && one.job === job)?.process ??
+    assert.fail(`${job}/${step} did not run: ${driven.order.join(' ')}`)
+  )
 }
 
 /** The message with which a step ended. */
 export function messageOf(driven: Driven, step: string, job = 'a'): string {
-  for (const report of driven.reports) if (report.type === 'step.finished' && report.step === step && report.job === job) return report.data.message ?? ''
+  for (const report of driven.reports)
+    if (report.type === 'step.finished' && report.step === step && report.job === job) return report.data.message ?? ''
   return assert.fail(`${job}/${step} did not finish`)
 }

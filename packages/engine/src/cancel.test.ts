@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Driven, type DriveOptions, drive, messageOf, oneJob, outcomes, processOf } from './_drive.ts'
 import type { EngineCommand, EngineEvent } from './contract.ts'
-import { type DriveOptions, type Driven, drive, messageOf, oneJob, outcomes, processOf } from './_drive.ts'
 
 const CANCEL: EngineEvent = { type: 'cancel' }
 const TIMED_OUT: EngineEvent = { type: 'job-timed-out', job: 'a' }
@@ -55,7 +55,8 @@ test('posts run after a cancellation', () => {
 })
 
 test('a cancellation inside of a composite action ends its steps but for always() ones', () => {
-  const action = 'name: c\nruns:\n  using: composite\n  steps:\n  - { run: a, shell: sh }\n  - { run: b, shell: sh }\n  - { run: c, shell: sh, if: always() }\n'
+  const action =
+    'name: c\nruns:\n  using: composite\n  steps:\n  - { run: a, shell: sh }\n  - { run: b, shell: sh }\n  - { run: c, shell: sh, if: always() }\n'
   const driven = drive(oneJob('- uses: ./act'), { actions: { act: action }, run: during('1.1', CANCEL) })
   assert.deepEqual(outcomes(driven), { 1: 'cancelled', '1.1': 'cancelled', '1.2': 'skipped', '1.3': 'success' })
 })
@@ -101,6 +102,12 @@ test('a second time-out stops even clean-up, and nothing more starts', () => {
   assert.equal(driven.result, 'failure')
 })
 
+test('a time-out of a job that is cancelled already stops its clean-up', () => {
+  const driven = drive(oneJob(STEPS), { run: { 'a/1': { before: [CANCEL] }, 'a/3': { before: [TIMED_OUT] } } })
+  assert.deepEqual(driven.order, ['a/1', 'a/3'])
+  assert.equal(driven.result, 'cancelled')
+})
+
 test('a lost job fails at once, its step too; later answers are ignored', () => {
   const driven = drive(oneJob('- continue-on-error: true\n  run: x\n- if: always()\n  run: no'), { run: during('1', LOST) })
   assert.deepEqual(driven.order, ['a/1'])
@@ -110,7 +117,8 @@ test('a lost job fails at once, its step too; later answers are ignored', () => 
 })
 
 test('a job that is lost inside of a composite action ends all its steps', () => {
-  const action = 'name: c\noutputs: { o: { value: "${{ steps.x.outputs.y }}" } }\nruns:\n  using: composite\n  steps:\n  - { run: a, shell: sh }\n  - { run: b, shell: sh, if: always() }\n'
+  const action =
+    'name: c\noutputs: { o: { value: "${{ steps.x.outputs.y }}" } }\nruns:\n  using: composite\n  steps:\n  - { run: a, shell: sh }\n  - { run: b, shell: sh, if: always() }\n'
   const driven = drive(oneJob('- uses: ./act'), { actions: { act: action }, run: during('1.1', LOST) })
   assert.deepEqual(driven.order, ['a/1.1'])
   assert.equal(outcomes(driven)['1.1'], 'failure')

@@ -9,7 +9,7 @@ export function stepFilePath(paths: SandboxPaths, file: StepFile): string {
 }
 
 /** Contexts that all levels of a run share. */
-export function runContexts(input: EngineInput): JsonMap {
+function runContexts(input: EngineInput): JsonMap {
   return {
     github: { ...input.github, workspace: input.paths.workspace, event_path: input.paths.event },
     vars: mapOf(Object.entries(input.vars)),

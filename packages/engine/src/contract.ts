@@ -134,13 +134,27 @@ export type EngineEvent =
       readonly name: string
       readonly value: string
     }
-  | { readonly type: 'checkout-done'; readonly job: string; readonly step: string; readonly error: string | null; readonly ref: string; readonly commit: string }
+  | {
+      readonly type: 'checkout-done'
+      readonly job: string
+      readonly step: string
+      readonly error: string | null
+      readonly ref: string
+      readonly commit: string
+    }
   /** `text` is null when there is no such file. */
-  | { readonly type: 'action-loaded'; readonly job: string; readonly step: string; readonly file: string; readonly text: string | null; readonly error: string | null }
+  | {
+      readonly type: 'action-loaded'
+      readonly job: string
+      readonly step: string
+      readonly file: string
+      readonly text: string | null
+      readonly error: string | null
+    }
   | { readonly type: 'files-hashed'; readonly job: string; readonly step: string; readonly hash: string; readonly error: string | null }
   /**
-   * The job's own time limit ran out: steps are cancelled, `always()` steps get five minutes in all. Sent again,
-   * the running step is cancelled whatever its condition, and nothing more of the job starts.
+   * The job's own time limit ran out: steps are cancelled, `always()` steps get five minutes in all. Sent to a job
+   * that is cancelled already, it stops the running step whatever its condition, and nothing more of the job starts.
    */
   | { readonly type: 'job-timed-out'; readonly job: string }
   /** The sandbox is gone or broken under a running job (PID 1 died, a wall fell); the job fails at once. */
@@ -155,11 +169,25 @@ export type EngineReport =
   | Report<'job.skipped', { name: string; reason: string }>
   | Report<'step.started', { name: string; number: number; secrets: readonly string[] }>
   | Report<'step.skipped', { name: string; number: number; reason: string }>
-  | Report<'step.finished', { name: string; number: number; outcome: Conclusion; conclusion: Conclusion; exitCode: number | null; durationMs: number; message: string | null }>
+  | Report<
+      'step.finished',
+      {
+        name: string
+        number: number
+        outcome: Conclusion
+        conclusion: Conclusion
+        exitCode: number | null
+        durationMs: number
+        message: string | null
+      }
+    >
   | Report<'step.warning', { message: string }>
   /** What the step wrote into GITHUB_STEP_SUMMARY: untrusted Markdown, not redacted yet. */
   | Report<'step.summary', { markdown: string }>
-  | Report<'job.finished', { name: string; conclusion: Conclusion; durationMs: number; outputs: Readonly<Record<string, string>>; message: string | null }>
+  | Report<
+      'job.finished',
+      { name: string; conclusion: Conclusion; durationMs: number; outputs: Readonly<Record<string, string>>; message: string | null }
+    >
   | Report<'run.finished', { conclusion: Conclusion; durationMs: number }>
 
 type Report<Type extends string, Data> = RunEvent & { readonly type: Type; readonly data: Data }

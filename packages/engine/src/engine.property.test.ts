@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { EngineCommand, EngineEvent } from './contract.ts'
 import { type Driven, drive, type Exit } from './_drive.ts'
+import type { EngineCommand, EngineEvent } from './contract.ts'
 
 const COMPOSITE = `name: c
 outputs: { o: { value: "\${{ steps.i.outputs.v }}" } }
@@ -29,10 +29,19 @@ const STEP = fc.constantFrom(
   '{ uses: ./wrap, timeout-minutes: 5 }',
   '{ uses: ./missing, continue-on-error: true }',
 )
-const STRATEGY = fc.constantFrom('', 'strategy: { matrix: { v: [1, 2, 3] } },', 'strategy: { matrix: { v: [1, 2] }, fail-fast: false, max-parallel: 1 },')
+const STRATEGY = fc.constantFrom(
+  '',
+  'strategy: { matrix: { v: [1, 2, 3] } },',
+  'strategy: { matrix: { v: [1, 2] }, fail-fast: false, max-parallel: 1 },',
+)
 const CONDITION = fc.constantFrom('', 'if: always(),', 'if: failure(),', 'if: "!cancelled()",', 'continue-on-error: true,')
 
-const JOB = fc.record({ steps: fc.array(STEP, { minLength: 1, maxLength: 4 }), strategy: STRATEGY, condition: CONDITION, needs: fc.array(fc.nat(3), { maxLength: 2 }) })
+const JOB = fc.record({
+  steps: fc.array(STEP, { minLength: 1, maxLength: 4 }),
+  strategy: STRATEGY,
+  condition: CONDITION,
+  needs: fc.array(fc.nat(3), { maxLength: 2 }),
+})
 
 const WORKFLOW = fc.array(JOB, { minLength: 1, maxLength: 4 }).map((all) => {
   const lines = all.map(({ steps, strategy, condition, needs }, index) => {
@@ -124,7 +133,9 @@ function checkReports(driven: Driven): void {
     } else if (type === 'step.finished') assert.ok(open.delete(key), `${key} finished without a start`)
   }
   assert.deepEqual([...open], [], 'steps without an end')
-  const finished = driven.reports.flatMap((report) => (report.type === 'job.finished' || report.type === 'job.skipped' ? [report.job ?? ''] : []))
+  const finished = driven.reports.flatMap((report) =>
+    report.type === 'job.finished' || report.type === 'job.skipped' ? [report.job ?? ''] : [],
+  )
   assert.deepEqual([...finished].sort(), Object.keys(driven.jobs).sort())
 }
 

@@ -7,6 +7,7 @@ import { EngineError } from './errors.ts'
 import { evaluateIf, type Status, scope, statusFunctions } from './evaluation.ts'
 import { type Expansion, expandJob } from './job-expansion.ts'
 import { JobRun } from './job-run.ts'
+import { quotable } from './job-state.ts'
 
 /** See {@link Engine}. */
 export function createEngine(input: EngineInput): Engine {
@@ -92,7 +93,10 @@ class WorkflowEngine implements Engine {
 
   /** Grows with each job that is expanded or done. */
   #progress(): number {
-    return [...this.#graph.values()].reduce((sum, job) => sum + (job.expansion === null ? 0 : 1) + job.closed.length + (job.result === null ? 0 : 1), 0)
+    return [...this.#graph.values()].reduce(
+      (sum, job) => sum + (job.expansion === null ? 0 : 1) + job.closed.length + (job.result === null ? 0 : 1),
+      0,
+    )
   }
 
   #settle(job: GraphJob, nowMs: number): void {
@@ -115,7 +119,7 @@ class WorkflowEngine implements Engine {
       this.#queue(job, expansion)
     } catch (thrown) {
       if (!(thrown instanceof EngineError)) throw thrown
-      this.#close(job, 'failure', messageOf(thrown))
+      this.#close(job, 'failure', quotable(this.#input, messageOf(thrown)))
     }
   }
 
@@ -184,7 +188,8 @@ class WorkflowEngine implements Engine {
   #refuseDeadlock(jobs: readonly GraphJob[], nowMs: number): void {
     if ([...this.#runs.values()].some(({ isActive }) => isActive)) return
     const stuck = jobs.filter(({ result }) => result === null)
-    for (const job of stuck) this.#close(job, 'failure', `Cannot run job ${job.plan.id}: what it needs (${job.plan.needs.join(', ')}) can never be done`)
+    for (const job of stuck)
+      this.#close(job, 'failure', `Cannot run job ${job.plan.id}: what it needs (${job.plan.needs.join(', ')}) can never be done`)
     this.#proceed(nowMs)
   }
 
@@ -205,7 +210,10 @@ function graphOf(input: EngineInput): ReadonlyMap<string, GraphJob> {
   const wanted = input.onlyJob === null ? null : new Set([input.onlyJob, ...ancestorsOf(input.onlyJob, plans)])
   const jobs = input.workflow.jobs.filter(({ id }) => wanted?.has(id) ?? true)
   return new Map(
-    jobs.map((plan) => [plan.id, { plan, ancestors: ancestorsOf(plan.id, plans), expansion: null, runs: [], closed: [], result: null, conclusion: null }]),
+    jobs.map((plan) => [
+      plan.id,
+      { plan, ancestors: ancestorsOf(plan.id, plans), expansion: null, runs: [], closed: [], result: null, conclusion: null },
+    ]),
   )
 }
 
@@ -234,7 +242,8 @@ function breaksMatrix(run: JobRun): boolean {
 function needResult({ closed }: GraphJob): NeedResult {
   const results = closed.map((run) => (run.conclusion === 'failure' && run.continueOnError ? 'success' : (run.conclusion ?? 'failure')))
   const outputs = new Map<string, string>()
-  for (const run of closed) for (const [name, value] of Object.entries(run.outputs.values)) if (value !== '' || !outputs.has(name)) outputs.set(name, value)
+  for (const run of closed)
+    for (const [name, value] of Object.entries(run.outputs.values)) if (value !== '' || !outputs.has(name)) outputs.set(name, value)
   return { result: mergedConclusion(results), outputs: Object.fromEntries(outputs) }
 }
 

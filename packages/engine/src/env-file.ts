@@ -11,13 +11,12 @@ export interface FileEntry {
 
 /** Longer names have no honest use and only fill messages and logs. */
 const NAME_CHARACTERS_MAX = 1024
-const QUOTED_CHARACTERS_MAX = 80
 
 /**
  * Reads an environment file: lines `name=value`, or `name<<DELIMITER` and lines up to one that is the delimiter.
  * Untrusted: the text is the job's. Strict: anything else is an error, so that no half of a file takes effect.
  *
- * @throws EngineError ENGINE_FILE_COMMAND_INVALID naming `variable` and the line.
+ * @throws EngineError ENGINE_FILE_COMMAND_INVALID naming `variable` and the line, never quoting it: it can hold a secret.
  */
 export function parseEnvFile(variable: string, text: string): readonly FileEntry[] {
   const lines = linesOf(variable, text)
@@ -38,7 +37,7 @@ export function parseEnvFile(variable: string, text: string): readonly FileEntry
       entries.push({ name, value: lines.slice(index, end).join('\n'), line: number })
       index = end + 1
     } else {
-      throw invalid(variable, number, `${quote(line)} is neither "name=value" nor "name<<DELIMITER"`)
+      throw invalid(variable, number, 'it is neither "name=value" nor "name<<DELIMITER"')
     }
   }
   return entries
@@ -67,7 +66,8 @@ function countLines(text: string, end: number): number {
 
 function nameOf(variable: string, name: string, line: number): string {
   if (name === '') throw invalid(variable, line, 'the name is empty')
-  if (name.length > NAME_CHARACTERS_MAX) throw invalid(variable, line, `the name has ${name.length} characters, at most ${NAME_CHARACTERS_MAX} are allowed`)
+  if (name.length > NAME_CHARACTERS_MAX)
+    throw invalid(variable, line, `the name has ${name.length} characters, at most ${NAME_CHARACTERS_MAX} are allowed`)
   return name
 }
 
@@ -75,12 +75,8 @@ function nameOf(variable: string, name: string, line: number): string {
 function endOfHeredoc(variable: string, lines: readonly string[], number: number, delimiter: string): number {
   if (delimiter === '') throw invalid(variable, number, 'the delimiter after "<<" is empty')
   const end = lines.indexOf(delimiter, number)
-  if (end < 0) throw invalid(variable, number, `no line is the closing delimiter ${quote(delimiter)}`)
+  if (end < 0) throw invalid(variable, number, 'no later line is its closing delimiter')
   return end
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > QUOTED_CHARACTERS_MAX ? `${text.slice(0, QUOTED_CHARACTERS_MAX)}…` : text)
 }
 
 function invalid(variable: string, line: number, what: string): EngineError {

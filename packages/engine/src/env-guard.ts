@@ -26,7 +26,7 @@ const RESERVED_PREFIXES = ['GITHUB_', 'RUNNER_']
 
 export interface EnvUpdate {
   readonly set: readonly FileEntry[]
-  readonly warnings: readonly string[]
+  readonly warning: string | null
 }
 
 /**
@@ -42,11 +42,14 @@ export function guardEnv(entries: readonly FileEntry[]): EnvUpdate {
       `Cannot set ${refused.name} by $GITHUB_ENV, line ${refused.line}: it would run code inside every later step; set it in \`env:\` of the workflow instead`,
     )
   }
-  const reserved = entries.filter(({ name }) => isReserved(name))
-  return {
-    set: entries.filter(({ name }) => !isReserved(name)),
-    warnings: reserved.map(({ name, line }) => `$GITHUB_ENV, line ${line}: ${name} is ignored: names that start with GITHUB_ or RUNNER_ are reserved`),
-  }
+  const reserved = entries.filter(({ name }) => isReserved(name)).map(({ name }) => name)
+  return { set: entries.filter(({ name }) => !isReserved(name)), warning: reserved.length === 0 ? null : reservedWarning(reserved) }
+}
+
+/** One warning a file: a job could write a hundred thousand such lines. */
+function reservedWarning(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ')
+  return `$GITHUB_ENV: ${shown}${names.length > 5 ? ` and ${names.length - 5} more` : ''} ignored: names that start with GITHUB_ or RUNNER_ are reserved`
 }
 
 function loadsCode(name: string): boolean {

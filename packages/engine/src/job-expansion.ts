@@ -2,7 +2,18 @@
 import { type JobPlan, referencedSecrets, type TemplateNode } from '@sallyport/workflow'
 import { jobContexts, type NeedResult, type StrategyFacts, secretsContext, strategyContext } from './contexts.ts'
 import type { EngineInput, JobInstance, Json } from './contract.ts'
-import { evaluateBoolean, evaluateJson, evaluateOptionalText, evaluatePositive, evaluateTexts, located, type Scope, scope, unexpected } from './evaluation.ts'
+import { displayName } from './display-text.ts'
+import {
+  evaluateBoolean,
+  evaluateJson,
+  evaluateOptionalText,
+  evaluatePositive,
+  evaluateTexts,
+  located,
+  type Scope,
+  scope,
+  unexpected,
+} from './evaluation.ts'
 import { isList, type JsonMap } from './json.ts'
 import { expandMatrix, type MatrixCombination } from './matrix.ts'
 
@@ -25,7 +36,6 @@ export interface ExpandedJob {
 const JOB_MINUTES_DEFAULT = 360
 /** What a timer can wait for: 24 days. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1
-const NAME_CHARACTERS_MAX = 100
 const NO_MATRIX: readonly (MatrixCombination | null)[] = [null]
 
 /**
@@ -104,18 +114,12 @@ function jobEnv(input: EngineInput, plan: JobPlan, contexts: JsonMap): ReadonlyM
 /** As GitHub shows it: a computed name stands alone, any other is followed by the matrix values. */
 function jobName(plan: JobPlan, combination: MatrixCombination | null, where: Scope): string {
   const name = evaluateOptionalText(plan.name, where) || plan.id
-  return plan.name?.kind === 'expression' ? shortened(name) : nameWith(name, combination)
+  return plan.name?.kind === 'expression' ? displayName(name) : nameWith(name, combination)
 }
 
 function nameWith(name: string, combination: MatrixCombination | null): string {
   const segments = combination?.segments ?? []
-  return shortened(segments.length === 0 ? name : `${name} (${segments.join(', ')})`)
-}
-
-/** Names can hold another job's output: without control characters, and not too long for a terminal. */
-function shortened(name: string): string {
-  const printable = name.replaceAll(/\p{Cc}+/gu, ' ').trim()
-  return printable.length > NAME_CHARACTERS_MAX ? `${printable.slice(0, NAME_CHARACTERS_MAX - 1)}…` : printable
+  return displayName(segments.length === 0 ? name : `${name} (${segments.join(', ')})`)
 }
 
 function uniqueKey(wanted: string, keys: Set<string>): string {
@@ -128,7 +132,8 @@ function uniqueKey(wanted: string, keys: Set<string>): string {
 function runsOnOf(node: TemplateNode, where: Scope): readonly string[] {
   const value = evaluateJson(node, where)
   const labels = isList(value) ? value : [value]
-  for (const label of labels) if (typeof label !== 'string' || label === '') throw unexpected(node.at, 'a runner label, or a sequence of them', label)
+  for (const label of labels)
+    if (typeof label !== 'string' || label === '') throw unexpected(node.at, 'a runner label, or a sequence of them', label)
   if (labels.length === 0) throw unexpected(node.at, 'at least one runner label', value)
   return labels.map(String)
 }

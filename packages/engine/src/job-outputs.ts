@@ -7,8 +7,8 @@ import { type JobState, warn } from './job-state.ts'
 import { mapOf } from './json.ts'
 
 /** GitHub's documented limits: of all outputs of a job, and of a run; counted as UTF-16. */
-export const JOB_OUTPUT_BYTES_MAX: number = 1024 * 1024
-export const RUN_OUTPUT_BYTES_MAX: number = 50 * 1024 * 1024
+const JOB_OUTPUT_BYTES_MAX = 1024 * 1024
+const RUN_OUTPUT_BYTES_MAX = 50 * 1024 * 1024
 
 export interface JobOutputs {
   readonly values: Readonly<Record<string, string>>
@@ -44,5 +44,8 @@ export function jobOutputs(job: JobState, runBytes: number): JobOutputs {
 
 function checkLimit(id: string, bytes: number, max: number, whose: string): void {
   if (bytes <= max) return
-  throw new EngineError('ENGINE_LIMIT', `Cannot keep the outputs of job ${id}: they make ${bytes} bytes, the outputs of ${whose} can have ${max}`)
+  throw new EngineError(
+    'ENGINE_LIMIT',
+    `Cannot keep the outputs of job ${id}: they make ${bytes} bytes, the outputs of ${whose} can have ${max}`,
+  )
 }

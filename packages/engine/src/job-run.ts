@@ -160,7 +160,8 @@ export class JobRun {
 
   #answer(event: StepAnswer): void {
     const question = this.#question
-    if (this.#steps === null || question === null || ANSWERS[question.type] !== event.type || question.step !== event.step) throw unexpected(event)
+    if (this.#steps === null || question === null || ANSWERS[question.type] !== event.type || question.step !== event.step)
+      throw unexpected(event)
     this.#question = null
     this.#advance(this.#steps.next(event))
   }
@@ -176,15 +177,16 @@ export class JobRun {
     if (frame !== undefined && this.#state.process === event.step) applyWorkflowCommand(frame, event.command, event.name, event.value)
   }
 
-  /** The first time like a cancellation; a second time, when even clean-up takes too long, nothing more starts. */
+  /** Like a cancellation; in a job that is cancelled already, clean-up has taken too long, and nothing more starts. */
   #timeOut(): void {
-    if (this.#isTimedOut) {
-      this.#state.isForced = true
-      if (this.#state.process !== null) this.#stopProcess(this.#state.process)
+    const job = this.#state
+    if (!job.isCancelled) {
+      this.#isTimedOut = true
+      this.cancel(job.nowMs)
       return
     }
-    this.#isTimedOut = true
-    this.cancel(this.#state.nowMs)
+    job.isForced = true
+    if (job.process !== null) this.#stopProcess(job.process)
   }
 
   #stopProcess(step: string): void {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ConditionPlan, JobPlan, StepPlan } from '@sallyport/workflow'
-import type { Conclusion, EngineCommand, EngineEvent, EngineInput, EngineReport, Json, JobInstance, StepResult } from './contract.ts'
+import type { Conclusion, EngineCommand, EngineEvent, EngineInput, EngineReport, JobInstance, Json, StepResult } from './contract.ts'
+import { displayMessage } from './display-text.ts'
 import type { JsonMap } from './json.ts'
 
 /** What a job's steps ask of the host; the host answers each with one {@link StepAnswer}. */
@@ -102,9 +103,14 @@ export class StepCancelled extends Error {
   override readonly name = 'StepCancelled'
 }
 
-/** Text for reports: they are stored and shown, so what holds a secret stays out. Untrusted. */
+/** As much of a secret as a message may hold: messages quote the start of long values. */
+const SECRET_START_CHARACTERS = 8
+
+/** Text for reports: they are stored and shown, so what holds a secret, or the start of one, stays out. Untrusted. */
 export function quotable(input: EngineInput, text: string): string {
-  return input.containsSecret(text) ? '(withheld: it holds a secret)' : text
+  const starts = Object.values(input.secrets).map((value) => value.slice(0, SECRET_START_CHARACTERS))
+  const holdsStart = starts.some((start) => start.length === SECRET_START_CHARACTERS && text.includes(start))
+  return holdsStart || input.containsSecret(text) ? '(withheld: it holds a secret)' : displayMessage(text)
 }
 
 export function warn(job: JobState, step: string | null, message: string): void {

@@ -20,7 +20,9 @@ function conclusions(driven: Driven): Readonly<Record<string, string>> {
 }
 
 function startOrder(driven: Driven): readonly string[] {
-  return driven.commands.flatMap((command) => (command.type === 'start-job' ? [command.job.key] : command.type === 'end-job' ? [`-${command.job}`] : []))
+  return driven.commands.flatMap((command) =>
+    command.type === 'start-job' ? [command.job.key] : command.type === 'end-job' ? [`-${command.job}`] : [],
+  )
 }
 
 test('a job starts when all that it needs is closed', () => {
@@ -32,7 +34,9 @@ test('a job starts when all that it needs is closed', () => {
 
 test('a failure skips what needs it, through several jobs, but not what asks for always or failure', () => {
   const driven = drive(
-    jobs(`a: { ${STEPS} }\nb: { needs: a, ${STEPS} }\nc: { needs: b, ${STEPS} }\nd: { needs: c, if: always(), ${STEPS} }\ne: { needs: c, if: failure(), ${STEPS} }\nf: { needs: d, ${STEPS} }`),
+    jobs(
+      `a: { ${STEPS} }\nb: { needs: a, ${STEPS} }\nc: { needs: b, ${STEPS} }\nd: { needs: c, if: always(), ${STEPS} }\ne: { needs: c, if: failure(), ${STEPS} }\nf: { needs: d, ${STEPS} }`,
+    ),
     { run: { 'a/1': { exitCode: 1 } } },
   )
   assert.deepEqual(conclusions(driven), { a: 'failure', b: 'skipped', c: 'skipped', d: 'success', e: 'success', f: 'skipped' })
@@ -40,13 +44,19 @@ test('a failure skips what needs it, through several jobs, but not what asks for
 })
 
 test('a skipped ancestor makes success() false for all that comes after it, as on GitHub', () => {
-  const driven = drive(jobs(`a: { if: false, ${STEPS} }\nb: { needs: a, if: always(), ${STEPS} }\nc: { needs: b, ${STEPS} }\nd: { needs: b, if: "!failure() && !cancelled()", ${STEPS} }`))
+  const driven = drive(
+    jobs(
+      `a: { if: false, ${STEPS} }\nb: { needs: a, if: always(), ${STEPS} }\nc: { needs: b, ${STEPS} }\nd: { needs: b, if: "!failure() && !cancelled()", ${STEPS} }`,
+    ),
+  )
   assert.deepEqual(conclusions(driven), { a: 'skipped', b: 'success', c: 'skipped', d: 'success' })
   assert.equal(driven.result, 'success')
 })
 
 test('outputs of a job reach the jobs that need it', () => {
-  const yaml = jobs(`a:\n  runs-on: x\n  outputs: { v: "\${{ steps.s.outputs.v }}" }\n  steps: [{ id: s, run: x }]\nb:\n  needs: a\n  runs-on: "\${{ needs.a.outputs.v }}"\n  steps: [{ run: "\${{ needs.a.outputs.v }} \${{ needs.a.result }}" }]`)
+  const yaml = jobs(
+    `a:\n  runs-on: x\n  outputs: { v: "\${{ steps.s.outputs.v }}" }\n  steps: [{ id: s, run: x }]\nb:\n  needs: a\n  runs-on: "\${{ needs.a.outputs.v }}"\n  steps: [{ run: "\${{ needs.a.outputs.v }} \${{ needs.a.result }}" }]`,
+  )
   const driven = drive(yaml, { run: { 'a/1': { files: { output: 'v=hello\n' } } } })
   assert.equal(processOf(driven, '1', 'b').script?.content, 'hello success')
   const started = driven.commands.find((command) => command.type === 'start-job' && command.job.key === 'b')
@@ -70,7 +80,9 @@ test('outputs over the documented limit fail the job clearly', () => {
 })
 
 test('each combination of a matrix is a job of its own, with its name, key, contexts and count', () => {
-  const yaml = jobs('t:\n  strategy: { matrix: { os: [a, b], v: [1, 2], exclude: [{ os: b, v: 2 }] } }\n  runs-on: ${{ matrix.os }}\n  steps: [{ run: "${{ matrix.v }} ${{ strategy.job-index }}/${{ strategy.job-total }}" }]')
+  const yaml = jobs(
+    't:\n  strategy: { matrix: { os: [a, b], v: [1, 2], exclude: [{ os: b, v: 2 }] } }\n  runs-on: ${{ matrix.os }}\n  steps: [{ run: "${{ matrix.v }} ${{ strategy.job-index }}/${{ strategy.job-total }}" }]',
+  )
   const driven = drive(yaml)
   assert.deepEqual(Object.keys(driven.jobs), ['t (a, 1)', 't (a, 2)', 't (b, 1)'])
   assert.equal(processOf(driven, '1', 't (b, 1)').script?.content, '1 2/3')
@@ -87,7 +99,9 @@ test('a name that is computed stands alone, any other is followed by the values'
 })
 
 test('a matrix can come from the output of another job, and a bad one fails the job with its place', () => {
-  const yaml = jobs('a:\n  runs-on: x\n  outputs: { m: "${{ steps.s.outputs.m }}" }\n  steps: [{ id: s, run: x }]\nb:\n  needs: a\n  strategy: { matrix: "${{ fromJSON(needs.a.outputs.m) }}" }\n  runs-on: x\n  steps: [{ run: x }]')
+  const yaml = jobs(
+    'a:\n  runs-on: x\n  outputs: { m: "${{ steps.s.outputs.m }}" }\n  steps: [{ id: s, run: x }]\nb:\n  needs: a\n  strategy: { matrix: "${{ fromJSON(needs.a.outputs.m) }}" }\n  runs-on: x\n  steps: [{ run: x }]',
+  )
   const driven = drive(yaml, { run: { 'a/1': { files: { output: 'm={"x":[1,2]}\n' } } } })
   assert.deepEqual(Object.keys(driven.jobs), ['a', 'b (1)', 'b (2)'])
   const bad = drive(yaml, { run: { 'a/1': { files: { output: 'm={"x":3}\n' } } } })
@@ -105,9 +119,15 @@ test('values that look alike, control characters and long values still give uniq
 })
 
 test('outputs of a matrix: the last one that is not empty wins', () => {
-  const yaml = jobs('t:\n  strategy: { matrix: { v: [1, 2, 3] } }\n  runs-on: x\n  outputs: { o1: "${{ steps.s.outputs.o1 }}", o2: "${{ steps.s.outputs.o2 }}" }\n  steps: [{ id: s, run: x }]\nu:\n  needs: t\n  runs-on: x\n  steps: [{ run: "${{ toJSON(needs.t.outputs) }}" }]')
+  const yaml = jobs(
+    't:\n  strategy: { matrix: { v: [1, 2, 3] } }\n  runs-on: x\n  outputs: { o1: "${{ steps.s.outputs.o1 }}", o2: "${{ steps.s.outputs.o2 }}" }\n  steps: [{ id: s, run: x }]\nu:\n  needs: t\n  runs-on: x\n  steps: [{ run: "${{ toJSON(needs.t.outputs) }}" }]',
+  )
   const driven = drive(yaml, {
-    run: { 't (1)/1': { files: { output: 'o1=one\n' } }, 't (2)/1': { files: { output: 'o2=two\n' } }, 't (3)/1': { files: { output: 'o2=three\n' } } },
+    run: {
+      't (1)/1': { files: { output: 'o1=one\n' } },
+      't (2)/1': { files: { output: 'o2=two\n' } },
+      't (3)/1': { files: { output: 'o2=three\n' } },
+    },
   })
   assert.deepEqual(JSON.parse(processOf(driven, '1', 'u').script?.content ?? ''), { o1: 'one', o2: 'three' })
 })
@@ -115,7 +135,10 @@ test('outputs of a matrix: the last one that is not empty wins', () => {
 const MATRIX = 'strategy: { matrix: { v: [1, 2, 3] }'
 
 test('fail-fast, the default, cancels the other jobs of the matrix, running or queued', () => {
-  const driven = drive(jobs(`t: { ${MATRIX} }, ${STEPS} }\nu: { ${STEPS} }`), { input: { jobsMax: 2 }, run: { 't (1)/1': { exitCode: 1 } } })
+  const driven = drive(jobs(`t: { ${MATRIX} }, ${STEPS} }\nu: { ${STEPS} }`), {
+    input: { jobsMax: 2 },
+    run: { 't (1)/1': { exitCode: 1 } },
+  })
   assert.deepEqual(conclusions(driven), { 't (1)': 'failure', 't (2)': 'cancelled', 't (3)': 'cancelled', u: 'success' })
   assert.ok(!startOrder(driven).includes('t (3)'))
   assert.equal(driven.result, 'failure')
@@ -127,7 +150,9 @@ test('without fail-fast the others go on', () => {
 })
 
 test('continue-on-error of a job forgives it: no fail-fast, success for what needs it and for the run', () => {
-  const yaml = jobs(`t: { ${MATRIX} }, continue-on-error: "\${{ matrix.v == 1 }}", ${STEPS} }\nu:\n  needs: t\n  runs-on: x\n  steps: [{ run: "\${{ needs.t.result }}" }]`)
+  const yaml = jobs(
+    `t: { ${MATRIX} }, continue-on-error: "\${{ matrix.v == 1 }}", ${STEPS} }\nu:\n  needs: t\n  runs-on: x\n  steps: [{ run: "\${{ needs.t.result }}" }]`,
+  )
   const driven = drive(yaml, { run: { 't (1)/1': { exitCode: 1 } } })
   assert.deepEqual(conclusions(driven), { 't (1)': 'failure', 't (2)': 'success', 't (3)': 'success', u: 'success' })
   assert.equal(processOf(driven, '1', 'u').script?.content, 'success')
@@ -155,14 +180,20 @@ test('max-parallel and the limit of the run are kept at every moment', () => {
 })
 
 test('--job runs that job and what it needs, and lists nothing else', () => {
-  const driven = drive(jobs(`a: { ${STEPS} }\nb: { needs: a, ${STEPS} }\nc: { needs: b, ${STEPS} }\nd: { ${STEPS} }`), { input: { onlyJob: 'b' } })
+  const driven = drive(jobs(`a: { ${STEPS} }\nb: { needs: a, ${STEPS} }\nc: { needs: b, ${STEPS} }\nd: { ${STEPS} }`), {
+    input: { onlyJob: 'b' },
+  })
   assert.deepEqual(Object.keys(driven.jobs), ['a', 'b'])
 })
 
 test('--matrix keeps the combinations that match, and leaves matrices without that key alone', () => {
   const yaml = jobs(`a: { strategy: { matrix: { os: [x, y] } }, ${STEPS} }\nt: { ${MATRIX} }, ${STEPS} }`)
   assert.deepEqual(Object.keys(drive(yaml, { input: { onlyMatrix: { v: '2' } } }).jobs), ['a (x)', 'a (y)', 't (2)'])
-  assert.deepEqual(conclusions(drive(yaml, { input: { onlyMatrix: { v: '9' } } })), { 'a (x)': 'success', 'a (y)': 'success', t: 'skipped' })
+  assert.deepEqual(conclusions(drive(yaml, { input: { onlyMatrix: { v: '9' } } })), {
+    'a (x)': 'success',
+    'a (y)': 'success',
+    t: 'skipped',
+  })
 })
 
 test('the time limit of a job is its own, or six hours', () => {
@@ -179,12 +210,25 @@ test('a refused job fails without running a step, and is closed', () => {
 })
 
 test('what cannot be evaluated before the start fails the job without a sandbox', () => {
-  for (const extra of ['    env: { A: "${{ fromJSON(vars.BAD) }}" }\n', '    timeout-minutes: ${{ fromJSON(vars.BAD) }}\n', '    if: fromJSON(vars.BAD)\n', '    name: ${{ fromJSON(vars.BAD) }}\n']) {
+  for (const extra of [
+    '    env: { A: "${{ fromJSON(vars.BAD) }}" }\n',
+    '    timeout-minutes: ${{ fromJSON(vars.BAD) }}\n',
+    '    if: fromJSON(vars.BAD)\n',
+    '    name: ${{ fromJSON(vars.BAD) }}\n',
+  ]) {
     const driven = drive(oneJob('- run: x', extra), { input: { vars: { BAD: '{' } } })
     assert.equal(driven.result, 'failure', extra)
     assert.deepEqual(startOrder(driven), [])
     assert.match(String(driven.reports.find(({ type }) => type === 'job.finished')?.data['message']), /^ci\.yml:5:/)
   }
+})
+
+test('the message of a job that cannot start holds no secret', () => {
+  const driven = drive(oneJob('- run: x', '    env: { A: "${{ fromJSON(secrets.ONE) }}" }\n'), {
+    input: { secrets: { ONE: 'first-secret' } },
+  })
+  assert.equal(driven.result, 'failure')
+  assert.ok(!JSON.stringify(driven.reports).includes('first-se'))
 })
 
 test('a run whose jobs are all skipped is skipped, and one without jobs ends at once', () => {
@@ -196,13 +240,26 @@ test('a cycle or an unknown need that reached the engine ends as a failure', () 
   const input = engineInput(jobs(`a: { ${STEPS} }\nb: { ${STEPS} }`))
   const [a, b] = input.workflow.jobs
   assert.ok(a !== undefined && b !== undefined)
-  const engine = createEngine({ ...input, workflow: { ...input.workflow, jobs: [{ ...a, needs: ['b'] }, { ...b, needs: ['a', 'zzz'] }] } })
+  const engine = createEngine({
+    ...input,
+    workflow: {
+      ...input.workflow,
+      jobs: [
+        { ...a, needs: ['b'] },
+        { ...b, needs: ['a', 'zzz'] },
+      ],
+    },
+  })
   engine.handle({ type: 'start' }, 0)
   assert.equal(engine.result(), 'failure')
 })
 
 test('jobs are known before the start, for lists', () => {
-  const input = engineInput(jobs(`a: { name: One, ${STEPS} }\nt: { ${MATRIX} }, ${STEPS} }\nn: { needs: a, strategy: { matrix: "\${{ fromJSON(needs.a.outputs.m) }}" }, ${STEPS} }`))
+  const input = engineInput(
+    jobs(
+      `a: { name: One, ${STEPS} }\nt: { ${MATRIX} }, ${STEPS} }\nn: { needs: a, strategy: { matrix: "\${{ fromJSON(needs.a.outputs.m) }}" }, ${STEPS} }`,
+    ),
+  )
   assert.deepEqual(
     createEngine(input)
       .jobs()

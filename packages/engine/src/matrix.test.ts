@@ -87,7 +87,10 @@ test('documented: exclude removes by partial match', () => {
 })
 
 test('include is applied after exclude, and can add a combination back', () => {
-  assert.deepEqual(jobs({ os: ['a', 'b'], exclude: [{ os: 'a' }], include: [{ os: 'a', extra: true }] }), [{ os: 'b' }, { os: 'a', extra: true }])
+  assert.deepEqual(jobs({ os: ['a', 'b'], exclude: [{ os: 'a' }], include: [{ os: 'a', extra: true }] }), [
+    { os: 'b' },
+    { os: 'a', extra: true },
+  ])
 })
 
 test('filters compare like expressions: no case, numbers as text, nested values in part', () => {
@@ -101,7 +104,14 @@ test('filters compare like expressions: no case, numbers as text, nested values 
 })
 
 test('the display name shows the values of the axes, not those that include added', () => {
-  const segments = expandMatrix({ os: ['a'], v: [1.5, null, true, { x: 'y' }], include: [{ os: 'a', npm: 6 }, { os: 'z', npm: 7 }] }).map((job) => job.segments)
+  const segments = expandMatrix({
+    os: ['a'],
+    v: [1.5, null, true, { x: 'y' }],
+    include: [
+      { os: 'a', npm: 6 },
+      { os: 'z', npm: 7 },
+    ],
+  }).map((job) => job.segments)
   assert.deepEqual(segments, [['a', '1.5'], ['a'], ['a', 'true'], ['a', 'y'], ['z', '7']])
 })
 

@@ -104,7 +104,8 @@ function combination(values: JsonMap, extra: JsonMap | null): MatrixCombination 
 /** True when every leaf of the filter equals the value at the same place. */
 function matches(filter: Json, value: Json | undefined): boolean {
   if (isList(filter)) return filter.every((item, index) => matches(item, isList(value) ? value[index] : null))
-  if (isMap(filter)) return Object.entries(filter).every(([key, item]) => matches(item, isMap(value) && Object.hasOwn(value, key) ? value[key] : null))
+  if (isMap(filter))
+    return Object.entries(filter).every(([key, item]) => matches(item, isMap(value) && Object.hasOwn(value, key) ? value[key] : null))
   return looselyEqual(filter, value ?? null)
 }
 
@@ -116,7 +117,8 @@ function* scalarsOf(value: Json): Generator<string> {
 
 function withinLimit(jobs: readonly MatrixCombination[]): readonly MatrixCombination[] {
   if (jobs.length === 0) throw invalid('Cannot use the matrix: it gives no jobs')
-  if (jobs.length > MATRIX_JOBS_MAX) throw invalid(`Cannot use the matrix: it gives ${jobs.length} jobs, at most ${MATRIX_JOBS_MAX} are allowed`)
+  if (jobs.length > MATRIX_JOBS_MAX)
+    throw invalid(`Cannot use the matrix: it gives ${jobs.length} jobs, at most ${MATRIX_JOBS_MAX} are allowed`)
   return jobs
 }
 

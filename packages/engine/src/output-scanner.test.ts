@@ -54,7 +54,15 @@ test('command names know no case', () => {
 })
 
 test('what only looks like a command is plain output', () => {
-  for (const line of ['a ::error::x\n', '::nonsense::x\n', '::error\n', '##[nonsense]x\n', '##[error\n', ':: error::x\n', '::__proto__::x\n']) {
+  for (const line of [
+    'a ::error::x\n',
+    '::nonsense::x\n',
+    '::error\n',
+    '##[nonsense]x\n',
+    '##[error\n',
+    ':: error::x\n',
+    '::__proto__::x\n',
+  ]) {
     const items = scan(line)
     assert.deepEqual(commands(items), [], line)
     assert.equal(text(items), line)
@@ -85,14 +93,10 @@ test('a stop token that is empty, a command name or unprintable stops nothing', 
 
 test('echo on shows the lines of commands that change state, and off hides them', () => {
   const shown = (items: readonly ScannedItem[]): readonly boolean[] => commands(items).map(({ echo }) => echo)
-  assert.deepEqual(shown(scan('::set-output name=a::1\n::echo::on\n::set-output name=a::1\n::add-mask::x\n::echo::off\n::set-output name=a::1\n')), [
-    false,
-    true,
-    true,
-    false,
-    true,
-    false,
-  ])
+  assert.deepEqual(
+    shown(scan('::set-output name=a::1\n::echo::on\n::set-output name=a::1\n::add-mask::x\n::echo::off\n::set-output name=a::1\n')),
+    [false, true, true, false, true, false],
+  )
 })
 
 test('a command split anywhere over chunks is the same command', () => {
@@ -128,7 +132,27 @@ test('a command line over the limit is plain output, whole or in pieces', () => 
 })
 
 const fragment = fc.oneof(
-  fc.constantFrom('::', '##[', ':', '#', ']', '\n', '\r', '\r\n', ' ', 'error', 'stop-commands', 'tok', 'echo', 'on', '=', ',', '%0A', 'é', '\0'),
+  fc.constantFrom(
+    '::',
+    '##[',
+    ':',
+    '#',
+    ']',
+    '\n',
+    '\r',
+    '\r\n',
+    ' ',
+    'error',
+    'stop-commands',
+    'tok',
+    'echo',
+    'on',
+    '=',
+    ',',
+    '%0A',
+    'é',
+    '\0',
+  ),
   fc.string({ maxLength: 5 }),
 )
 

@@ -146,7 +146,10 @@ class StreamingScanner implements OutputScanner {
     if (this.#stopToken !== null) return `::${this.#stopToken}::`.startsWith(text) || text.startsWith(`::${this.#stopToken}::`)
     const introducer = text.startsWith('#') ? '##[' : '::'
     if (text.length <= introducer.length) return introducer.startsWith(text)
-    const [name = '', ...rest] = text.slice(introducer.length).toLowerCase().split(/[ :\]\r]/)
+    const [name = '', ...rest] = text
+      .slice(introducer.length)
+      .toLowerCase()
+      .split(/[ :\]\r]/)
     return rest.length > 0 ? isCommandName(name) : COMMAND_NAMES.some((known) => known.startsWith(name))
   }
 

@@ -24,7 +24,16 @@ test('the script goes unchanged into the file, and into PowerShell with its docu
 
 test('a custom shell is split at blanks outside of double quotes and is read by no shell', () => {
   assert.deepEqual(argv('perl {0}'), ['perl', '/s/script'])
-  assert.deepEqual(argv('sallyport exec --allow "a b" -- bash -e {0}'), ['sallyport', 'exec', '--allow', 'a b', '--', 'bash', '-e', '/s/script'])
+  assert.deepEqual(argv('sallyport exec --allow "a b" -- bash -e {0}'), [
+    'sallyport',
+    'exec',
+    '--allow',
+    'a b',
+    '--',
+    'bash',
+    '-e',
+    '/s/script',
+  ])
   assert.deepEqual(argv('x "" a\\"b \'c d\' ; $(e) {0}'), ['x', '', 'a"b', "'c", "d'", ';', '$(e)', '/s/script'])
 })
 
@@ -37,6 +46,9 @@ test('a shell that cannot run here is refused by name', () => {
     ['x "{0}', /not closed/],
   ]
   for (const [shell, words] of cases) {
-    assert.throws(() => argv(shell), (thrown) => thrown instanceof EngineError && thrown.code === 'ENGINE_SHELL_INVALID' && words.test(thrown.message))
+    assert.throws(
+      () => argv(shell),
+      (thrown) => thrown instanceof EngineError && thrown.code === 'ENGINE_SHELL_INVALID' && words.test(thrown.message),
+    )
   }
 })

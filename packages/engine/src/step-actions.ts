@@ -13,7 +13,7 @@ import { reportStart } from './step-report.ts'
 import { ask, evaluated, expectAnswer } from './step-scope.ts'
 
 /** GitHub's documented depth of composite actions in composite actions. */
-export const COMPOSITE_DEPTH_MAX = 10
+const COMPOSITE_DEPTH_MAX = 10
 
 /** Inputs of `actions/checkout` with the defaults that its page documents; what is not among them is warned about. */
 const CHECKOUT_DEFAULTS: Readonly<Record<string, string>> = {
@@ -58,13 +58,21 @@ function* runCheckout(job: JobState, frame: Frame, step: UsesStepPlan): Asks<Att
 
 function* runLocal(job: JobState, frame: Frame, step: UsesStepPlan, path: string, runSteps: RunSteps): Asks<Attempt> {
   if (frame.scope.depth >= COMPOSITE_DEPTH_MAX) {
-    throw new EngineError('ENGINE_LIMIT', `Cannot use the action ${path}: composite actions are nested more than ${COMPOSITE_DEPTH_MAX} deep`)
+    throw new EngineError(
+      'ENGINE_LIMIT',
+      `Cannot use the action ${path}: composite actions are nested more than ${COMPOSITE_DEPTH_MAX} deep`,
+    )
   }
   // The parser refuses paths that leave the workspace; what is left of one would end at its root.
   const directory = joinPath('/', path).slice(1)
   const action = yield* loadAction(job, frame, path, directory)
   const given = yield* evaluated(job, frame, (where) => inputsGiven(step, where))
-  warnUnknown(job, frame, given, action.inputs.map(({ name }) => name.toLowerCase()))
+  warnUnknown(
+    job,
+    frame,
+    given,
+    action.inputs.map(({ name }) => name.toLowerCase()),
+  )
   warnDeprecated(job, frame, given, action.inputs)
   // The action's file is the job's: its defaults see no secret.
   const defaults = yield* evaluated(job, frame, (where) => inputDefaults(action.inputs, given, where), 'no secrets')
@@ -79,11 +87,17 @@ function isComposite(runs: ActionPlan['runs']): runs is CompositeRuns {
 }
 
 function* loadAction(job: JobState, frame: Frame, path: string, directory: string): Asks<ActionPlan> {
-  const answer = expectAnswer(yield* ask(job, frame, { type: 'load-action', job: job.instance.key, step: frame.key, path: directory }), 'action-loaded')
+  const answer = expectAnswer(
+    yield* ask(job, frame, { type: 'load-action', job: job.instance.key, step: frame.key, path: directory }),
+    'action-loaded',
+  )
   const cannot = `Cannot use the action ${path}: `
   if (answer.error !== null) throw new EngineError('ENGINE_VALUE_INVALID', `${cannot}${answer.error}`)
   if (answer.text === null) {
-    throw new EngineError('ENGINE_VALUE_INVALID', `${cannot}the workspace has no action.yml or action.yaml there; does a checkout step come before it?`)
+    throw new EngineError(
+      'ENGINE_VALUE_INVALID',
+      `${cannot}the workspace has no action.yml or action.yaml there; does a checkout step come before it?`,
+    )
   }
   try {
     return job.input.parseAction(answer.file, answer.text)
@@ -111,7 +125,8 @@ function warnUnknown(job: JobState, frame: Frame, given: ReadonlyMap<string, str
 
 function warnDeprecated(job: JobState, frame: Frame, given: ReadonlyMap<string, string>, inputs: readonly ActionInput[]): void {
   for (const { name, deprecationMessage } of inputs) {
-    if (deprecationMessage !== null && given.has(name.toLowerCase())) warn(job, frame.key, `input ${name} is deprecated: ${deprecationMessage}`)
+    if (deprecationMessage !== null && given.has(name.toLowerCase()))
+      warn(job, frame.key, `input ${name} is deprecated: ${deprecationMessage}`)
   }
 }
 
@@ -122,7 +137,12 @@ interface CompositeAction {
   readonly directory: string
 }
 
-function* runComposite(job: JobState, frame: Frame, { action, runs, inputs, directory }: CompositeAction, runSteps: RunSteps): Asks<Attempt> {
+function* runComposite(
+  job: JobState,
+  frame: Frame,
+  { action, runs, inputs, directory }: CompositeAction,
+  runSteps: RunSteps,
+): Asks<Attempt> {
   if (frame.isCancelled) throw new StepCancelled()
   const inner: StepScope = {
     status: 'success',
@@ -137,7 +157,11 @@ function* runComposite(job: JobState, frame: Frame, { action, runs, inputs, dire
     if (value !== null) frame.outputs.set(name, yield* evaluated(job, seen, (where) => evaluateText(value, where)))
   }
   if (inner.status === 'success') return succeeded()
-  return { outcome: inner.status, exitCode: null, message: inner.status === 'failure' ? 'a step of the action failed' : 'the step was cancelled' }
+  return {
+    outcome: inner.status,
+    exitCode: null,
+    message: inner.status === 'failure' ? 'a step of the action failed' : 'the step was cancelled',
+  }
 }
 
 interface NodeAction {

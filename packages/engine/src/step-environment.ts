@@ -3,7 +3,7 @@ import type { EngineInput, Json } from './contract.ts'
 import { EngineError } from './errors.ts'
 import type { JsonMap } from './json.ts'
 
-export const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Fields of the `github` context that steps get as `GITHUB_*`. Not `token`, and not `event`: that is a file. */
 const GITHUB_VARIABLES = [
@@ -99,9 +99,13 @@ function scalarText(value: Json | undefined): string | null {
 function checkVariable(name: string, value: string): void {
   const shown = JSON.stringify(name.slice(0, 80))
   if (name === '' || name.includes('=') || name.includes('\0')) {
-    throw new EngineError('ENGINE_VALUE_INVALID', `Cannot set the environment variable ${shown}: a name is not empty and holds no "=" and no NUL`)
+    throw new EngineError(
+      'ENGINE_VALUE_INVALID',
+      `Cannot set the environment variable ${shown}: a name is not empty and holds no "=" and no NUL`,
+    )
   }
-  if (value.includes('\0')) throw new EngineError('ENGINE_VALUE_INVALID', `Cannot set the environment variable ${shown}: its value contains a NUL character`)
+  if (value.includes('\0'))
+    throw new EngineError('ENGINE_VALUE_INVALID', `Cannot set the environment variable ${shown}: its value contains a NUL character`)
 }
 
 /** Inputs of a JavaScript action as its toolkit reads them. */

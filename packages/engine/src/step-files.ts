@@ -7,7 +7,7 @@ import { EngineError } from './errors.ts'
 import { type Frame, type JobState, warn } from './job-state.ts'
 
 /** Characters that `::set-output::` and `::save-state::` of one step may store; files have the host's own limit. */
-export const COMMAND_CHARACTERS_MAX: number = 1024 * 1024
+const COMMAND_CHARACTERS_MAX = 1024 * 1024
 
 const VARIABLES: Readonly<Record<StepFile, string>> = {
   env: 'GITHUB_ENV',
@@ -51,9 +51,9 @@ function addPaths(job: JobState, added: readonly string[]): void {
 }
 
 function addEnv(job: JobState, key: string, text: string): void {
-  const { set, warnings } = guardEnv(parseEnvFile(VARIABLES.env, text))
+  const { set, warning } = guardEnv(parseEnvFile(VARIABLES.env, text))
   setAll(job.env, set)
-  for (const message of warnings) warn(job, key, message)
+  if (warning !== null) warn(job, key, warning)
 }
 
 function setAll(target: Map<string, string>, entries: readonly { readonly name: string; readonly value: string }[]): void {

@@ -94,7 +94,8 @@ function timeLeft(job: JobState, frame: Frame): number | null {
 
 function timeoutMessage(job: JobState, frame: Frame): string {
   const limited = framesAround(frame).find(({ deadlineMs }) => deadlineMs !== null && deadlineMs <= job.nowMs)
-  if (limited === undefined && job.graceEndsMs !== null) return `the step did not end within ${formatDuration(CANCEL_GRACE_MS)} after the job was cancelled`
+  if (limited === undefined && job.graceEndsMs !== null)
+    return `the step did not end within ${formatDuration(CANCEL_GRACE_MS)} after the job was cancelled`
   return 'the step ran longer than its timeout-minutes'
 }
 

@@ -4,6 +4,7 @@ import { type Attempt, type JobState, quotable } from './job-state.ts'
 
 export interface StepLabel {
   readonly key: string
+  /** Without secrets. */
   readonly name: string
   readonly number: number
   /** Names of the secrets that the step is given. */
@@ -12,8 +13,7 @@ export interface StepLabel {
 
 /** Reports the start; the returned function reports the end, once. */
 export function reportStart(job: JobState, label: StepLabel): (attempt: Attempt, conclusion: Conclusion) => void {
-  const { key, number, secrets } = label
-  const name = quotable(job.input, label.name)
+  const { key, name, number, secrets } = label
   const startedMs = job.nowMs
   job.report({ type: 'step.started', job: job.instance.key, step: key, data: { name, number, secrets } })
   // Stands until the end is known: the sandbox can be lost meanwhile.
@@ -33,8 +33,7 @@ export function reportStart(job: JobState, label: StepLabel): (attempt: Attempt,
 }
 
 export function reportSkipped(job: JobState, label: StepLabel, reason: string): void {
-  const { key, number } = label
-  const name = quotable(job.input, label.name)
+  const { key, name, number } = label
   job.results.set(key, { id: key, name, outcome: 'skipped', conclusion: 'skipped', durationMs: 0 })
   job.report({ type: 'step.skipped', job: job.instance.key, step: key, data: { name, number, reason } })
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Json } from './contract.ts'
-import { secretsContext, stepFilePath } from './contexts.ts'
-import { EngineError } from './errors.ts'
+
 import type { ExpressionFunction } from '@sallyport/workflow'
+import { secretsContext, stepFilePath } from './contexts.ts'
+import type { Json } from './contract.ts'
+import { EngineError } from './errors.ts'
 import { type Scope, scope, statusFunctions } from './evaluation.ts'
-import { type Asks, type Frame, type JobState, StepCancelled, type StepAnswer, type StepCommand, type StepScope } from './job-state.ts'
+import { type Asks, type Frame, type JobState, type StepAnswer, StepCancelled, type StepCommand, type StepScope } from './job-state.ts'
 import { isMap, type JsonMap, mapOf } from './json.ts'
 
 /** Asks the host, unless the step was cancelled meanwhile. */
@@ -23,7 +24,12 @@ export function expectAnswer<Type extends StepAnswer['type']>(answer: StepAnswer
  * Computes what needs expressions. `hashFiles` reads files, which only the host can: where its result is not
  * known yet, the computation stops, the host is asked, and all is computed again.
  */
-export function* evaluated<T>(job: JobState, frame: Frame, compute: (where: Scope) => T, secrets: 'secrets' | 'no secrets' = 'secrets'): Asks<T> {
+export function* evaluated<T>(
+  job: JobState,
+  frame: Frame,
+  compute: (where: Scope) => T,
+  secrets: 'secrets' | 'no secrets' = 'secrets',
+): Asks<T> {
   for (;;) {
     let patterns: readonly string[]
     try {

@@ -17,7 +17,8 @@ test('steps run one after the other, each with its script in its private directo
 })
 
 test('after a failure the rest is skipped, but for steps that ask for failure or always', () => {
-  const steps = '- run: boom\n- run: no\n- if: failure()\n  run: yes\n- if: always()\n  run: yes\n- if: cancelled()\n  run: no\n- if: success()\n  run: no'
+  const steps =
+    '- run: boom\n- run: no\n- if: failure()\n  run: yes\n- if: always()\n  run: yes\n- if: cancelled()\n  run: no\n- if: success()\n  run: no'
   const driven = drive(oneJob(steps), { run: { 'a/1': { exitCode: 3 } } })
   assert.deepEqual(driven.order, ['a/1', 'a/3', 'a/4'])
   assert.deepEqual(outcomes(driven), { 1: 'failure', 2: 'skipped', 3: 'success', 4: 'success', 5: 'skipped', 6: 'skipped' })
@@ -33,9 +34,12 @@ test('a condition without a status function asks for success first', () => {
 })
 
 test('continue-on-error keeps the outcome and forgives the conclusion', () => {
-  const driven = drive(oneJob('- id: x\n  run: boom\n  continue-on-error: true\n- run: echo ${{ steps.x.outcome }} ${{ steps.x.conclusion }}'), {
-    run: { 'a/1': { exitCode: 1 } },
-  })
+  const driven = drive(
+    oneJob('- id: x\n  run: boom\n  continue-on-error: true\n- run: echo ${{ steps.x.outcome }} ${{ steps.x.conclusion }}'),
+    {
+      run: { 'a/1': { exitCode: 1 } },
+    },
+  )
   assert.deepEqual(outcomes(driven), { 1: 'failure/success', 2: 'success' })
   assert.equal(processOf(driven, '2').script?.content, 'echo failure success')
   assert.equal(driven.result, 'success')
@@ -66,7 +70,8 @@ test('GITHUB_PATH goes before PATH, the newest first, each directory once', () =
 })
 
 test('outputs come from the file and from the old command, the file wins', () => {
-  const command = (name: string, value: string) => ({ type: 'workflow-command', job: 'a', step: '1', command: 'set-output', name, value }) as const
+  const command = (name: string, value: string) =>
+    ({ type: 'workflow-command', job: 'a', step: '1', command: 'set-output', name, value }) as const
   const driven = drive(oneJob('- id: x\n  run: x\n- run: ${{ steps.x.outputs.a }}-${{ steps.x.outputs.b }}-${{ steps.x.outputs.c }}'), {
     run: { 'a/1': { before: [command('a', '1'), command('b', '2')], files: { output: 'b=file\n' } } },
   })
@@ -117,7 +122,9 @@ test('each way in which a process can end has its outcome and its message', () =
 })
 
 test('timeout-minutes becomes the time limit of the process', () => {
-  const driven = drive(oneJob('- run: x\n  timeout-minutes: 2\n- run: y\n- run: z\n  timeout-minutes: ${{ fromJSON(vars.T) }}'), { input: { vars: { T: '0' } } })
+  const driven = drive(oneJob('- run: x\n  timeout-minutes: 2\n- run: y\n- run: z\n  timeout-minutes: ${{ fromJSON(vars.T) }}'), {
+    input: { vars: { T: '0' } },
+  })
   assert.equal(processOf(driven, '1').timeoutMs, 120_000)
   assert.equal(processOf(driven, '2').timeoutMs, null)
   assert.match(messageOf(driven, '3'), /^ci\.yml:\d+:\d+: expected a number over 0, found 0/)
@@ -137,7 +144,10 @@ test('a shell that does not exist here fails its step and names the line', () =>
 })
 
 test('the environment has the documented variables, and neither the token nor a way to override them', () => {
-  const { env } = processOf(drive(oneJob('- id: me\n  run: x\n  env: { GITHUB_SHA: forged, RUNNER_OS: forged, GITHUB_TOKEN: mine, CI: "no" }')), '1')
+  const { env } = processOf(
+    drive(oneJob('- id: me\n  run: x\n  env: { GITHUB_SHA: forged, RUNNER_OS: forged, GITHUB_TOKEN: mine, CI: "no" }')),
+    '1',
+  )
   assert.equal(env['CI'], 'no')
   assert.equal(env['GITHUB_TOKEN'], 'mine')
   const expected = {
@@ -170,7 +180,9 @@ test('github.action is the id, or a name that is unique in the job', () => {
 
 test('a step sees only the secrets that it names, and is said to have been given only those', () => {
   const secrets = { ONE: 'first-secret', TWO: 'second-secret' }
-  const driven = drive(oneJob('- run: x\n  env: { T: "${{ secrets.ONE }}" }\n- run: y\n- run: ${{ secrets.MISSING }}'), { input: { secrets } })
+  const driven = drive(oneJob('- run: x\n  env: { T: "${{ secrets.ONE }}" }\n- run: y\n- run: ${{ secrets.MISSING }}'), {
+    input: { secrets },
+  })
   assert.deepEqual(processOf(driven, '1').secrets, ['ONE'])
   assert.equal(processOf(driven, '1').env['T'], 'first-secret')
   assert.deepEqual(processOf(driven, '2').secrets, [])
@@ -186,17 +198,33 @@ test('a secret in the env of the job is given to each step', () => {
 
 test('reports hold no secret: names are computed without, messages are withheld', () => {
   const secrets = { ONE: 'first-secret' }
-  const steps = '- name: "use ${{ secrets.ONE }}"\n  run: x\n- run: ${{ fromJSON(secrets.ONE) }}\n- if: always()\n  name: "${{ env.T }}"\n  run: y\n  env: { T: "${{ secrets.ONE }}" }'
+  const steps =
+    '- name: "use ${{ secrets.ONE }}"\n  run: x\n- run: ${{ fromJSON(secrets.ONE) }}\n- if: always()\n  name: "${{ env.T }}"\n  run: y\n  env: { T: "${{ secrets.ONE }}" }'
   const driven = drive(oneJob(steps), { input: { secrets } })
   assert.ok(!JSON.stringify(driven.reports).includes('first-secret'))
-  assert.equal(driven.jobs['a']?.steps[0]?.name, 'use ')
+  assert.equal(driven.jobs['a']?.steps[0]?.name, 'use')
   assert.equal(outcomes(driven)['2'], 'failure')
+  assert.match(messageOf(driven, '2'), /withheld/)
+})
+
+test('no message holds the start of a long secret', () => {
+  const secret = `head-of-it${'x'.repeat(5000)}`
+  const driven = drive(
+    oneJob('- run: ${{ fromJSON(secrets.ONE) }}\n- if: always()\n  run: ${{ env.T }}\n  env: { T: "${{ secrets.ONE }}" }'),
+    { input: { secrets: { ONE: secret } } },
+  )
+  assert.ok(!JSON.stringify(driven.reports).includes('head-of'))
 })
 
 test('an expression that fails, fails its step with file and line, and env before if', () => {
-  const driven = drive(oneJob('- run: ${{ fromJSON(vars.BAD) }}\n- if: always()\n  run: y\n  env: { A: "${{ fromJSON(vars.BAD) }}" }\n- if: ${{ fromJSON(vars.BAD) || always() }}\n  run: z'), {
-    input: { vars: { BAD: '{' } },
-  })
+  const driven = drive(
+    oneJob(
+      '- run: ${{ fromJSON(vars.BAD) }}\n- if: always()\n  run: y\n  env: { A: "${{ fromJSON(vars.BAD) }}" }\n- if: ${{ fromJSON(vars.BAD) || always() }}\n  run: z',
+    ),
+    {
+      input: { vars: { BAD: '{' } },
+    },
+  )
   assert.deepEqual(driven.order, [])
   for (const step of ['1', '2', '3']) assert.match(messageOf(driven, step), /^ci\.yml:\d+:\d+: /)
 })
@@ -219,7 +247,11 @@ test('a hash that cannot be made fails the step', () => {
 })
 
 test('checkout is asked for with its documented defaults, and its outputs are those of the action', () => {
-  const driven = drive(oneJob('- id: c\n  uses: actions/checkout@v4\n  with: { Path: sub, nonsense: 1 }\n- run: ${{ steps.c.outputs.commit }} ${{ steps.c.outputs.ref }}'))
+  const driven = drive(
+    oneJob(
+      '- id: c\n  uses: actions/checkout@v4\n  with: { Path: sub, nonsense: 1 }\n- run: ${{ steps.c.outputs.commit }} ${{ steps.c.outputs.ref }}',
+    ),
+  )
   const command = driven.commands.find((one) => one.type === 'checkout')
   assert.deepEqual([command?.inputs['path'], command?.inputs['fetch-depth'], command?.inputs['submodules']], ['sub', '1', 'false'])
   assert.match(driven.warnings.join(), /no input nonsense/)
@@ -232,7 +264,8 @@ test('a checkout that fails, fails its step', () => {
 })
 
 test('contexts have what is documented for a step', () => {
-  const steps = '- run: ${{ github.event.number }} ${{ job.status }} ${{ runner.os }} ${{ runner.temp }} ${{ strategy.job-total }} ${{ github.workspace }} ${{ vars.V }} ${{ inputs.I }} ${{ matrix.x }}'
+  const steps =
+    '- run: ${{ github.event.number }} ${{ job.status }} ${{ runner.os }} ${{ runner.temp }} ${{ strategy.job-total }} ${{ github.workspace }} ${{ vars.V }} ${{ inputs.I }} ${{ matrix.x }}'
   const driven = drive(oneJob(steps), { input: { vars: { V: 'v' }, inputs: { I: true } } })
   assert.equal(processOf(driven, '1').script?.content, '7 success Linux /temp 1 /work v true ')
 })

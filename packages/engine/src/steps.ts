@@ -2,9 +2,10 @@
 import { type ConditionPlan, type RunStepPlan, type StepPlan, secretsOfStep } from '@sallyport/workflow'
 import { givenSecrets } from './contexts.ts'
 import type { Conclusion } from './contract.ts'
+import { displayName } from './display-text.ts'
 import { EngineError } from './errors.ts'
 import { evaluateBoolean, evaluateIf, evaluateOptionalText, evaluatePositive, evaluateText, evaluateTexts } from './evaluation.ts'
-import { type Asks, type Attempt, type Frame, type JobState, type Post, StepCancelled, type StepScope } from './job-state.ts'
+import { type Asks, type Attempt, type Frame, type JobState, type Post, quotable, StepCancelled, type StepScope } from './job-state.ts'
 import { joinPath } from './sandbox-path.ts'
 import { settled } from './settled.ts'
 import { shellCommand } from './shell.ts'
@@ -14,7 +15,7 @@ import { reportSkipped, reportStart } from './step-report.ts'
 import { envLayers, evaluated, evaluatedNow, outputsContext } from './step-scope.ts'
 
 /** Bounds what a composite action that calls itself can add to a job's record. */
-export const JOB_STEPS_MAX = 10_000
+const JOB_STEPS_MAX = 10_000
 
 /** All steps of a job, then the posts of its actions in reverse order. */
 export function* runJobSteps(job: JobState): Asks<void> {
@@ -67,7 +68,7 @@ function actionName(job: JobState, step: StepPlan): string {
 function* runFrame(job: JobState, frame: Frame): Asks<void> {
   job.frames.push(frame)
   const decision = yield* settled(job, frame, decide(job, frame))
-  frame.name = displayName(job, frame)
+  frame.name = stepName(job, frame)
   if (decision.outcome === 'skipped') {
     reportSkipped(job, frame, decision.message ?? '')
     conclude(job, frame, 'skipped', 'skipped')
@@ -83,7 +84,8 @@ function* runFrame(job: JobState, frame: Frame): Asks<void> {
 
 /** `success` to go on, `skipped` with the reason otherwise. `env` comes first: conditions see it. */
 function* decide(job: JobState, frame: Frame): Asks<Attempt> {
-  if (job.results.size >= JOB_STEPS_MAX) throw new EngineError('ENGINE_LIMIT', `Cannot run the step: the job has more than ${JOB_STEPS_MAX} steps`)
+  if (job.results.size >= JOB_STEPS_MAX)
+    throw new EngineError('ENGINE_LIMIT', `Cannot run the step: the job has more than ${JOB_STEPS_MAX} steps`)
   frame.env = yield* evaluated(job, frame, (where) => evaluateTexts(frame.step.env, where))
   const holds = yield* evaluated(job, frame, (where) => evaluateIf(frame.condition, where, frame.conditionDefault))
   return holds ? succeeded() : { outcome: 'skipped', exitCode: null, message: skipReason(frame.condition, frame.conditionDefault) }
@@ -108,7 +110,8 @@ function* runScript(job: JobState, frame: Frame, step: RunStepPlan): Asks<Attemp
   // The job's and the workflow's defaults are not for the steps of actions.
   const defaults = frame.scope.composite === null ? [job.plan.defaults, workflow.defaults] : []
   const shellNode = step.shell ?? defaults.find(({ shell }) => shell !== null)?.shell ?? null
-  const directoryNode = step.workingDirectory ?? defaults.find(({ workingDirectory }) => workingDirectory !== null)?.workingDirectory ?? null
+  const directoryNode =
+    step.workingDirectory ?? defaults.find(({ workingDirectory }) => workingDirectory !== null)?.workingDirectory ?? null
   const { script, shell, directory } = yield* evaluated(job, frame, (where) => ({
     script: evaluateText(step.run, where),
     shell: evaluateOptionalText(shellNode, where),
@@ -158,7 +161,11 @@ function* runPost(job: JobState, post: Post, number: number): Asks<void> {
     condition: post.condition,
     conditionDefault: 'always',
     scope: { ...main.scope, status: job.root.status, composite: null },
-    env: new Map(envLayers(job, main).slice(1).flatMap((layer) => [...layer])),
+    env: new Map(
+      envLayers(job, main)
+        .slice(1)
+        .flatMap((layer) => [...layer]),
+    ),
     hashes: new Map(),
     outputs: new Map(),
     deadlineMs: null,
@@ -182,19 +189,21 @@ function* decidePost(job: JobState, frame: Frame): Asks<Attempt> {
   return holds ? succeeded() : { outcome: 'skipped', exitCode: null, message: skipReason(frame.condition, 'always') }
 }
 
-/** `name:` without secrets; a name that cannot be computed now is not worth a failure. */
-function displayName(job: JobState, frame: Frame): string {
+/** `name:`, or the script's first line; computed without secrets, and not worth a failure when it cannot be. */
+function stepName(job: JobState, frame: Frame): string {
   const { step } = frame
+  const node = step.name ?? (step.kind === 'run' ? step.run : null)
   const fallback = fallbackName(step)
-  const name = step.name
-  if (name !== null) return evaluatedNow(job, frame, (where) => evaluateText(name, where), fallback) || fallback
-  if (step.kind !== 'run') return fallback
-  const script = evaluatedNow(job, frame, (where) => evaluateText(step.run, where), '')
-  const line = script.trimStart().split('\n', 1)[0]?.trim() ?? ''
-  return line === '' ? fallback : `Run ${line.slice(0, NAME_CHARACTERS_MAX)}`
+  if (node === null) return fallback
+  // As a whole first: a part of a secret would not be found.
+  const text = quotable(
+    job.input,
+    evaluatedNow(job, frame, (where) => evaluateText(node, where), ''),
+  ).trimStart()
+  if (step.name !== null) return displayName(text) || fallback
+  const line = text.split('\n', 1)[0]?.trim() ?? ''
+  return line === '' ? fallback : displayName(`Run ${line}`)
 }
-
-const NAME_CHARACTERS_MAX = 100
 
 function fallbackName(step: StepPlan): string {
   if (step.kind === 'run') return step.id === null ? 'Run a script' : `Run ${step.id}`
