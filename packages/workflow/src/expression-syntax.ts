@@ -40,7 +40,7 @@ export function parseExpression(text: string, vocabulary: Vocabulary): ParsedExp
 }
 
 /** All nodes, parents first. Without recursion: `a == b == …` nests as deep as the text is long. */
-export function* walk(tree: Expr): Generator<Expr> {
+function* walk(tree: Expr): Generator<Expr> {
   const waiting: Expr[] = [tree]
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
     yield node

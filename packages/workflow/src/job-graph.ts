@@ -11,21 +11,12 @@ export interface JobNeeds {
 
 /** Every `needs` names another job, and no job waits for itself. */
 export function checkJobGraph(jobs: readonly JobNeeds[], findings: Findings): void {
-  const ids = jobs.map((job) => job.id)
+  const ids = new Set(jobs.map((job) => job.id))
   for (const job of jobs) {
     const seen = new Set<string>()
     for (const { text, at } of job.needs) {
       if (text === job.id) findings.invalid(at, `the job ${quote(text)} needs itself`, 'remove it from its needs')
-      else if (!ids.includes(text))
-        findings.invalid(
-          at,
-          `there is no job ${quote(text)} to need`,
-          suggest(
-            text,
-            ids.filter((id) => id !== job.id),
-            'jobs',
-          ),
-        )
+      else if (!ids.has(text)) reportUnknown(job.id, text, at, ids, findings)
       else if (seen.has(text)) findings.invalid(at, `the job ${quote(text)} is needed twice`, 'name it once')
       seen.add(text)
     }
@@ -37,6 +28,11 @@ export function checkJobGraph(jobs: readonly JobNeeds[], findings: Findings): vo
     const path = [...cycle, first].map((id) => quote(id ?? '')).join(' → ')
     findings.invalid(at, `these jobs wait for each other: ${path}`, 'remove one of these needs')
   }
+}
+
+function reportUnknown(job: string, needed: string, at: SourcePosition, ids: ReadonlySet<string>, findings: Findings): void {
+  const others = findings.isFull ? [] : [...ids].filter((id) => id !== job)
+  findings.invalid(at, `there is no job ${quote(needed)} to need`, suggest(needed, others, 'jobs'))
 }
 
 /** One cycle of at least two jobs for each group of jobs that wait for each other. */

@@ -135,6 +135,22 @@ describe('a workflow file', () => {
     )
   })
 
+  it('is told which outputs of jobs and steps can never be there', () => {
+    const steps =
+      "[{run: 'x ${{ steps.pck.outputs.a }} ${{ steps.later.outputs.a }} ${{ needs.biuld.result }}'}, {id: pick, run: x}, {id: later, run: x}]"
+    const { notices } = parser.parseWorkflow(
+      'x.yml',
+      `on: push\njobs:\n  build: {runs-on: x, steps: [run: x]}\n  j: {needs: build, runs-on: x, steps: ${steps}}`,
+    )
+    assert.deepEqual(
+      notices.map(({ message }) => message),
+      [
+        '"needs.biuld" is always empty: job "j" does not need a job of this id; did you mean "build"?',
+        '"steps.pck" is always empty: job "j" has no step of this id; did you mean "pick"?',
+      ],
+    )
+  })
+
   it('may use anchors, and keys that look like numbers or belong to every JavaScript object', () => {
     const plan = parser.parseWorkflow(
       'x.yml',

@@ -132,18 +132,12 @@ function checkoutHint(key: string): string {
   return `leave ${key} out`
 }
 
-/** Whether one whole `${{ }}` stands where the plan needs the structure itself. */
-export function refuseWholeExpression(node: TemplateNode | null, key: string, findings: Findings): void {
-  if (node?.kind !== 'expression') return
-  findings.unsupported(
-    node.at,
-    `one expression for the whole of ${quote(key)} is not supported`,
-    `write the keys of ${key} and put expressions into their values`,
-  )
-}
-
+/** The value of a key, which the plan needs with its structure: one whole `${{ }}` in its place is refused. */
 export function fieldOrRefuse(node: TemplateNode | null, key: string, findings: Findings): TemplateNode | null {
   const value = field(node, key)
-  refuseWholeExpression(value, key, findings)
+  if (value?.kind === 'expression') {
+    const instead = `write the keys of ${key} and put expressions into their values`
+    findings.unsupported(value.at, `one expression for the whole of ${quote(key)} is not supported`, instead)
+  }
   return value
 }

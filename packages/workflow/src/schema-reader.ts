@@ -51,7 +51,7 @@ function createContext(library: ParserLibrary, schema: TemplateSchema, errors: S
   return context
 }
 
-export function rangeOfNode(index: number): TokenRange {
+function rangeOfNode(index: number): TokenRange {
   const address = { line: index + 1, column: 1 }
   return { start: address, end: address }
 }

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { contextUses, parseExpression } from './expression-syntax.ts'
+import { referencedNames } from './context-references.ts'
 import type { JobPlan, RunDefaults, StepPlan, TemplateNode, WorkflowPlan } from './plan.ts'
-import { EVERY_NAME } from './vocabulary.ts'
 
 /** No forge issues this one here: it is always empty, and nothing has to be delivered. */
 const NEVER_DELIVERED = 'GITHUB_TOKEN'
 
 /** Names of all secrets in the expressions below these nodes: upper case, sorted, each once. */
 export function referencedSecrets(nodes: readonly (TemplateNode | null)[]): string[] {
-  const names = new Set<string>()
-  for (const node of nodes) if (node !== null) collect(node, names)
+  const names = new Set(referencedNames('secrets', nodes).map((name) => name.toUpperCase()))
+  names.delete(NEVER_DELIVERED)
   return [...names].sort()
 }
 
@@ -24,31 +23,4 @@ export function secretsOfStep(workflow: WorkflowPlan, job: JobPlan, step: StepPl
 
 function defaultNodes(defaults: RunDefaults): (TemplateNode | null)[] {
   return [defaults.shell, defaults.workingDirectory]
-}
-
-function collect(node: TemplateNode, names: Set<string>): void {
-  switch (node.kind) {
-    case 'literal':
-      return
-    case 'expression':
-      for (const name of secretsOfExpression(node.expression)) names.add(name)
-      return
-    case 'sequence':
-      for (const item of node.items) collect(item, names)
-      return
-    case 'mapping':
-      for (const { key, value } of node.entries) {
-        collect(key, names)
-        collect(value, names)
-      }
-  }
-}
-
-function secretsOfExpression(expression: string): string[] {
-  const parsed = parseExpression(expression, EVERY_NAME)
-  if (parsed.fault !== null) return []
-  return contextUses(parsed.tree).flatMap(({ context, property }) => {
-    const name = context === 'secrets' ? property?.toUpperCase() : undefined
-    return name === undefined || name === NEVER_DELIVERED ? [] : [name]
-  })
 }

@@ -66,6 +66,9 @@ export function readSourceTree(
   return builder.build(document.contents, content)
 }
 
+/** More errors than this are not looked for: each costs time, and a hostile file can hold one in every character. */
+const YAML_ERRORS_MAX = 100
+
 function parseYaml(
   library: ParserLibrary,
   text: string,
@@ -73,21 +76,43 @@ function parseYaml(
   start: SourcePosition,
   findings: Findings,
 ): Document.Parsed | null {
-  let document: Document.Parsed
-  try {
-    // Pretty errors copy a whole line for each error: quadratic for a hostile one-line file.
-    document = library.yaml.parseDocument(text, { prettyErrors: false, uniqueKeys: false, logLevel: 'silent' })
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
+  const documents = composeYaml(library, text)
+  const errors = documents?.flatMap((document) => [
+    ...document.errors,
+    ...document.warnings.filter(({ code }) => code === 'TAG_RESOLVE_FAILED'),
+  ])
+  // The YAML library is recursive, and turns running out of stack in one of its parts into an error of the text.
+  if (errors === undefined || errors.some(({ message }) => /stack overflow|call stack/i.test(message))) {
     findings.invalid(start, 'the file is nested too deeply', null)
     return null
   }
-  const unresolvedTags = document.warnings.filter((warning) => warning.code === 'TAG_RESOLVE_FAILED')
-  for (const error of [...document.errors, ...unresolvedTags]) {
-    if (findings.isFull) break
+  for (const error of errors.slice(0, YAML_ERRORS_MAX)) {
     findings.invalid(lines.position(error.pos[0]), `not valid YAML: ${printable(error.message)}`, null)
   }
-  return document.errors.length + unresolvedTags.length > 0 ? null : document
+  const [first, second] = documents ?? []
+  if (second !== undefined)
+    findings.invalid(lines.position(second.range[0]), 'the file holds more than one document', 'remove what follows ---')
+  return findings.hasProblems ? null : (first ?? null)
+}
+
+/** Null when the text is nested more deeply than the stack allows. */
+function composeYaml({ yaml }: ParserLibrary, text: string): Document.Parsed[] | null {
+  // Without pretty errors: those copy a whole line for each error, which is quadratic for a hostile one-line file.
+  const composer = new yaml.Composer({ prettyErrors: false, uniqueKeys: false, logLevel: 'silent' })
+  const documents: Document.Parsed[] = []
+  let errors = 0
+  try {
+    for (const token of new yaml.Parser().parse(text)) {
+      if (token.type === 'error') errors += 1
+      if (errors > YAML_ERRORS_MAX) break
+      documents.push(...composer.next(token))
+    }
+    documents.push(...composer.end(true, text.length))
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
+  }
+  return documents
 }
 
 /** Stops the walk once a limit is passed; the problem is in the findings. */

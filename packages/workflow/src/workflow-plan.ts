@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { referencedNames } from './context-references.ts'
 import type { Findings } from './findings.ts'
 import { checkJobGraph } from './job-graph.ts'
 import type { JobPlan, RunDefaults, StrategyPlan, TemplateNode, WorkflowPlan } from './plan.ts'
@@ -6,7 +7,7 @@ import { checkShell, fieldOrRefuse, noticeKeysWithoutEffect, refuseJobKeys, refu
 import { checkId, checkTimeout, toCondition, toSteps } from './step-plan.ts'
 import { field, literalText, literalTexts, type NamedEntry, namedEntries } from './template-nodes.ts'
 import { toTriggers } from './triggers.ts'
-import { quote } from './wording.ts'
+import { nearest, quote } from './wording.ts'
 
 /**
  * The plan of a workflow that the schema has looked at. Wrong shapes are in `findings` by then and are passed over here, so
@@ -53,6 +54,7 @@ function toJob(entry: NamedEntry, findings: Findings): JobPlan | null {
   checkHasSteps(entry, findings)
   const timeoutMinutes = field(value, 'timeout-minutes')
   checkTimeout(timeoutMinutes, findings)
+  noticeEmptyReferences(entry, findings)
   const strategy = toStrategy(value, findings)
   const defaults = toDefaults(value, findings)
   if (runsOn === null) return null
@@ -70,6 +72,25 @@ function toJob(entry: NamedEntry, findings: Findings): JobPlan | null {
     outputs: field(value, 'outputs'),
     steps,
     at: keyAt,
+  }
+}
+
+/** GitHub reads a misspelled `needs.x` or `steps.x` as empty without a word. A step that comes later is one, too, but no mistake. */
+function noticeEmptyReferences({ name, keyAt, value }: NamedEntry, findings: Findings): void {
+  const steps = field(value, 'steps')
+  const stepIds = steps?.kind === 'sequence' ? steps.items.flatMap((item) => literalText(field(item, 'id')) ?? []) : []
+  const known = { needs: literalTexts(field(value, 'needs')).map(({ text }) => text), steps: stepIds }
+  for (const context of ['needs', 'steps'] as const) {
+    const ids = new Set(known[context].map((id) => id.toLowerCase()))
+    for (const id of referencedNames(context, [value])) {
+      if (ids.has(id.toLowerCase())) continue
+      const what = context === 'needs' ? 'does not need a job of this id' : 'has no step of this id'
+      const hint = nearest(id, known[context])
+      findings.notice(
+        keyAt,
+        `${quote(`${context}.${id}`)} is always empty: job ${quote(name)} ${what}${hint === null ? '' : `; did you mean ${quote(hint)}?`}`,
+      )
+    }
   }
 }
 
