@@ -34,17 +34,23 @@ function makeSecrets(count: number): string[] {
   return Array.from({ length: count }, (_, index) => word(random, index % 2 === 0 ? ALNUM : PRINTABLE, 16 + random(30)))
 }
 
-const WORDS = 'building module compile warning error test passed failed in src lib main utils index from cache restore dependency resolved version using with for the of to and installing package fetching layer digest step run'.split(' ')
+const WORDS =
+  'building module compile warning error test passed failed in src lib main utils index from cache restore dependency resolved version using with for the of to and installing package fetching layer digest step run'.split(
+    ' ',
+  )
 
 /** The kinds of lines that builds print: prose, paths, digests, JSON, progress, base64 integrity. */
 const LINES: readonly ((random: Random) => string)[] = [
   (random) => Array.from({ length: 6 + random(12) }, () => pick(random, WORDS)).join(' '),
-  (random) => `  at ${pick(random, WORDS)} (/home/runner/work/app/node_modules/${pick(random, WORDS)}/dist/${pick(random, WORDS)}.js:${random(900)}:${random(80)})`,
+  (random) =>
+    `  at ${pick(random, WORDS)} (/home/runner/work/app/node_modules/${pick(random, WORDS)}/dist/${pick(random, WORDS)}.js:${random(900)}:${random(80)})`,
   (random) => `sha256:${word(random, '0123456789abcdef', 64)}: Pull complete`,
-  (random) => `{"level":"info","time":${1_700_000_000_000 + random(1e9)},"msg":"${pick(random, WORDS)} ${pick(random, WORDS)}","pid":${random(65536)}}`,
+  (random) =>
+    `{"level":"info","time":${1_700_000_000_000 + random(1e9)},"msg":"${pick(random, WORDS)} ${pick(random, WORDS)}","pid":${random(65536)}}`,
   (random) => `[${random(100)}%] Building CXX object src/CMakeFiles/${pick(random, WORDS)}.dir/${pick(random, WORDS)}.cpp.o`,
   (random) => `integrity sha512-${word(random, `${ALNUM}+/`, 86)}==`,
-  (random) => `npm http fetch GET 200 https://registry.example/${pick(random, WORDS)}/-/${pick(random, WORDS)}-${random(9)}.${random(20)}.${random(9)}.tgz ${random(900)}ms (cache hit)`,
+  (random) =>
+    `npm http fetch GET 200 https://registry.example/${pick(random, WORDS)}/-/${pick(random, WORDS)}-${random(9)}.${random(20)}.${random(9)}.tgz ${random(900)}ms (cache hit)`,
   (random) => `ok ${random(5000)} - ${pick(random, WORDS)} ${pick(random, WORDS)} ${pick(random, WORDS)} (${random(99)}.${random(9)}ms)`,
 ]
 
@@ -142,9 +148,15 @@ function slowestLog(set: SecretSet, forms: readonly Buffer[]): Slowest[] {
   const named = Object.entries(ATTACKS)
   const searched = Array.from({ length: 40 }, (_, seed): [string, Attack] => [`mixture ${seed}`, mixed(seed)])
   const mask = streamThrough(set)
-  const quick = [...named, ...searched].map(([name, attack]) => ({ name, attack, rate: throughput(makeAttack(attack, forms, 2 ** 20), mask, 2) }))
+  const quick = [...named, ...searched].map(([name, attack]) => ({
+    name,
+    attack,
+    rate: throughput(makeAttack(attack, forms, 2 ** 20), mask, 2),
+  }))
   const slowest = quick.toSorted((a, b) => a.rate - b.rate).slice(0, 3)
-  return slowest.map(({ name, attack }) => ({ name, rate: throughput(makeAttack(attack, forms, WORST_BYTES), mask, 4) })).toSorted((a, b) => a.rate - b.rate)
+  return slowest
+    .map(({ name, attack }) => ({ name, rate: throughput(makeAttack(attack, forms, WORST_BYTES), mask, 4) }))
+    .toSorted((a, b) => a.rate - b.rate)
 }
 
 function benchCount(count: number, log: Buffer): BenchRow[] {
@@ -157,16 +169,37 @@ function benchCount(count: number, log: Buffer): BenchRow[] {
   const naive = throughput(log.subarray(0, Math.max(2 ** 16, Math.floor(2 ** 26 / forms.length))), searchEach(forms), 2)
   const [worst] = slowestLog(set, forms)
   return [
-    { name: `redactor, ${count} secrets, log`, value: Math.round(rate), unit: 'MB/s', note: `${forms.length} forms`, ratio: `${(rate / naive).toFixed(0)} × Buffer.indexOf per form` },
-    { name: `redactor, ${count} secrets, worst log`, value: Math.round(worst?.rate ?? 0), unit: 'MB/s', note: `slowest of 55: ${worst?.name}` },
-    { name: `Buffer.indexOf per form, ${count} secrets`, value: Number(naive.toPrecision(3)), unit: 'MB/s', note: 'search only, no masking' },
+    {
+      name: `redactor, ${count} secrets, log`,
+      value: Math.round(rate),
+      unit: 'MB/s',
+      note: `${forms.length} forms`,
+      ratio: `${(rate / naive).toFixed(0)} × Buffer.indexOf per form`,
+    },
+    {
+      name: `redactor, ${count} secrets, worst log`,
+      value: Math.round(worst?.rate ?? 0),
+      unit: 'MB/s',
+      note: `slowest of 55: ${worst?.name}`,
+    },
+    {
+      name: `Buffer.indexOf per form, ${count} secrets`,
+      value: Number(naive.toPrecision(3)),
+      unit: 'MB/s',
+      note: 'search only, no masking',
+    },
   ]
 }
 
 /** Values chosen by a job, too: periodic ones, whose every end is a start of them. */
 function benchHostileValues(): BenchRow {
   const set = setOf(['a', 'ab', 'aab'].map((unit) => `${unit.repeat(600).slice(0, 1000)}!`))
-  const logs = ['a'.repeat(WORST_BYTES), 'ab'.repeat(WORST_BYTES / 2), `${'a'.repeat(900)}b`.repeat(4000), `${'aab'.repeat(200)}aaab`.repeat(6000)]
+  const logs = [
+    'a'.repeat(WORST_BYTES),
+    'ab'.repeat(WORST_BYTES / 2),
+    `${'a'.repeat(900)}b`.repeat(4000),
+    `${'aab'.repeat(200)}aaab`.repeat(6000),
+  ]
   const rate = Math.min(...logs.map((log) => throughput(Buffer.from(log), streamThrough(set), 4)))
   return { name: 'redactor, periodic values, worst log', value: Math.round(rate), unit: 'MB/s' }
 }
@@ -182,7 +215,12 @@ function benchInterleavedAdds(log: Buffer): BenchRow {
     const at = (index * 1024) % (log.length - 1024)
     stream.write(log.subarray(at, at + 1024))
   })
-  return { name: 'redactor, 10,000 adds with 1 KiB of log between', value: Math.round(performance.now() - start), unit: 'ms', note: `${accepted} fitted the bound` }
+  return {
+    name: 'redactor, 10,000 adds with 1 KiB of log between',
+    value: Math.round(performance.now() - start),
+    unit: 'ms',
+    note: `${accepted} fitted the bound`,
+  }
 }
 
 /** What one set of 1,000 values of 64 bytes takes. */
@@ -196,7 +234,12 @@ function benchMemory(): BenchRow[] {
   const after = process.memoryUsage()
   const megabytes = (after.arrayBuffers - before.arrayBuffers) / 1e6
   return [
-    { name: 'redactor, memory of 1,000 values of 64 bytes', value: Math.round(megabytes), unit: 'MB', note: `array buffers, before collection; ${set.size} values` },
+    {
+      name: 'redactor, memory of 1,000 values of 64 bytes',
+      value: Math.round(megabytes),
+      unit: 'MB',
+      note: `array buffers, before collection; ${set.size} values`,
+    },
     { name: 'redactor, adding 1,000 values of 64 bytes', value: Math.round(ms), unit: 'ms' },
   ]
 }
@@ -205,5 +248,3 @@ export async function run(): Promise<BenchRow[]> {
   const log = makeLog(LOG_BYTES)
   return [...[10, 100, 1000].flatMap((count) => benchCount(count, log)), benchHostileValues(), benchInterleavedAdds(log), ...benchMemory()]
 }
-
-if (import.meta.main) console.table(await run())

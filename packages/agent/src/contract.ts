@@ -72,7 +72,13 @@ export interface RunDocument {
   readonly jobs: readonly JobDocument[]
   readonly doors: {
     readonly used: readonly never[]
-    readonly refused: readonly { readonly job: string; readonly step: string | null; readonly target: string; readonly reason: string; readonly rule: string | null }[]
+    readonly refused: readonly {
+      readonly job: string
+      readonly step: string | null
+      readonly target: string
+      readonly reason: string
+      readonly rule: string | null
+    }[]
   }
   readonly secrets: readonly { readonly name: string; readonly job: string; readonly step: string; readonly delivery: 'env' }[]
   readonly policy: readonly never[]
@@ -97,7 +103,13 @@ export interface JobDocument {
   /** e.g. `oci (runc 1.1.5)`. */
   readonly isolation: string | null
   readonly selfCheck: { readonly passed: number; readonly failed: readonly string[] } | null
-  readonly steps: readonly { readonly id: string; readonly name: string; readonly outcome: Conclusion; readonly conclusion: Conclusion; readonly durationMs: number }[]
+  readonly steps: readonly {
+    readonly id: string
+    readonly name: string
+    readonly outcome: Conclusion
+    readonly conclusion: Conclusion
+    readonly durationMs: number
+  }[]
 }
 
 export interface ExecResult {
@@ -136,8 +148,20 @@ export interface RunPreview {
 }
 
 export interface DoctorReport {
-  readonly host: { readonly os: string; readonly kernel: string; readonly arch: string; readonly cgroup: 'v1' | 'v2' | 'hybrid'; readonly node: string }
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly required: boolean; readonly found: string; readonly fix: string | null }[]
+  readonly host: {
+    readonly os: string
+    readonly kernel: string
+    readonly arch: string
+    readonly cgroup: 'v1' | 'v2' | 'hybrid'
+    readonly node: string
+  }
+  readonly checks: readonly {
+    readonly name: string
+    readonly ok: boolean
+    readonly required: boolean
+    readonly found: string
+    readonly fix: string | null
+  }[]
   readonly drivers: readonly SandboxCapabilities[]
   /** The self-check of a really started sandbox; empty when none could be started. */
   readonly guarantees: readonly SelfCheckResult[]

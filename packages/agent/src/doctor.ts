@@ -25,11 +25,15 @@ export async function examineHost(stateDirectory: string): Promise<DoctorReport>
   }
 }
 
-async function tryGuarantees(stateDirectory: string, drivers: readonly SandboxCapabilities[], signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
+async function tryGuarantees(
+  stateDirectory: string,
+  drivers: readonly SandboxCapabilities[],
+  signal: AbortSignal,
+): Promise<readonly SelfCheckResult[]> {
   const isolation = drivers.find((driver) => driver.usable)?.driver === 'crun' ? 'crun' : 'runc'
   const limits = { ...effectiveLimits({}), memoryBytes: 256 << 20, memorySwapBytes: 256 << 20, diskBytes: 256 << 20, diskInodes: 16_384 }
   try {
-    const prepared = await prepareSandbox({ stateDirectory, isolation, limits, id: 'doctor', signal })
+    const prepared = await prepareSandbox({ stateDirectory, isolation, limits, id: 'doctor', directories: [], signal })
     await prepared.sandbox[Symbol.asyncDispose]()
     return prepared.checks
   } catch (error) {
@@ -46,14 +50,30 @@ function kernelChecks(): Check[] {
   const root = process.geteuid?.() === 0
   const userNamespaces = Number(readOr('/proc/sys/user/max_user_namespaces', '0'))
   return [
-    { name: 'root', ok: root, required: true, found: root ? 'yes' : 'no', fix: root ? null : 'Run Sallyport with sudo; jobs never get root of this host' },
+    {
+      name: 'root',
+      ok: root,
+      required: true,
+      found: root ? 'yes' : 'no',
+      fix: root ? null : 'Run Sallyport with sudo; jobs never get root of this host',
+    },
     check('kernel 5.19 or newer (idmapped overlay layers)', kernelAtLeast(5, 19), release(), 'Install a newer kernel, e.g. from backports'),
     check('user namespaces', userNamespaces > 0, String(userNamespaces), 'sysctl -w user.max_user_namespaces=10000'),
     check('overlayfs', readOr('/proc/filesystems', '').includes('overlay'), 'in /proc/filesystems', 'modprobe overlay'),
     check('ext4', readOr('/proc/filesystems', '').includes('ext4'), 'in /proc/filesystems', 'modprobe ext4'),
     check('loop devices', existsSync('/dev/loop-control'), '/dev/loop-control', 'modprobe loop'),
-    check('Landlock (steps are isolated from each other)', landlockIsOn(), readOr('/sys/kernel/security/lsm', 'not readable').trim(), 'Boot with landlock in lsm=, kernel 5.13 or newer'),
-    check('mke2fs', ['/usr/sbin/mke2fs', '/sbin/mke2fs', '/usr/bin/mke2fs'].some((path) => existsSync(path)), 'e2fsprogs', 'Install the package e2fsprogs'),
+    check(
+      'Landlock (steps are isolated from each other)',
+      landlockIsOn(),
+      readOr('/sys/kernel/security/lsm', 'not readable').trim(),
+      'Boot with landlock in lsm=, kernel 5.13 or newer',
+    ),
+    check(
+      'mke2fs',
+      ['/usr/sbin/mke2fs', '/sbin/mke2fs', '/usr/bin/mke2fs'].some((path) => existsSync(path)),
+      'e2fsprogs',
+      'Install the package e2fsprogs',
+    ),
   ]
 }
 
@@ -94,7 +114,13 @@ function existingParent(path: string): string {
 function swapCheck(): Check {
   const active = readOr('/proc/swaps', '').trim().split('\n').slice(1)
   const ok = active.length === 0 || kernelAtLeast(6, 4)
-  return { name: 'no secret can reach swap', ok, required: false, found: active.length === 0 ? 'no swap' : `${active.length} swap areas`, fix: ok ? null : 'swapoff -a, or encrypt swap' }
+  return {
+    name: 'no secret can reach swap',
+    ok,
+    required: false,
+    found: active.length === 0 ? 'no swap' : `${active.length} swap areas`,
+    fix: ok ? null : 'swapoff -a, or encrypt swap',
+  }
 }
 
 function readOr(path: string, fallback: string): string {

@@ -34,7 +34,11 @@ function previewJob(plan: WorkflowPlan, job: JobPlan): JobPreview {
     matrix: previewMatrix(job),
     runsOn: textOf(job.runsOn),
     image: 'host',
-    steps: job.steps.map((step) => ({ name: stepName(step), kind: step.kind === 'run' ? 'run' : step.uses.kind, secrets: secretsOfStep(plan, job, step) })),
+    steps: job.steps.map((step) => ({
+      name: stepName(step),
+      kind: step.kind === 'run' ? 'run' : step.uses.kind,
+      secrets: secretsOfStep(plan, job, step),
+    })),
   }
 }
 

@@ -14,5 +14,6 @@ const PR_SET_DUMPABLE = 4
 export function makeUndumpable(): void {
   const libc = koffi.load('libc.so.6')
   const prctl = libc.func('int prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4, unsigned long arg5)')
-  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0 || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) !== 0) throw new Error('prctl(PR_SET_DUMPABLE) was refused')
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) !== 0 || prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) !== 0)
+    throw new Error('prctl(PR_SET_DUMPABLE) was refused')
 }

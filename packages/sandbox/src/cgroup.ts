@@ -171,11 +171,16 @@ function readText(hierarchies: readonly Hierarchy[], name: string): string | nul
 function readCounter(hierarchies: readonly Hierarchy[], v2File: string, v1File: string, key: string): number {
   for (const file of new Set([v2File, v1File])) {
     for (const { directory } of hierarchies) {
-      const match = new RegExp(`^${key} (\\d+)$`, 'm').exec(readIfPresent(join(directory, file)) ?? '')
-      if (match?.[1] !== undefined) return Number(match[1])
+      const count = valueOf(key, readIfPresent(join(directory, file)) ?? '')
+      if (count !== null) return count
     }
   }
   return 0
+}
+
+function valueOf(key: string, text: string): number | null {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${key} `))
+  return line === undefined ? null : Number(line.slice(key.length + 1))
 }
 
 function readMembers(directory: string): number[] {

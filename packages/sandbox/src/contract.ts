@@ -29,6 +29,8 @@ export interface SandboxSpec {
   readonly nodeBinary: string | null
   /** Host directories offered read-only, by name (toolchains under a home directory). */
   readonly readOnlyBinds: readonly { readonly source: string; readonly target: string }[]
+  /** Made before the start below the home directory or /tmp, parents first, owned by the job. */
+  readonly directories: readonly string[]
   readonly hostname: string
 }
 
@@ -166,15 +168,30 @@ export interface Sandbox extends AsyncDisposable {
   /** Lists a tree at the job's own uid, symlinks not followed, at most `entriesMax`. */
   listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]>
   /** Streams regular files (no symlinks in any component below `root`); order as asked; null content for what is not one. */
-  readFiles(root: string, paths: readonly string[], each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>): Promise<void>
+  readFiles(
+    root: string,
+    paths: readonly string[],
+    each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>,
+  ): Promise<void>
   /** Rejects or resolves when PID 1 ends before disposal: the job is lost. */
   readonly lost: Promise<string>
+  /**
+   * Resolves during disposal, before its end: every process of the job is dead and its cgroups are gone. What is left is the kernel's own
+   * release of mounts and a disk that nobody can reach any more; it needs nobody to wait for it.
+   */
+  readonly ended: Promise<void>
   /** Idempotent; after it resolves no process, mount, cgroup, id range or file of the job remains. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export type PutEntry =
-  | { readonly type: 'file'; readonly path: string; readonly mode: number; readonly size: number; readonly content: Uint8Array | AsyncIterable<Uint8Array> }
+  | {
+      readonly type: 'file'
+      readonly path: string
+      readonly mode: number
+      readonly size: number
+      readonly content: Uint8Array | AsyncIterable<Uint8Array>
+    }
   | { readonly type: 'directory'; readonly path: string; readonly mode: number }
   | { readonly type: 'symlink'; readonly path: string; readonly target: string }
 

@@ -37,6 +37,21 @@ export async function prepareDiskTemplate(directory: string, bytes: number, inod
 
 async function format(path: string, inodes: number): Promise<void> {
   // No journal: the disk never outlives its job. Inode tables stay sparse.
-  const options = ['-q', '-F', '-t', 'ext4', '-b', '4096', '-m', '0', '-N', String(inodes), '-O', '^has_journal,^resize_inode', '-E', 'lazy_itable_init=1,nodiscard']
+  const options = [
+    '-q',
+    '-F',
+    '-t',
+    'ext4',
+    '-b',
+    '4096',
+    '-m',
+    '0',
+    '-N',
+    String(inodes),
+    '-O',
+    '^has_journal,^resize_inode',
+    '-E',
+    'lazy_itable_init=1,nodiscard',
+  ]
   await promisify(execFile)('mke2fs', [...options, path], { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', MKE2FS_CONFIG: '/dev/null' } })
 }

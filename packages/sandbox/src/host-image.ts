@@ -21,28 +21,124 @@ const SKELETON_VERSION = 1
 
 /** Entries of /etc that builds read and that hold no secret on any distribution. */
 const ETC_ALLOWED: readonly string[] = [
-  'adduser.conf', 'alternatives', 'alpine-release', 'apk', 'apt', 'bash.bashrc', 'bash_completion.d', 'bindresvport.blacklist', 'ca-certificates',
-  'ca-certificates.conf', 'crypto-policies', 'debconf.conf', 'debian_version', 'deluser.conf', 'dpkg', 'ethertypes', 'fedora-release', 'fonts', 'gai.conf',
-  'gss', 'host.conf', 'inputrc', 'java', 'java-11-openjdk', 'java-17-openjdk', 'java-21-openjdk', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d',
-  'libaudit.conf', 'locale.alias', 'locale.conf', 'locale.gen', 'localtime', 'login.defs', 'lsb-release', 'magic', 'magic.mime', 'mailcap',
-  'manpath.config', 'maven', 'mime.types', 'mke2fs.conf', 'networks', 'nsswitch.conf', 'os-release', 'pam.conf', 'pam.d', 'perl', 'pki',
-  'protocols', 'python3', 'python3.9', 'python3.10', 'python3.11', 'python3.12', 'python3.13', 'redhat-release', 'rpc', 'rpm', 'security', 'services', 'sgml', 'shells', 'skel',
-  'ssl', 'terminfo', 'timezone', 'ucf.conf', 'vim', 'xattr.conf', 'xdg', 'xml',
+  'adduser.conf',
+  'alternatives',
+  'alpine-release',
+  'apk',
+  'apt',
+  'bash.bashrc',
+  'bash_completion.d',
+  'bindresvport.blacklist',
+  'ca-certificates',
+  'ca-certificates.conf',
+  'crypto-policies',
+  'debconf.conf',
+  'debian_version',
+  'deluser.conf',
+  'dpkg',
+  'ethertypes',
+  'fedora-release',
+  'fonts',
+  'gai.conf',
+  'gss',
+  'host.conf',
+  'inputrc',
+  'java',
+  'java-11-openjdk',
+  'java-17-openjdk',
+  'java-21-openjdk',
+  'ld.so.cache',
+  'ld.so.conf',
+  'ld.so.conf.d',
+  'libaudit.conf',
+  'locale.alias',
+  'locale.conf',
+  'locale.gen',
+  'localtime',
+  'login.defs',
+  'lsb-release',
+  'magic',
+  'magic.mime',
+  'mailcap',
+  'manpath.config',
+  'maven',
+  'mime.types',
+  'mke2fs.conf',
+  'networks',
+  'nsswitch.conf',
+  'os-release',
+  'pam.conf',
+  'pam.d',
+  'perl',
+  'pki',
+  'protocols',
+  'python3',
+  'python3.9',
+  'python3.10',
+  'python3.11',
+  'python3.12',
+  'python3.13',
+  'redhat-release',
+  'rpc',
+  'rpm',
+  'security',
+  'services',
+  'sgml',
+  'shells',
+  'skel',
+  'ssl',
+  'terminfo',
+  'timezone',
+  'ucf.conf',
+  'vim',
+  'xattr.conf',
+  'xdg',
+  'xml',
 ]
 
 /** Below the allowed entries. */
-const ETC_REFUSED: readonly RegExp[] = [/^ssl\/private(\/|$)/, /^apt\/auth\.conf/, /^pki\/(private|nssdb)/, /private/i, /\.key$/i, /^security\/opasswd/]
+const ETC_REFUSED: readonly RegExp[] = [
+  /^ssl\/private(\/|$)/,
+  /^apt\/auth\.conf/,
+  /^pki\/(private|nssdb)/,
+  /private/i,
+  /\.key$/i,
+  /^security\/opasswd/,
+]
 
 const PASSWORD_IN_URL = /:\/\/[^/\s:@]*:[^/\s@]+@/
 const FILE_MAX_BYTES = 16 << 20
 
 /** Mount points and homes that every sandbox has. */
 const DIRECTORIES: readonly (readonly [path: string, mode: number])[] = [
-  ['dev', 0o755], ['etc', 0o755], ['home', 0o755], ['home/runner', 0o755], ['opt', 0o755], ['opt/hostedtoolcache', 0o755], ['proc', 0o555],
-  ['root', 0o700], ['run', 0o755], ['srv', 0o755], ['sys', 0o555], ['tmp', 0o1777], ['usr', 0o755], ['var', 0o755], ['var/cache', 0o755],
-  ['var/cache/apt', 0o755], ['var/cache/apt/archives', 0o755], ['var/cache/apt/archives/partial', 0o755], ['var/lib', 0o755], ['var/lib/apt', 0o755],
-  ['var/lib/apt/lists', 0o755], ['var/lib/apt/lists/partial', 0o755], ['var/lib/dpkg', 0o755], ['var/log', 0o755], ['var/log/apt', 0o755], ['var/mail', 0o755],
-  ['var/spool', 0o755], ['var/tmp', 0o1777],
+  ['dev', 0o755],
+  ['etc', 0o755],
+  ['home', 0o755],
+  ['home/runner', 0o755],
+  ['opt', 0o755],
+  ['opt/hostedtoolcache', 0o755],
+  ['proc', 0o555],
+  ['root', 0o700],
+  ['run', 0o755],
+  ['srv', 0o755],
+  ['sys', 0o555],
+  ['tmp', 0o1777],
+  ['usr', 0o755],
+  ['var', 0o755],
+  ['var/cache', 0o755],
+  ['var/cache/apt', 0o755],
+  ['var/cache/apt/archives', 0o755],
+  ['var/cache/apt/archives/partial', 0o755],
+  ['var/lib', 0o755],
+  ['var/lib/apt', 0o755],
+  ['var/lib/apt/lists', 0o755],
+  ['var/lib/apt/lists/partial', 0o755],
+  ['var/lib/dpkg', 0o755],
+  ['var/log', 0o755],
+  ['var/log/apt', 0o755],
+  ['var/mail', 0o755],
+  ['var/spool', 0o755],
+  ['var/tmp', 0o1777],
 ]
 
 /** Directories of a merged-/usr host are links; of an older one, layers of their own. */
@@ -52,7 +148,10 @@ const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
 export async function prepareHostImage(directory: string): Promise<HostImage> {
   const skeleton = join(directory, `host-${skeletonKey()}`)
   if (!existsSync(skeleton)) await buildSkeleton(directory, skeleton)
-  const layers = [{ target: '/', source: skeleton }, ...['/usr', ...realDirectories(), '/var/lib/dpkg'].filter(isDirectory).map((path) => ({ target: path, source: path }))]
+  const layers = [
+    { target: '/', source: skeleton },
+    ...['/usr', ...realDirectories(), '/var/lib/dpkg'].filter(isDirectory).map((path) => ({ target: path, source: path })),
+  ]
   return { description: `host (${osName()})`, layers }
 }
 
@@ -72,7 +171,9 @@ function osName(): string {
 /** What changes when packages are installed or the listed files are edited; a change deep inside a listed directory is seen with the next one. */
 function skeletonKey(): string {
   const hash = createHash('sha256').update(`${SKELETON_VERSION}\n`)
-  const watched = ['passwd', 'group', 'ssl/certs', ...ETC_ALLOWED.filter((name) => existsSync(join('/etc', name)))].map((name) => join('/etc', name))
+  const watched = ['passwd', 'group', 'ssl/certs', ...ETC_ALLOWED.filter((name) => existsSync(join('/etc', name)))].map((name) =>
+    join('/etc', name),
+  )
   for (const path of [...watched, '/var/lib/dpkg/status', ...USR_LINKS.map((name) => `/${name}`)]) {
     const stats = lstatSync(path, { throwIfNoEntry: false })
     hash.update(`${path} ${stats?.ino} ${stats?.mtimeMs} ${stats?.ctimeMs} ${stats?.size}\n`)
@@ -110,7 +211,8 @@ async function publish(partial: string, target: string): Promise<void> {
 async function removeOthers(directory: string, current: string): Promise<void> {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name)
-    if (path !== current && name.startsWith('host-') && Date.now() - lstatSync(path).ctimeMs > 24 * 3600e3) await rm(path, { recursive: true, force: true })
+    if (path !== current && name.startsWith('host-') && Date.now() - lstatSync(path).ctimeMs > 24 * 3600e3)
+      await rm(path, { recursive: true, force: true })
   }
 }
 
@@ -148,10 +250,13 @@ async function copyPublicFile(source: string, target: string, stats: Stats): Pro
 
 /** System accounts only, and none with a home of the host. */
 async function writeAccounts(root: string): Promise<void> {
-  const system = (text: string): string[] => text.split('\n').filter((line) => /^[a-z_][a-z0-9_.-]*:/i.test(line) && isSystemId(Number(line.split(':')[2])))
+  const system = (text: string): string[] =>
+    text.split('\n').filter((line) => /^[a-z_][a-z0-9_.-]*:/i.test(line) && isSystemId(Number(line.split(':')[2])))
   const users = system(await readFile('/etc/passwd', 'utf8')).map((line) => {
     const [name, , uid, gid, , home, shell] = line.split(':')
-    return name === 'root' ? 'root:x:0:0:root:/home/runner:/bin/bash' : `${name}:x:${uid}:${gid}::${home?.startsWith('/home') === true ? '/nonexistent' : home}:${shell}`
+    return name === 'root'
+      ? 'root:x:0:0:root:/home/runner:/bin/bash'
+      : `${name}:x:${uid}:${gid}::${home?.startsWith('/home') === true ? '/nonexistent' : home}:${shell}`
   })
   const groups = system(await readFile('/etc/group', 'utf8')).map((line) => `${line.split(':').slice(0, 3).join(':')}:`)
   await writeFile(join(root, 'etc/passwd'), `${users.join('\n')}\n`)

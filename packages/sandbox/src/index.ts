@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-export { type EffectiveLimits } from './cgroup.ts'
+export type { EffectiveLimits } from './cgroup.ts'
 export type * from './contract.ts'
 export { SANDBOX_PATHS } from './contract.ts'
 export { type CgroupLayout, inspectHost } from './drivers/host-support.ts'

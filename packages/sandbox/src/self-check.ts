@@ -12,14 +12,40 @@ export interface SelfCheckInput {
   /** As the kernel has them. */
   readonly effective: EffectiveLimits
   readonly hostname: string
-  readonly start: (argv: readonly string[], files: readonly { name: string; content: Uint8Array; mode: number }[]) => { entered: Entered; kill: () => void; release: () => void }
+  readonly start: (
+    argv: readonly string[],
+    files: readonly { name: string; content: Uint8Array; mode: number }[],
+  ) => { entered: Entered; kill: () => void; release: () => void }
 }
 
 /** Every one of them must be reported, by the canaries or by us: a canary that says nothing about a wall has not tried it. */
 export const ALL_GUARANTEES: readonly Guarantee[] = [
-  'user-namespace', 'pid-namespace', 'mount-namespace', 'network-none', 'ipc-namespace', 'uts-namespace', 'cgroup-namespace', 'capabilities', 'no-new-privileges', 'seccomp',
-  'masked-paths', 'read-only-kernel', 'host-files-hidden', 'devices', 'nosuid-nodev', 'memory-limit', 'pids-limit', 'cpu-limit', 'disk-limit', 'inode-limit',
-  'open-files-limit', 'no-core-dumps', 'init-protected', 'step-memory-isolation', 'step-signal-isolation', 'step-private-files',
+  'user-namespace',
+  'pid-namespace',
+  'mount-namespace',
+  'network-none',
+  'ipc-namespace',
+  'uts-namespace',
+  'cgroup-namespace',
+  'capabilities',
+  'no-new-privileges',
+  'seccomp',
+  'masked-paths',
+  'read-only-kernel',
+  'host-files-hidden',
+  'devices',
+  'nosuid-nodev',
+  'memory-limit',
+  'pids-limit',
+  'cpu-limit',
+  'disk-limit',
+  'inode-limit',
+  'open-files-limit',
+  'no-core-dumps',
+  'init-protected',
+  'step-memory-isolation',
+  'step-signal-isolation',
+  'step-private-files',
 ]
 
 /**
@@ -52,8 +78,22 @@ function canaryArguments(input: SelfCheckInput, peer: string): string[] {
   const { limits } = input
   const disks = ['/', '/usr', SANDBOX_PATHS.home, '/tmp', '/var/tmp']
   return [
-    'canary', '--hostname', input.hostname, '--network', 'none', '--caps', STEP_CAPABILITY_MASK.toString(16), '--open-files', String(limits.openFiles),
-    ...disks.flatMap((path) => ['--disk', path]), '--disk-bytes', String(limits.diskBytes), '--inodes', String(limits.diskInodes + INODES_SLACK), '--peer', peer,
+    'canary',
+    '--hostname',
+    input.hostname,
+    '--network',
+    'none',
+    '--caps',
+    STEP_CAPABILITY_MASK.toString(16),
+    '--open-files',
+    String(limits.openFiles),
+    ...disks.flatMap((path) => ['--disk', path]),
+    '--disk-bytes',
+    String(limits.diskBytes),
+    '--inodes',
+    String(limits.diskInodes + INODES_SLACK),
+    '--peer',
+    peer,
     ...NAMESPACES.flatMap((name) => ['--host-ns', `${name}=${namespaceInode(name)}`]),
   ]
 }
@@ -85,7 +125,10 @@ function parseCanary(text: string): SelfCheckResult[] {
   const done = /^done (\d+)$/.exec(lines.at(-2) ?? '')
   const results = lines.slice(0, -2).map(parseLine)
   if (done === null || Number(done[1]) !== results.length) {
-    throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: the canary did not finish (${text.trim().slice(-300) || 'no output'})`)
+    throw new SandboxError(
+      'SANDBOX_FAILED',
+      `Cannot check the sandbox: the canary did not finish (${text.trim().slice(-300) || 'no output'})`,
+    )
   }
   return results
 }
@@ -99,7 +142,11 @@ function parseLine(line: string): SelfCheckResult {
 
 function missing(results: readonly SelfCheckResult[]): SelfCheckResult[] {
   const reported = new Set(results.map((result) => result.guarantee))
-  return ALL_GUARANTEES.filter((guarantee) => !reported.has(guarantee)).map((guarantee) => ({ guarantee, holds: false, evidence: 'nothing tried it' }))
+  return ALL_GUARANTEES.filter((guarantee) => !reported.has(guarantee)).map((guarantee) => ({
+    guarantee,
+    holds: false,
+    evidence: 'nothing tried it',
+  }))
 }
 
 const OUTPUT_MAX_BYTES = 1 << 20
@@ -112,7 +159,10 @@ async function readAll(entered: Entered, signal: AbortSignal): Promise<string> {
   }
   if (text !== '') return text
   const exit = await entered.exit
-  throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: ${exit.message ?? `the canary ended with ${exit.code}: ${await readErrors(entered)}`}`)
+  throw new SandboxError(
+    'SANDBOX_FAILED',
+    `Cannot check the sandbox: ${exit.message ?? `the canary ended with ${exit.code}: ${await readErrors(entered)}`}`,
+  )
 }
 
 async function readErrors(entered: Entered): Promise<string> {

@@ -30,7 +30,11 @@ export function defaultLimits(): JobLimits {
 /** The user's limits over the defaults. Swap is never given unless asked for by name: secrets would reach a disk. */
 export function effectiveLimits(asked: Partial<JobLimits>): JobLimits {
   const limits = { ...defaultLimits(), ...asked }
-  return { ...limits, memorySwapBytes: asked.memorySwapBytes ?? limits.memoryBytes, openFiles: Math.min(limits.openFiles, OPEN_FILES_MAX, inheritedOpenFiles()) }
+  return {
+    ...limits,
+    memorySwapBytes: asked.memorySwapBytes ?? limits.memoryBytes,
+    openFiles: Math.min(limits.openFiles, OPEN_FILES_MAX, inheritedOpenFiles()),
+  }
 }
 
 /** A limit cannot be raised above the supervisor's own without CAP_SYS_RESOURCE; less than asked for is never a weaker wall. */

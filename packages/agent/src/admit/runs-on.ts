@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../agent-error.ts'
 
-const OTHER_ARCHITECTURES: Readonly<Record<string, readonly string[]>> = { x64: ['arm', 'arm64', 'aarch64'], arm64: ['x64', 'x86', 'amd64'] }
+const OTHER_ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
+  x64: ['arm', 'arm64', 'aarch64'],
+  arm64: ['x64', 'x86', 'amd64'],
+}
 
 /**
  * Whether this host can be what `runs-on` asks for. Every Linux label becomes `image: host` in this release, and the run says so.
@@ -12,7 +15,9 @@ export function assertRunsHere(labels: readonly string[], architecture: string =
   for (const label of labels) {
     const name = label.toLowerCase()
     if (/^(windows|macos|osx|mac)(-|$)/.test(name)) {
-      throw new AgentError('RUNNER_UNSUPPORTED', `Cannot run on "${label}": Sallyport runs Linux jobs only`, { hint: 'Use a Linux label such as ubuntu-latest' })
+      throw new AgentError('RUNNER_UNSUPPORTED', `Cannot run on "${label}": Sallyport runs Linux jobs only`, {
+        hint: 'Use a Linux label such as ubuntu-latest',
+      })
     }
     const others = OTHER_ARCHITECTURES[architecture] ?? []
     if (others.includes(name) || others.some((other) => name.endsWith(`-${other}`))) {

@@ -26,8 +26,28 @@ const NO_COMMIT = '0'.repeat(40)
  * execute (CVE-2022-24765 and its kin). `safe.directory` is needed when root looks at a user's checkout.
  */
 const SAFE_CONFIG = [
-  '-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'core.sshCommand=false', '-c', 'core.pager=cat', '-c', 'protocol.allow=never',
-  '-c', 'protocol.file.allow=always', '-c', 'credential.helper=', '-c', 'uploadpack.packObjectsHook=', '-c', 'safe.directory=*', '-c', 'diff.external=', '-c', 'core.attributesFile=/dev/null',
+  '-c',
+  'core.fsmonitor=false',
+  '-c',
+  'core.hooksPath=/dev/null',
+  '-c',
+  'core.sshCommand=false',
+  '-c',
+  'core.pager=cat',
+  '-c',
+  'protocol.allow=never',
+  '-c',
+  'protocol.file.allow=always',
+  '-c',
+  'credential.helper=',
+  '-c',
+  'uploadpack.packObjectsHook=',
+  '-c',
+  'safe.directory=*',
+  '-c',
+  'diff.external=',
+  '-c',
+  'core.attributesFile=/dev/null',
 ]
 
 /** Runs git with nothing of the caller's environment. Resolves with stdout. */
@@ -35,7 +55,14 @@ export async function git(directory: string, args: readonly string[], options: {
   const { stdout } = await promisify(execFile)('git', [...SAFE_CONFIG, ...args], {
     cwd: directory,
     maxBuffer: options.maxBytes ?? 256 << 20,
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1', GIT_TERMINAL_PROMPT: '0', GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+    env: {
+      PATH: '/usr/local/bin:/usr/bin:/bin',
+      HOME: '/nonexistent',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_OPTIONAL_LOCKS: '0',
+      LC_ALL: 'C',
+    },
   })
   return stdout
 }
@@ -57,7 +84,9 @@ export async function inspectRepository(root: string): Promise<Repository> {
   try {
     await git(root, ['rev-parse', '--git-dir'])
   } catch (error) {
-    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot read the git repository "${root}": ${firstLine(messageOf(error))}`, { cause: error })
+    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot read the git repository "${root}": ${firstLine(messageOf(error))}`, {
+      cause: error,
+    })
   }
   const [ref, commit, remote, actor] = await Promise.all([
     gitOrNull(root, ['symbolic-ref', '-q', 'HEAD']),
@@ -68,7 +97,8 @@ export async function inspectRepository(root: string): Promise<Repository> {
   return {
     root,
     slug: slugOf(remote) ?? `local/${basename(root)}`,
-    ref: ref ?? (await gitOrNull(root, ['describe', '--tags', '--exact-match']).then((tag) => (tag ? `refs/tags/${tag}` : 'refs/heads/main'))),
+    ref:
+      ref ?? (await gitOrNull(root, ['describe', '--tags', '--exact-match']).then((tag) => (tag ? `refs/tags/${tag}` : 'refs/heads/main'))),
     commit: commit ?? NO_COMMIT,
     actor: actor || 'local',
     isGit: true,

@@ -13,7 +13,11 @@ export interface SelectedWorkflow {
 }
 
 /** Which of the plans the event triggers. Files that the user named run whatever their filters say, as long as they know the event. */
-export async function matchWorkflows(plans: readonly WorkflowPlan[], options: RunOptions, repository: Repository): Promise<SelectedWorkflow[]> {
+export async function matchWorkflows(
+  plans: readonly WorkflowPlan[],
+  options: RunOptions,
+  repository: Repository,
+): Promise<SelectedWorkflow[]> {
   const changedPaths = await listChangedPaths(repository)
   const named = options.files.length > 0
   return plans.map((plan) => {
@@ -29,7 +33,7 @@ function eventWasNamed(options: RunOptions): boolean {
   return options.event !== DEFAULT_EVENT
 }
 
-export const DEFAULT_EVENT = 'push'
+const DEFAULT_EVENT = 'push'
 
 /** @throws AgentError NOTHING_TO_RUN, JOB_UNKNOWN. */
 export function selectTriggered(matched: readonly SelectedWorkflow[], options: RunOptions): WorkflowPlan[] {
@@ -44,7 +48,10 @@ export function selectTriggered(matched: readonly SelectedWorkflow[], options: R
   const withJob = triggered.filter((plan) => plan.jobs.some((job) => job.id === options.job))
   if (withJob.length > 0) return withJob
   const known = triggered.flatMap((plan) => plan.jobs.map((job) => job.id))
-  throw new AgentError('JOB_UNKNOWN', `Cannot run job "${options.job}": the triggered workflows have ${known.map((id) => `"${id}"`).join(', ')}`)
+  throw new AgentError(
+    'JOB_UNKNOWN',
+    `Cannot run job "${options.job}": the triggered workflows have ${known.map((id) => `"${id}"`).join(', ')}`,
+  )
 }
 
 /** Values of the `inputs` context. @throws AgentError INPUT_INVALID naming the input and what would be right. */
@@ -63,7 +70,10 @@ function inputValue(plan: WorkflowPlan, input: WorkflowInput, given: string | un
   const invalid = (wanted: string): AgentError =>
     new AgentError('INPUT_INVALID', `Cannot use --input ${input.name}=${given}: ${plan.file} wants ${wanted}`)
   if (given === undefined) {
-    if (input.required && input.default === null) throw new AgentError('INPUT_INVALID', `Cannot run ${plan.file}: the input "${input.name}" is required`, { hint: `Give it with --input ${input.name}=VALUE` })
+    if (input.required && input.default === null)
+      throw new AgentError('INPUT_INVALID', `Cannot run ${plan.file}: the input "${input.name}" is required`, {
+        hint: `Give it with --input ${input.name}=VALUE`,
+      })
     return input.default ?? (input.type === 'boolean' ? false : '')
   }
   if (input.type === 'boolean') {

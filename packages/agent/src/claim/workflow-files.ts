@@ -22,7 +22,8 @@ export async function findWorkflowFiles(repository: string, named: readonly stri
     })
   }
   const files = names.filter((name) => /\.ya?ml$/.test(name)).sort()
-  if (files.length === 0) throw new AgentError('NOTHING_TO_RUN', `Cannot find workflow files: "${WORKFLOW_DIRECTORY}" holds no .yml or .yaml file`)
+  if (files.length === 0)
+    throw new AgentError('NOTHING_TO_RUN', `Cannot find workflow files: "${WORKFLOW_DIRECTORY}" holds no .yml or .yaml file`)
   return files.map((name) => join(WORKFLOW_DIRECTORY, name))
 }
 

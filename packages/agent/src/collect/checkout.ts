@@ -7,12 +7,23 @@ import { messageOf } from '@sallyport/core'
 import type { PutEntry, Sandbox } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import { cloneGitDirectory, git, listWorkingTree, type Repository, resolveCommit } from '../claim/repository.spawn.ts'
+import { isOwnState } from './own-state.ts'
 
 export interface CheckoutResult {
   readonly ref: string
   readonly commit: string
   readonly files: number
   readonly bytes: number
+}
+
+export interface CheckoutRequest {
+  readonly repository: Repository
+  readonly sandbox: Sandbox
+  readonly workspace: string
+  /** The step's `with`. */
+  readonly inputs: Readonly<Record<string, string>>
+  /** Left out when it lies in the repository. */
+  readonly stateDirectory: string
 }
 
 /**
@@ -22,17 +33,21 @@ export interface CheckoutResult {
  *
  * @throws AgentError REPOSITORY_UNREADABLE naming the file or ref.
  */
-export async function checkout(repository: Repository, sandbox: Sandbox, workspace: string, inputs: Readonly<Record<string, string>>): Promise<CheckoutResult> {
+export async function checkout(request: CheckoutRequest): Promise<CheckoutResult> {
+  const { repository, sandbox, workspace, inputs } = request
   assertServable(repository, inputs)
   const root = posix.resolve(workspace, inputs['path'] || '.')
-  if (root !== workspace && !root.startsWith(`${workspace}/`)) throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out to "${inputs['path']}": it is outside the workspace`)
+  if (root !== workspace && !root.startsWith(`${workspace}/`))
+    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out to "${inputs['path']}": it is outside the workspace`)
   const prefix = posix.relative('/home/runner/work', root)
   const asked = inputs['ref'] || null
   const commit = asked === null ? repository.commit : await resolveCommit(repository, asked)
-  if (commit === null) throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out "${asked}": this repository has no such branch, tag or commit`)
+  if (commit === null)
+    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out "${asked}": this repository has no such branch, tag or commit`)
   const scratch = await mkdtemp(join(tmpdir(), 'sallyport-checkout-'))
   try {
-    const entries = sourcesOf({ repository, scratch, commit, whole: asked !== null, depth: Number(inputs['fetch-depth'] ?? '1') })
+    const skip = isOwnState(repository.root, request.stateDirectory)
+    const entries = sourcesOf({ repository, scratch, commit, whole: asked !== null, depth: Number(inputs['fetch-depth'] ?? '1'), skip })
     const written = await sandbox.putFiles('/home/runner/work', prefixed(prefix, entries))
     return { ref: asked ?? repository.ref, commit, ...written }
   } finally {
@@ -44,11 +59,15 @@ export async function checkout(repository: Repository, sandbox: Sandbox, workspa
 function assertServable(repository: Repository, inputs: Readonly<Record<string, string>>): void {
   const other = inputs['repository'] ?? ''
   if (other !== '' && other.toLowerCase() !== repository.slug.toLowerCase()) {
-    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out "${other}": only the local repository (${repository.slug}) is served in this release`)
+    throw new AgentError(
+      'REPOSITORY_UNREADABLE',
+      `Cannot check out "${other}": only the local repository (${repository.slug}) is served in this release`,
+    )
   }
   for (const name of ['submodules', 'lfs'] as const) {
     const value = (inputs[name] ?? '').toLowerCase()
-    if (value !== '' && value !== 'false') throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out with "${name}: ${value}": not in this release`)
+    if (value !== '' && value !== 'false')
+      throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out with "${name}: ${value}": not in this release`)
   }
 }
 
@@ -59,16 +78,18 @@ interface Sources {
   /** The commit's own files rather than the working tree's. */
   readonly whole: boolean
   readonly depth: number
+  /** Paths of the working tree that are not the repository's. */
+  readonly skip: (path: string) => boolean
 }
 
 async function* sourcesOf(sources: Sources): AsyncGenerator<PutEntry> {
-  const { repository, scratch, commit } = sources
+  const { repository, scratch, commit, skip } = sources
   if (!repository.isGit) {
-    yield* directoryEntries(repository.root)
+    yield* directoryEntries(repository.root, '', skip)
     return
   }
   if (/^0+$/.test(commit)) {
-    yield* listedEntries(repository.root, await listWorkingTree(repository))
+    yield* listedEntries(repository.root, await listWorkingTree(repository), skip)
     return
   }
   const clone = join(scratch, 'clone')
@@ -76,11 +97,13 @@ async function* sourcesOf(sources: Sources): AsyncGenerator<PutEntry> {
     await cloneGitDirectory(repository, clone, { commit, depth: sources.depth })
     if (sources.whole) await git(clone, ['checkout-index', '--all', '--force'])
   } catch (error) {
-    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot clone commit ${commit}: ${messageOf(error).split('\n').slice(0, 3).join(' ')}`, { cause: error })
+    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot clone commit ${commit}: ${messageOf(error).split('\n').slice(0, 3).join(' ')}`, {
+      cause: error,
+    })
   }
   yield* directoryEntries(join(clone, '.git'), '.git')
   if (sources.whole) yield* directoryEntries(clone, '', (path) => path === '.git')
-  else yield* listedEntries(repository.root, await listWorkingTree(repository))
+  else yield* listedEntries(repository.root, await listWorkingTree(repository), skip)
 }
 
 async function* prefixed(prefix: string, entries: AsyncIterable<PutEntry>): AsyncGenerator<PutEntry> {
@@ -89,10 +112,11 @@ async function* prefixed(prefix: string, entries: AsyncIterable<PutEntry>): Asyn
 }
 
 /** Paths that git names; one that is gone (deleted, not committed) is not there for the job either. */
-export async function* listedEntries(root: string, paths: readonly string[]): AsyncGenerator<PutEntry> {
+export async function* listedEntries(root: string, paths: readonly string[], skip: (path: string) => boolean): AsyncGenerator<PutEntry> {
   for (const path of paths) {
+    if (skip(path)) continue
     const entry = await entryOf(join(root, path), path)
-    if (entry?.type === 'directory') yield* directoryEntries(join(root, path), path)
+    if (entry?.type === 'directory') yield* directoryEntries(join(root, path), path, skip)
     else if (entry !== null) yield entry
   }
 }

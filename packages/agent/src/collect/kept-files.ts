@@ -23,7 +23,12 @@ export interface ChangedFiles {
 
 const ENTRIES_MAX = 1_000_000
 
-export async function findChanges(sandbox: Sandbox, workspace: string, baseline: Baseline, write: readonly string[]): Promise<ChangedFiles> {
+export async function findChanges(
+  sandbox: Sandbox,
+  workspace: string,
+  baseline: Baseline,
+  write: readonly string[],
+): Promise<ChangedFiles> {
   const now = (await sandbox.listFiles(workspace, ENTRIES_MAX)).filter((entry) => entry.type !== 'directory')
   const changed = now.filter((entry) => baseline.get(entry.path) !== entry.changedAtNs)
   const present = new Set(now.map((entry) => entry.path))
@@ -76,5 +81,6 @@ async function makeRealDirectories(root: string, path: string): Promise<void> {
 
 function assertReplaceable(target: string, path: string): void {
   const stats = lstatSync(target, { throwIfNoEntry: false })
-  if (stats !== undefined && !stats.isFile()) throw new AgentError('WRITE_REFUSED', `Cannot keep "${path}": there is something else of that name`)
+  if (stats !== undefined && !stats.isFile())
+    throw new AgentError('WRITE_REFUSED', `Cannot keep "${path}": there is something else of that name`)
 }

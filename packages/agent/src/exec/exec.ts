@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { opendirSync } from 'node:fs'
 import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
-import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
+import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
+import { isOwnState } from '../collect/own-state.ts'
 import type { ExecOptions, ExecResult, JobLimits, RunObserver } from '../contract.ts'
 import { type PreparedSandbox, prepareSandbox } from '../prepare/prepare-sandbox.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
@@ -27,7 +29,7 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   for (const value of Object.values(options.secrets)) secrets.add(value)
   const limits = effectiveLimits(options.limits)
   // The sandbox is on its way while the record is opened: the two do not depend on each other.
-  const preparing = prepareSandbox({ ...options, limits, id: `exec-${runId.slice(-6)}`, signal: options.interrupt.soft })
+  const preparing = prepareSandbox({ ...options, limits, id: `exec-${runId.slice(-6)}`, directories: [SANDBOX_PATHS.work, WORKSPACE], signal: options.interrupt.soft })
   preparing.catch(ignoreUntilAwaited)
   await using record = await createRunStore(options.stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
@@ -36,8 +38,9 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   return await execution.run(preparing)
 }
 
-/** `Execution.run` awaits the same promise and reports its failure. */
-function ignoreUntilAwaited(): void {}
+function ignoreUntilAwaited(): void {
+  // `Execution.run` awaits the same promise and reports its failure.
+}
 
 interface Parts {
   readonly options: ExecOptions
@@ -63,17 +66,21 @@ class Execution {
 
   async run(preparing: Promise<PreparedSandbox>): Promise<ExecResult> {
     const { options } = this.#parts
-    this.#report('run.started', { workflows: [], event: 'exec', repository: options.directory, commit: '', argv: options.argv, isolation: options.isolation })
+    this.#report('run.started', {
+      workflows: [],
+      event: 'exec',
+      repository: options.directory,
+      commit: '',
+      argv: options.argv,
+      isolation: options.isolation,
+    })
     let prepared: PreparedSandbox | null = null
     try {
       prepared = await preparing
-      const result = await this.#inSandbox(prepared)
-      return await this.#finish(result)
+      return await this.#finish(await this.#inSandbox(prepared), prepared)
     } catch (error) {
       if (options.interrupt.soft.aborted) this.#ended ??= 'cancelled'
-      return await this.#finish({ exit: null, error, changes: null })
-    } finally {
-      await prepared?.sandbox[Symbol.asyncDispose]()
+      return await this.#finish({ exit: null, error, changes: null }, prepared)
     }
   }
 
@@ -99,7 +106,9 @@ class Execution {
   }
 
   async #copyIn(sandbox: Sandbox): Promise<Baseline> {
-    const copied = await sandbox.putFiles(SANDBOX_PATHS.home, intoWorkspace(directoryEntries(this.#parts.options.directory)))
+    const { directory, stateDirectory } = this.#parts.options
+    const entries = directoryEntries(directory, '', isOwnState(directory, stateDirectory))
+    const copied = await sandbox.putFiles(SANDBOX_PATHS.home, intoWorkspace(entries))
     return copied.files === 0 ? new Map() : takeBaseline(sandbox, WORKSPACE)
   }
 
@@ -163,10 +172,13 @@ class Execution {
     this.#refusals.add({ job: JOB, step: STEP, what: 'network', detail })
   }
 
-  async #finish(outcome: Outcome): Promise<ExecResult> {
+  /** The record is written while the sandbox goes. */
+  async #finish(outcome: Outcome, prepared: PreparedSandbox | null): Promise<ExecResult> {
+    void prepared?.sandbox[Symbol.asyncDispose]()
     const { record, runId } = this.#parts
     const { exit } = outcome
-    if (exit?.limitHit) this.#refusals.add({ job: JOB, step: STEP, what: `${exit.limitHit} limit`, detail: `the kernel enforced the ${exit.limitHit} limit` })
+    if (exit?.limitHit)
+      this.#refusals.add({ job: JOB, step: STEP, what: `${exit.limitHit} limit`, detail: `the kernel enforced the ${exit.limitHit} limit` })
     const error = this.#error(outcome)
     const result: ExecResult = {
       id: runId,
@@ -180,21 +192,46 @@ class Execution {
     const conclusion = result.exitCode === 0 ? 'success' : 'failure'
     this.#report('run.finished', { conclusion, durationMs: result.durationMs })
     await this.#recorder.settle()
-    await record.finish(this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }))
+    await record.finish(
+      this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }),
+    )
+    await prepared?.sandbox.ended
     return result
   }
 
   #error(outcome: Outcome): ExecResult['error'] {
     const { limits } = this.#parts
     if (this.#ended === 'cancelled') return { code: 'INTERRUPTED', exitCode: ExitCode.interrupted, message: 'interrupted', hint: null }
-    if (this.#ended === 'timed-out') return { code: 'TIME_LIMIT', exitCode: ExitCode.jobFailed, message: `the command ran longer than ${limits.timeMs} ms`, hint: 'Raise it with --limit time=1h' }
-    if (this.#ended === 'limit') return { code: 'OUTPUT_LIMIT', exitCode: ExitCode.jobFailed, message: `the command printed more than ${limits.outputBytes} bytes`, hint: 'Raise it with --limit output=10GiB' }
+    if (this.#ended === 'timed-out')
+      return {
+        code: 'TIME_LIMIT',
+        exitCode: ExitCode.jobFailed,
+        message: `the command ran longer than ${limits.timeMs} ms`,
+        hint: 'Raise it with --limit time=1h',
+      }
+    if (this.#ended === 'limit')
+      return {
+        code: 'OUTPUT_LIMIT',
+        exitCode: ExitCode.jobFailed,
+        message: `the command printed more than ${limits.outputBytes} bytes`,
+        hint: 'Raise it with --limit output=10GiB',
+      }
     if (outcome.exit?.kind === 'failed-to-start') {
-      return { code: 'COMMAND_NOT_STARTED', exitCode: ExitCode.badInput, message: outcome.exit.message ?? 'the command did not start', hint: null }
+      return {
+        code: 'COMMAND_NOT_STARTED',
+        exitCode: ExitCode.badInput,
+        message: outcome.exit.message ?? 'the command did not start',
+        hint: null,
+      }
     }
     if (outcome.error === null) return null
     const known = outcome.error instanceof SallyportError ? outcome.error : null
-    return { code: known?.code ?? 'INTERNAL', exitCode: exitCodeOfError(outcome.error), message: messageOf(outcome.error), hint: known?.hint ?? null }
+    return {
+      code: known?.code ?? 'INTERNAL',
+      exitCode: exitCodeOfError(outcome.error),
+      message: messageOf(outcome.error),
+      hint: known?.hint ?? null,
+    }
   }
 
   #report(type: string, data: Readonly<Record<string, unknown>>, step?: string): void {
@@ -202,10 +239,9 @@ class Execution {
   }
 }
 
-async function* intoWorkspace(entries: AsyncIterable<PutEntry>): AsyncGenerator<PutEntry> {
-  const root = WORKSPACE.slice(SANDBOX_PATHS.home.length + 1)
-  yield { type: 'directory', path: root, mode: 0o755 }
-  for await (const entry of entries) yield { ...entry, path: `${root}/${entry.path}` }
+function isEmpty(directory: string): boolean {
+  using entries = opendirSync(directory)
+  return entries.readSync() === null
 }
 
 interface Outcome {
@@ -219,7 +255,9 @@ const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** Before anything starts. @throws AgentError WRITE_REFUSED. */
 export function assertWritable(paths: readonly string[]): void {
   for (const path of paths) {
-    if (path.startsWith('/') || path.split('/').includes('..')) throw new AgentError('WRITE_REFUSED', `Cannot keep "${path}": --write takes a path inside the current directory`)
-    if (path === '.git' || path.startsWith('.git/')) throw new AgentError('WRITE_REFUSED', 'Cannot keep ".git": hooks and configuration in it would run on this host')
+    if (path.startsWith('/') || path.split('/').includes('..'))
+      throw new AgentError('WRITE_REFUSED', `Cannot keep "${path}": --write takes a path inside the current directory`)
+    if (path === '.git' || path.startsWith('.git/'))
+      throw new AgentError('WRITE_REFUSED', 'Cannot keep ".git": hooks and configuration in it would run on this host')
   }
 }

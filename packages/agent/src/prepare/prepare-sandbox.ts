@@ -20,6 +20,8 @@ export interface PrepareInput {
   readonly limits: JobLimits
   /** `[a-z0-9-]`, ours. */
   readonly id: string
+  /** See `SandboxSpec.directories`. */
+  readonly directories: readonly string[]
   readonly signal: AbortSignal
 }
 
@@ -65,6 +67,7 @@ function sandboxSpec(input: PrepareInput): SandboxSpec {
     limits: { cpu, memoryBytes, memorySwapBytes, pids, diskBytes, diskInodes, openFiles },
     nodeBinary: process.execPath,
     readOnlyBinds: [],
+    directories: input.directories,
     hostname: 'sallyport',
   }
 }
@@ -74,13 +77,20 @@ function assertAllHold(checks: readonly SelfCheckResult[]): void {
   if (missing.length === 0) return
   const names = [...new Set(missing.map((check) => check.guarantee))]
   const first = missing[0]
-  throw new AgentError('GUARANTEE_MISSING', `Cannot start the job: the guarantee "${names.join('", "')}" does not hold here (${first?.evidence})`, {
-    hint: 'Run "sallyport doctor": it shows every guarantee and how to get the missing one',
-    details: { guarantees: names },
-  })
+  throw new AgentError(
+    'GUARANTEE_MISSING',
+    `Cannot start the job: the guarantee "${names.join('", "')}" does not hold here (${first?.evidence})`,
+    {
+      hint: 'Run "sallyport doctor": it shows every guarantee and how to get the missing one',
+      details: { guarantees: names },
+    },
+  )
 }
 
 /** Whether the reason is that this host cannot give what was asked for, rather than a failure of ours. */
 export function isMissingGuarantee(error: unknown): boolean {
-  return (error instanceof AgentError && error.code === 'GUARANTEE_MISSING') || (error instanceof SandboxError && error.code === 'SANDBOX_UNSUPPORTED')
+  return (
+    (error instanceof AgentError && error.code === 'GUARANTEE_MISSING') ||
+    (error instanceof SandboxError && error.code === 'SANDBOX_UNSUPPORTED')
+  )
 }

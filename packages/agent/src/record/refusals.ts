@@ -47,7 +47,15 @@ export class Refusals {
   }
 }
 
-const BAD_INPUT: readonly string[] = ['RUNNER_UNSUPPORTED', 'INPUT_INVALID', 'JOB_UNKNOWN', 'NOTHING_TO_RUN', 'REPOSITORY_UNREADABLE', 'SANDBOX_INPUT', 'WRITE_REFUSED']
+const BAD_INPUT: readonly string[] = [
+  'RUNNER_UNSUPPORTED',
+  'INPUT_INVALID',
+  'JOB_UNKNOWN',
+  'NOTHING_TO_RUN',
+  'REPOSITORY_UNREADABLE',
+  'SANDBOX_INPUT',
+  'WRITE_REFUSED',
+]
 
 /** The exit code that tells a script what kind of reason it was. */
 export function exitCodeOfError(thrown: unknown): ExitCode {

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
 import { messageOf, SallyportError } from '@sallyport/core'
-import { type EngineCommand, type EngineEvent, type JobInstance, type ProcessEnd, STEP_FILES, type StepFileContents, type StepProcess } from '@sallyport/engine'
+import {
+  type EngineCommand,
+  type EngineEvent,
+  type JobInstance,
+  type ProcessEnd,
+  STEP_FILES,
+  type StepFileContents,
+  type StepProcess,
+} from '@sallyport/engine'
 import type { SecretSet } from '@sallyport/redaction'
-import { type RunningStep, type Sandbox, SANDBOX_PATHS, type StepExit } from '@sallyport/sandbox'
+import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import type { LogWriter, RunRecord } from '@sallyport/store'
 import { assertRunsHere } from '../admit/runs-on.ts'
 import type { Repository } from '../claim/repository.spawn.ts'
@@ -79,10 +88,15 @@ export class JobHost {
   async #prepare(): Promise<void> {
     const { job } = this
     const shared = this.#shared
-    const prepared = await prepareSandbox({ ...shared, id: sandboxId(shared.runId, job.key), signal: shared.hardStop })
+    const prepared = await prepareSandbox({
+      ...shared,
+      id: sandboxId(shared.runId, job.key),
+      directories: jobDirectories(shared.workspace),
+      signal: shared.hardStop,
+    })
     this.#prepared = prepared
     this.#log = await shared.record.openLog(job.key)
-    await putJobFiles(prepared.sandbox, shared)
+    await putEvent(prepared.sandbox, shared.eventJson)
     this.#report('job.prepared', {
       isolation: prepared.isolation,
       image: prepared.image,
@@ -160,7 +174,8 @@ export class JobHost {
     this.#running = running
     const causes = new EndCauses(running)
     if (this.#cancelled) causes.end('cancelled', null)
-    const timer = process.timeoutMs === null ? null : setTimeout(() => causes.end('timed-out', null), Math.min(process.timeoutMs, 2 ** 31 - 1))
+    const timer =
+      process.timeoutMs === null ? null : setTimeout(() => causes.end('timed-out', null), Math.min(process.timeoutMs, 2 ** 31 - 1))
     try {
       await this.#pipe(step, running, causes)
       const exit = await running.exit
@@ -217,9 +232,12 @@ export class JobHost {
   async #checkout(command: Extract<JobCommand, { type: 'checkout' }>): Promise<EngineEvent> {
     const answer = { type: 'checkout-done', job: command.job, step: command.step } as const
     try {
-      const { repository, workspace } = this.#shared
-      const done = await checkout(repository, this.#sandbox, workspace, command.inputs)
-      await this.#note(command.step, `Checked out ${done.ref} (${done.commit.slice(0, 12)}): ${done.files} files, ${done.bytes} bytes, from the local repository\n`)
+      const { repository, workspace, stateDirectory } = this.#shared
+      const done = await checkout({ repository, sandbox: this.#sandbox, workspace, inputs: command.inputs, stateDirectory })
+      await this.#note(
+        command.step,
+        `Checked out ${done.ref} (${done.commit.slice(0, 12)}): ${done.files} files, ${done.bytes} bytes, from the local repository\n`,
+      )
       return { ...answer, error: null, ref: done.ref, commit: done.commit }
     } catch (error) {
       return { ...answer, error: messageOf(error), ref: '', commit: '' }
@@ -344,10 +362,13 @@ function sandboxId(runId: string, jobKey: string): string {
   return `${runId.slice(-6)}-${createHash('sha256').update(jobKey).digest('hex').slice(0, 10)}`
 }
 
-async function putJobFiles(sandbox: Sandbox, shared: RunShared): Promise<void> {
-  await sandbox.putFiles(SANDBOX_PATHS.home, [
-    { type: 'directory', path: shared.workspace.slice(SANDBOX_PATHS.home.length + 1), mode: 0o755 },
-    { type: 'directory', path: SANDBOX_PATHS.temp.slice(SANDBOX_PATHS.home.length + 1), mode: 0o755 },
-    { type: 'file', path: SANDBOX_PATHS.event.slice(SANDBOX_PATHS.home.length + 1), mode: 0o644, size: Buffer.byteLength(shared.eventJson), content: Buffer.from(shared.eventJson) },
-  ])
+/** `work`, `work/NAME`, `work/NAME/NAME` and the temporary directory's. */
+function jobDirectories(workspace: string): string[] {
+  return [SANDBOX_PATHS.work, posix.dirname(workspace), workspace, SANDBOX_PATHS.temp, posix.dirname(SANDBOX_PATHS.event)]
+}
+
+async function putEvent(sandbox: Sandbox, eventJson: string): Promise<void> {
+  const content = Buffer.from(eventJson)
+  const path = posix.basename(SANDBOX_PATHS.event)
+  await sandbox.putFiles(posix.dirname(SANDBOX_PATHS.event), [{ type: 'file', path, mode: 0o644, size: content.length, content }])
 }

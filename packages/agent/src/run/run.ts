@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ExitCode } from '@sallyport/core'
-import { type Conclusion, type EngineInput, type SandboxPaths } from '@sallyport/engine'
+import type { Conclusion, EngineInput, SandboxPaths } from '@sallyport/engine'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { SANDBOX_PATHS } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
@@ -66,7 +66,8 @@ class RunSession {
     // Masked before the first event: a name in a workflow may hold a value.
     for (const [name, value] of Object.entries(options.secrets)) {
       const result = secrets.add(value)
-      if (!result.masked && result.reason !== 'empty') this.#notice(`secret ${name} cannot be masked (${result.reason}): it would show in logs where a job prints it`)
+      if (!result.masked && result.reason !== 'empty')
+        this.#notice(`secret ${name} cannot be masked (${result.reason}): it would show in logs where a job prints it`)
     }
     recorder.add({
       type: 'run.started',
@@ -88,7 +89,13 @@ class RunSession {
 
   async runPlan(plan: WorkflowPlan, inputs: EngineInput['inputs'], parseAction: EngineInput['parseAction']): Promise<void> {
     const { interrupt } = this.#parts.options
-    const github = githubContext({ ...this.#parts, event: this.#parts.options.event, payload: this.#parts.options.payload, inputs, workflow: plan })
+    const github = githubContext({
+      ...this.#parts,
+      event: this.#parts.options.event,
+      payload: this.#parts.options.payload,
+      inputs,
+      workflow: plan,
+    })
     const run = new WorkflowRun(this.#engineInput(plan, github, inputs, parseAction), this.#shared(JSON.stringify(github['event'])))
     const cancel = (): void => run.cancel()
     const kill = (): void => run.kill()
@@ -102,7 +109,12 @@ class RunSession {
     }
   }
 
-  #engineInput(plan: WorkflowPlan, github: EngineInput['github'], inputs: EngineInput['inputs'], parseAction: EngineInput['parseAction']): EngineInput {
+  #engineInput(
+    plan: WorkflowPlan,
+    github: EngineInput['github'],
+    inputs: EngineInput['inputs'],
+    parseAction: EngineInput['parseAction'],
+  ): EngineInput {
     const { options, repository, secrets } = this.#parts
     return {
       workflow: plan,

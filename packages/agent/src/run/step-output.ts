@@ -117,7 +117,10 @@ export class StepOutput {
         return
       case 'set-env':
       case 'add-path':
-        this.#sinks.refuse(`workflow command "${command.name}"`, 'it lets any output change the environment of later steps; write to GITHUB_ENV or GITHUB_PATH')
+        this.#sinks.refuse(
+          `workflow command "${command.name}"`,
+          'it lets any output change the environment of later steps; write to GITHUB_ENV or GITHUB_PATH',
+        )
         return this.#write(command.line)
       case 'error':
       case 'warning':
@@ -136,7 +139,8 @@ export class StepOutput {
 
   #mask(value: string): void {
     const result = this.#sinks.secrets.add(value)
-    if (!result.masked && result.reason !== 'empty') this.#sinks.refuse('workflow command "add-mask"', `the value cannot be masked: ${result.reason}`)
+    if (!result.masked && result.reason !== 'empty')
+      this.#sinks.refuse('workflow command "add-mask"', `the value cannot be masked: ${result.reason}`)
   }
 
   #annotate(level: Annotation['level'], properties: Readonly<Record<string, string>>, value: string): void {

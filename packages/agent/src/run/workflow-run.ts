@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Conclusion, createEngine, type Engine, type EngineCommand, type EngineEvent, type EngineInput, type EngineReport } from '@sallyport/engine'
+import {
+  type Conclusion,
+  createEngine,
+  type Engine,
+  type EngineCommand,
+  type EngineEvent,
+  type EngineInput,
+  type EngineReport,
+} from '@sallyport/engine'
 import type { JobDocument } from '../contract.ts'
 import { JobHost, type RunShared } from './job-host.ts'
 
@@ -18,7 +26,7 @@ export class WorkflowRun {
   readonly #durations = new Map<string, number>()
   readonly #secrets: WorkflowOutcome['secrets'][number][] = []
   readonly #queue: EngineEvent[] = []
-  #wake: () => void = () => {}
+  #wake: (() => void) | null = null
 
   constructor(input: EngineInput, shared: RunShared) {
     this.#engine = createEngine(input)
@@ -47,7 +55,7 @@ export class WorkflowRun {
 
   #push(event: EngineEvent): void {
     this.#queue.push(event)
-    this.#wake()
+    this.#wake?.()
   }
 
   #perform(command: EngineCommand): void {

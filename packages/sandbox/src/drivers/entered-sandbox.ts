@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type EffectiveLimits, findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
-import { type FileEntry, type LimitCounts, type PutEntry, type RunningStep, type Sandbox, SANDBOX_PATHS, type SandboxSpec, type SelfCheckResult, type StepSpec } from '../contract.ts'
+import {
+  type FileEntry,
+  type LimitCounts,
+  type PutEntry,
+  type RunningStep,
+  SANDBOX_PATHS,
+  type Sandbox,
+  type SandboxSpec,
+  type SelfCheckResult,
+  type StepSpec,
+} from '../contract.ts'
 import { ByteReader } from '../native/byte-reader.ts'
 import { type Entered, enterSandbox } from '../native/enter.spawn.ts'
 import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
@@ -31,6 +41,7 @@ const PRIVATE_DIRECTORY_BYTES = 192 << 20
 export class EnteredSandbox implements Sandbox {
   readonly id: string
   readonly lost: Promise<string>
+  readonly ended: Promise<void>
   readonly imageDescription: string
   readonly #parts: EnteredSandboxParts
   readonly #cgroup: JobCgroup
@@ -44,6 +55,7 @@ export class EnteredSandbox implements Sandbox {
     this.#parts = parts
     this.id = parts.id
     this.lost = parts.keeper.lost
+    this.ended = parts.keeper.ended
     this.imageDescription = parts.imageDescription
     this.#cgroup = findJobCgroup({ mounts: '/proc/self/mounts', membership: `/proc/${parts.init}/cgroup` })
   }
@@ -51,7 +63,12 @@ export class EnteredSandbox implements Sandbox {
   async selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
     const { spec } = this.#parts
     const results = await runSelfCheck(
-      { limits: spec.limits, effective: this.effectiveLimits(), hostname: spec.hostname, start: (argv, files) => this.startHelper(argv, files) },
+      {
+        limits: spec.limits,
+        effective: this.effectiveLimits(),
+        hostname: spec.hostname,
+        start: (argv, files) => this.startHelper(argv, files),
+      },
       signal,
     )
     this.#canaryPackets = this.#countRefusedPackets()
@@ -92,7 +109,8 @@ export class EnteredSandbox implements Sandbox {
     const { entered, cgroup } = this.#enter(step, { pump: false })
     const exit = entered.exit.then((end) => {
       const after = this.limitCounts()
-      const limitHit = after.oomKills > before.oomKills ? ('memory' as const) : after.pidsRefused > before.pidsRefused ? ('pids' as const) : null
+      const limitHit =
+        after.oomKills > before.oomKills ? ('memory' as const) : after.pidsRefused > before.pidsRefused ? ('pids' as const) : null
       if (this.#endsLeftovers) cgroup.kill()
       // Fails while leftovers live; then it goes with the sandbox.
       cgroup.remove()
@@ -155,7 +173,10 @@ export class EnteredSandbox implements Sandbox {
     const match = /^ok (\d+) (\d+)\n$/.exec(text)
     if (match !== null) return { files: Number(match[1]), bytes: Number(match[2]) }
     if (failure instanceof SandboxError) throw failure
-    throw new SandboxError('SANDBOX_FAILED', `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`)
+    throw new SandboxError(
+      'SANDBOX_FAILED',
+      `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`,
+    )
   }
 
   async listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
@@ -170,7 +191,11 @@ export class EnteredSandbox implements Sandbox {
     }
   }
 
-  async readFiles(root: string, paths: readonly string[], each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>): Promise<void> {
+  async readFiles(
+    root: string,
+    paths: readonly string[],
+    each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>,
+  ): Promise<void> {
     const { entered, kill, release } = this.startHelper(['read', root, String(Number.MAX_SAFE_INTEGER)])
     const sending = pipeline(
       paths.map((path) => readRequest(path)),
@@ -182,7 +207,7 @@ export class EnteredSandbox implements Sandbox {
         const content = await readFileAnswer(reader)
         await each(path, content)
         // What the caller did not want stands before the next answer.
-        if (content !== null) for await (const _ of content) continue
+        if (content !== null) for await (const _ of content);
       }
     } finally {
       kill()
@@ -211,7 +236,10 @@ async function collectText(stream: AsyncIterable<Buffer>): Promise<string> {
 
 /** `OutNoRoutes` of the two `Ip:` lines (names, values) of /proc/net/snmp, RFC 1213 `ipOutNoRoutes`. */
 function noRouteCount(snmp: string): number {
-  const [names, values] = snmp.split('\n').filter((line) => line.startsWith('Ip:')).map((line) => line.split(' '))
+  const [names, values] = snmp
+    .split('\n')
+    .filter((line) => line.startsWith('Ip:'))
+    .map((line) => line.split(' '))
   return Number(values?.[names?.indexOf('OutNoRoutes') ?? -1] ?? 0)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SandboxDriver } from '../contract.ts'
-import { CRUN, RUNC } from './oci-runtimes.ts'
 import { OciDriver } from './oci-driver.ts'
+import { CRUN, RUNC } from './oci-runtimes.ts'
 import type { WallTransform } from './walls.ts'
 
 export type DriverName = 'runc' | 'crun'

@@ -56,8 +56,9 @@ export function enterSandbox(helper: string, request: EnterRequest): Entered {
   return { output, input: input ?? null, errors, exit: readResults(child, results) }
 }
 
-/** A warden that ended has said why on its result channel, or its exit is the reason: the failed write adds nothing. */
-function ignoreClosed(): void {}
+function ignoreClosed(): void {
+  // A warden that ended has said why on its result channel, or its exit is the reason: the failed write adds nothing.
+}
 
 function encodeRequest(request: EnterRequest): Buffer {
   const records: Buffer[] = []

@@ -64,12 +64,14 @@ export async function readListing(reader: ByteReader, entriesMax: number): Promi
     }
     const type = LIST_TYPES[kind]
     const pathBytes = header.readUInt32LE(21)
-    if (type === undefined || pathBytes === 0 || pathBytes > PATH_MAX_BYTES) throw new SandboxError('SANDBOX_PROTOCOL', 'Malformed file list')
+    if (type === undefined || pathBytes === 0 || pathBytes > PATH_MAX_BYTES)
+      throw new SandboxError('SANDBOX_PROTOCOL', 'Malformed file list')
     const name = await reader.demand(pathBytes)
     const size = header.readBigUInt64LE(5)
     const path = decodePath(name)
     // A name that is no UTF-8 cannot be named in a pattern or kept by us; it is left where it is.
-    if (path !== null) entries.push({ path, type, mode: header.readUInt32LE(1), size: Number(size), changedAtNs: header.readBigUInt64LE(13) })
+    if (path !== null)
+      entries.push({ path, type, mode: header.readUInt32LE(1), size: Number(size), changedAtNs: header.readBigUInt64LE(13) })
   }
 }
 

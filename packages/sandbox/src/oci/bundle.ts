@@ -4,10 +4,10 @@ import { SANDBOX_PATHS } from '../contract.ts'
 import type { OciSeccomp } from '../seccomp/index.ts'
 
 /** Where the keeper's mount namespace has the bundle; see native/src/keeper.c. */
-export const BOX_DIRECTORY = '/run/sallyport/box'
+const BOX_DIRECTORY = '/run/sallyport/box'
 
 /** Ids 0 to 65535 of the sandbox are `base` to `base + 65535` of the host. */
-export const ID_COUNT = 65_536
+const ID_COUNT = 65_536
 
 export interface BundleInput {
   readonly spec: SandboxSpec
@@ -103,7 +103,12 @@ function ownMounts(spec: SandboxSpec): OciMount[] {
     // A mount of its own, read-only: under a writable /run the job could rename it away and put its own helper and Node in its place.
     { destination: SANDBOX_PATHS.own, type: 'tmpfs', source: 'sallyport', options: ['nosuid', 'nodev', 'ro', 'mode=755', 'size=65536'] },
     // The step's private tmpfs is mounted over this one, in each step's own mount namespace. Read-only and empty for everything else.
-    { destination: SANDBOX_PATHS.step, type: 'tmpfs', source: 'step', options: ['nosuid', 'nodev', 'noexec', 'ro', 'mode=700', 'size=4096'] },
+    {
+      destination: SANDBOX_PATHS.step,
+      type: 'tmpfs',
+      source: 'step',
+      options: ['nosuid', 'nodev', 'noexec', 'ro', 'mode=700', 'size=4096'],
+    },
     bind(`${BOX_DIRECTORY}/helper`, SANDBOX_PATHS.helper),
     ...(spec.nodeBinary === null ? [] : [bind(spec.nodeBinary, SANDBOX_PATHS.node)]),
     // `sudo` is the helper: the host's would need a setuid bit, which no mount honours. A read-only root may have no place for it.

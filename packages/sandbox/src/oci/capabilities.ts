@@ -8,7 +8,7 @@
  * kernel code to the job), MKNOD (devices are never made), SETFCAP (file capabilities have no effect under no_new_privs),
  * SYS_CHROOT, AUDIT_WRITE, NET_BIND_SERVICE (low ports are open by sysctl in the job's own network namespace).
  */
-export const STEP_CAPABILITIES: Readonly<Record<string, number>> = {
+const STEP_CAPABILITIES: Readonly<Record<string, number>> = {
   CAP_CHOWN: 0,
   CAP_DAC_OVERRIDE: 1,
   CAP_FOWNER: 3,
