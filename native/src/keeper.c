@@ -64,17 +64,18 @@ struct writable {
 };
 
 struct setup {
-  char *id, *runtime, *disk_template, *spool;
+  char *id, *runtime;
   bool_t read_only;
   struct layer layers[LAYERS_MAX];
   size_t layer_count;
-  struct writable dirs[DIRS_MAX];
-  size_t dir_count;
+  struct writable dirs[DIRS_MAX], subs[DIRS_MAX];
+  size_t dir_count, sub_count;
   char *config;
   size_t config_size;
 };
 
 static unsigned slot;
+static bool_t slot_claimed;
 static pid_t init_pid = -1;
 static int init_socket = -1;
 
@@ -141,7 +142,7 @@ static void read_config(struct setup *setup, size_t size) {
 }
 
 // Lines of tab-separated fields, the last one `create`:
-//   id ID | runtime PATH | disk TEMPLATE SPOOL | read-only | layer TARGET SOURCE | dir TARGET MODE | config SIZE (bytes follow)
+//   id ID | runtime PATH | read-only | layer TARGET SOURCE | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow)
 static void read_setup(struct setup *setup) {
   char line[LINE_MAX_BYTES];
   for (;;) {
@@ -163,13 +164,12 @@ static void read_setup(struct setup *setup) {
       read_config(setup, strtoul(first, NULL, 10));
     } else if (!second) {
       fail_message("setup line without a second value");
-    } else if (strcmp(word, "disk") == 0) {
-      setup->disk_template = keep(first);
-      setup->spool = keep(second);
     } else if (strcmp(word, "layer") == 0 && setup->layer_count < LAYERS_MAX) {
       setup->layers[setup->layer_count++] = (struct layer){keep(first), keep(second)};
     } else if (strcmp(word, "dir") == 0 && setup->dir_count < DIRS_MAX) {
       setup->dirs[setup->dir_count++] = (struct writable){keep(first), (mode_t)strtoul(second, NULL, 8)};
+    } else if (strcmp(word, "sub") == 0 && setup->sub_count < DIRS_MAX) {
+      setup->subs[setup->sub_count++] = (struct writable){keep(first), (mode_t)strtoul(second, NULL, 8)};
     } else {
       fail_message("unknown setup line");
     }
@@ -200,7 +200,10 @@ static void claim_slot(void) {
     snprintf(path, sizeof path, SLOT_DIR "/%u", slot);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) fail(path);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+      slot_claimed = 1;
+      return;
+    }
     close(fd);
   }
   fail_message("all id ranges are in use");
@@ -212,6 +215,7 @@ static unsigned id_base(void) { return ID_BASE + slot * ID_COUNT; }
 
 #define CGROUP_ROOTS_MAX 24
 static char *cgroup_roots[CGROUP_ROOTS_MAX];
+static bool_t cgroup_is_v2[CGROUP_ROOTS_MAX];
 static size_t cgroup_root_count;
 
 static void find_cgroup_roots(void) {
@@ -219,8 +223,34 @@ static void find_cgroup_roots(void) {
   if (!mounts) fail("/proc/self/mounts");
   char device[512], path[4096], type[64];
   while (cgroup_root_count < CGROUP_ROOTS_MAX && fscanf(mounts, "%511s %4095s %63s%*[^\n]", device, path, type) == 3)
-    if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0) cgroup_roots[cgroup_root_count++] = keep(path);
+    if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0) {
+      cgroup_is_v2[cgroup_root_count] = strcmp(type, "cgroup2") == 0;
+      cgroup_roots[cgroup_root_count++] = keep(path);
+    }
   fclose(mounts);
+}
+
+// `cgroup.procs` of where this process is, in one hierarchy: v2, or a v1 one that is mounted under its controllers' names.
+static int own_cgroup(char *path, size_t size) {
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  if (!file) return -1;
+  char line[4200];
+  int found = -1;
+  while (found != 0 && fgets(line, sizeof line, file)) {
+    char *rest = line;
+    strsep(&rest, ":");
+    const char *names = strsep(&rest, ":");
+    if (!names || !rest) continue;
+    rest[strcspn(rest, "\n")] = 0;
+    for (size_t i = 0; i < cgroup_root_count && found != 0; i++) {
+      const char *mounted = strrchr(cgroup_roots[i], '/');
+      if (*names ? cgroup_is_v2[i] || !mounted || strcmp(mounted + 1, names) != 0 : !cgroup_is_v2[i]) continue;
+      snprintf(path, size, "%s%s/cgroup.procs", cgroup_roots[i], rest);
+      found = access(path, W_OK);
+    }
+  }
+  fclose(file);
+  return found;
 }
 
 static void kill_listed(const char *directory) {
@@ -293,6 +323,26 @@ static int remove_cgroups(void) {
   return left;
 }
 
+// Moving a process between cgroups waits for an RCU grace period (about 10 ms) unless another move has just paid for it.
+// While the sandbox is built and its first steps start, a child of ours pays, by moving itself to where it is.
+#define WARM_MS 400
+#define WARM_EVERY_MS 4
+
+static void keep_cgroups_warm(void) {
+  pid_t child = fork();
+  if (child != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  char path[4600];
+  close(SUPERVISOR_FD);
+  if (cgroup_root_count == 0 || own_cgroup(path, sizeof path) != 0) _exit(0);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  for (int i = 0; fd >= 0 && i < WARM_MS / WARM_EVERY_MS; i++) {
+    if (write(fd, "0", 1) != 1) _exit(0);
+    usleep(WARM_EVERY_MS * 1000);
+  }
+  _exit(0);
+}
+
 // ---- the end
 
 static void tear_down(void) {
@@ -304,7 +354,8 @@ static void tear_down(void) {
     waitpid(init_pid, NULL, 0);
     init_pid = -1;
   }
-  if (remove_cgroups() != 0) say("error\tcgroups of slot %u could not be removed", slot);
+  // Without the lock they would be another job's.
+  if (slot_claimed && remove_cgroups() != 0) say("error\tcgroups of slot %u could not be removed", slot);
   // The mount namespace, the disk behind it and the slot's lock go with this process.
 }
 
@@ -356,11 +407,11 @@ static void copy_data(int from, int to, off_t size) {
 }
 
 // A sparse, unlinked copy of an empty file system: its size and inode count are the job's disk limits.
-static int make_disk_file(const struct setup *setup) {
-  int from = open(setup->disk_template, O_RDONLY | O_CLOEXEC);
-  if (from < 0) fail(setup->disk_template);
-  int to = open(setup->spool, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-  if (to < 0) fail(setup->spool);
+static int make_disk_file(const char *template, const char *spool) {
+  int from = open(template, O_RDONLY | O_CLOEXEC);
+  if (from < 0) fail(template);
+  int to = open(spool, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (to < 0) fail(spool);
   struct stat info;
   if (fstat(from, &info) != 0 || ftruncate(to, info.st_size) != 0) fail("size the disk");
   copy_data(from, to, info.st_size);
@@ -390,9 +441,9 @@ static int attach_loop(int file, char *name, size_t size) {
   return -1;
 }
 
-static void mount_disk(const struct setup *setup) {
+static void mount_disk(const char *template, const char *spool) {
   char device[64];
-  int file = make_disk_file(setup);
+  int file = make_disk_file(template, spool);
   int loop = attach_loop(file, device, sizeof device);
   mount_or_fail(device, DISK, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "noinit_itable,nobarrier,errors=continue");
   close(loop);
@@ -491,11 +542,19 @@ static void mount_writable(const struct writable *dir, size_t index) {
   mount_or_fail(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOATIME, NULL);
 }
 
+// Below a writable directory, before anything of the job exists: nothing there can be a link yet.
+static void make_sub(const struct writable *sub) {
+  char path[4096];
+  snprintf(path, sizeof path, ROOTFS "%s", sub->target);
+  if (mkdir(path, 0755) != 0) fail(path);
+  own(path, sub->mode);
+}
+
 static void mount_all(const struct setup *setup) {
-  mount_disk(setup);
   int map = open_map_namespace();
   for (size_t i = 0; i < setup->layer_count; i++) mount_layer(setup, i, map);
   for (size_t i = 0; i < setup->dir_count; i++) mount_writable(&setup->dirs[i], i);
+  for (size_t i = 0; i < setup->sub_count; i++) make_sub(&setup->subs[i]);
   close(map);
 }
 
@@ -555,8 +614,22 @@ static void create(const struct setup *setup) {
   say("created\t%d", init_pid);
 }
 
+// runc and crun hold a created container at a FIFO in its state directory and let it go when somebody reads from it: that is all
+// their `start` does. Reading it here saves a start of the runtime; where there is no such FIFO the runtime is asked.
+static int open_start_gate(const struct setup *setup) {
+  char path[512];
+  snprintf(path, sizeof path, BOX "/runtime/%s/exec.fifo", setup->id);
+  int gate = open(path, O_RDONLY | O_CLOEXEC);
+  if (gate < 0) return -1;
+  char byte;
+  ssize_t got = read(gate, &byte, 1);
+  close(gate);
+  unlink(path);
+  return got == 1 ? 0 : -1;
+}
+
 static void start(const struct setup *setup) {
-  run_runtime(setup, "start", -1);
+  if (open_start_gate(setup) != 0) run_runtime(setup, "start", -1);
   char byte;
   if (read_exact(init_socket, &byte, 1) != 1) fail_message("PID 1 of the sandbox did not start");
   say("started");
@@ -588,8 +661,8 @@ static void expect(const char *word) {
 }
 
 int keeper_main(int argc, char **argv) {
-  (void)argc, (void)argv;
   static struct setup setup;
+  if (argc != 3) die_msg("usage: keeper DISK_TEMPLATE SPOOL_DIRECTORY");
   // Ctrl-C in a terminal reaches the whole process group; the keeper ends when the supervisor says so or dies.
   if (setsid() < 0 && errno != EPERM) fail("setsid");
   signal(SIGPIPE, SIG_IGN);
@@ -600,10 +673,13 @@ int keeper_main(int argc, char **argv) {
   find_cgroup_roots();
   if (remove_cgroups() != 0) fail_message("cgroups of an earlier job could not be removed");
   say("slot\t%u\t%u", slot, id_base());
+  keep_cgroups_warm();
   own_mount_namespace();
   copy_self();
+  // The supervisor still works out the rest of the setup while the disk is made.
+  mount_disk(argv[1], argv[2]);
   read_setup(&setup);
-  if (!setup.id || !setup.runtime || !setup.disk_template || !setup.config) fail_message("incomplete setup");
+  if (!setup.id || !setup.runtime || !setup.config) fail_message("incomplete setup");
   write_file(BOX "/config.json", setup.config, setup.config_size, 0600);
   mount_all(&setup);
   create(&setup);

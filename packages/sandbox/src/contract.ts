@@ -176,10 +176,10 @@ export interface Sandbox extends AsyncDisposable {
   /** Rejects or resolves when PID 1 ends before disposal: the job is lost. */
   readonly lost: Promise<string>
   /**
-   * Resolves during disposal, before its end: every process of the job is dead and its cgroups are gone. What is left is the kernel's own
-   * release of mounts and a disk that nobody can reach any more; it needs nobody to wait for it.
+   * Starts the disposal and resolves when every process of the job is dead and its cgroups are gone. What is left is the kernel's own
+   * release of mounts and a disk that nobody can reach any more; it needs nobody to wait for it, and keeps our process from nothing.
    */
-  readonly ended: Promise<void>
+  disposeInBackground(): Promise<void>
   /** Idempotent; after it resolves no process, mount, cgroup, id range or file of the job remains. */
   [Symbol.asyncDispose](): Promise<void>
 }

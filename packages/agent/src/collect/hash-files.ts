@@ -11,7 +11,7 @@ const ENTRIES_MAX = 1_000_000
  * files are the job's and so is the answer: it is no evidence of anything.
  */
 export async function hashFiles(sandbox: Sandbox, workspace: string, patterns: readonly string[]): Promise<string> {
-  const matches = globToMatcher([...patterns])
+  const matches = globToMatcher([...patterns], workspace)
   const entries = await sandbox.listFiles(workspace, ENTRIES_MAX)
   const paths = entries
     .filter((entry) => entry.type === 'file' && matches(entry.path))

@@ -107,9 +107,9 @@ class Execution {
 
   async #copyIn(sandbox: Sandbox): Promise<Baseline> {
     const { directory, stateDirectory } = this.#parts.options
-    const entries = directoryEntries(directory, '', isOwnState(directory, stateDirectory))
-    const copied = await sandbox.putFiles(SANDBOX_PATHS.home, intoWorkspace(entries))
-    return copied.files === 0 ? new Map() : takeBaseline(sandbox, WORKSPACE)
+    if (isEmpty(directory)) return new Map()
+    await sandbox.putFiles(WORKSPACE, directoryEntries(directory, '', isOwnState(directory, stateDirectory)))
+    return takeBaseline(sandbox, WORKSPACE)
   }
 
   async #execute(sandbox: Sandbox): Promise<StepExit> {
@@ -174,7 +174,7 @@ class Execution {
 
   /** The record is written while the sandbox goes. */
   async #finish(outcome: Outcome, prepared: PreparedSandbox | null): Promise<ExecResult> {
-    void prepared?.sandbox[Symbol.asyncDispose]()
+    const disposed = prepared?.sandbox.disposeInBackground()
     const { record, runId } = this.#parts
     const { exit } = outcome
     if (exit?.limitHit)
@@ -195,7 +195,7 @@ class Execution {
     await record.finish(
       this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }),
     )
-    await prepared?.sandbox.ended
+    await disposed
     return result
   }
 

@@ -41,7 +41,6 @@ const PRIVATE_DIRECTORY_BYTES = 192 << 20
 export class EnteredSandbox implements Sandbox {
   readonly id: string
   readonly lost: Promise<string>
-  readonly ended: Promise<void>
   readonly imageDescription: string
   readonly #parts: EnteredSandboxParts
   readonly #cgroup: JobCgroup
@@ -55,7 +54,6 @@ export class EnteredSandbox implements Sandbox {
     this.#parts = parts
     this.id = parts.id
     this.lost = parts.keeper.lost
-    this.ended = parts.keeper.ended
     this.imageDescription = parts.imageDescription
     this.#cgroup = findJobCgroup({ mounts: '/proc/self/mounts', membership: `/proc/${parts.init}/cgroup` })
   }
@@ -215,6 +213,11 @@ export class EnteredSandbox implements Sandbox {
       await sending
       release()
     }
+  }
+
+  async disposeInBackground(): Promise<void> {
+    this.#disposed ??= this.#parts.keeper.dispose()
+    await this.#parts.keeper.disposeInBackground()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -71,7 +71,8 @@ export class OciDriver implements SandboxDriver {
       })
     }
     const helper = this.#walls.helper(findHelper())
-    const keeper = new Keeper(helper)
+    // First of all: while the keeper makes the job's disk, everything else is worked out.
+    const keeper = new Keeper(helper, { template: await this.#disk(spec), spool: this.#spool })
     const abandon = (): void => void keeper.dispose()
     signal.addEventListener('abort', abandon, { once: true })
     try {
@@ -87,7 +88,7 @@ export class OciDriver implements SandboxDriver {
 
   async #build(spec: SandboxSpec, parts: { helper: string; keeper: Keeper; runtime: string }): Promise<Sandbox> {
     const { keeper } = parts
-    const [slot, image, diskTemplate] = await Promise.all([keeper.claim(), this.#image(), this.#disk(spec)])
+    const [slot, image] = await Promise.all([keeper.claim(), this.#image()])
     const arch = process.arch as Architecture
     const id = `slot${slot.number}-${spec.id}`
     const bundle = this.#walls.bundle(
@@ -96,11 +97,10 @@ export class OciDriver implements SandboxDriver {
     const init = await keeper.create({
       id,
       runtime: parts.runtime,
-      diskTemplate,
-      spool: this.#spool,
       readOnly: spec.rootfs === 'read-only',
       layers: image.layers,
       directories: WRITABLE,
+      subdirectories: spec.directories.map((target) => ({ target, mode: 0o755 })),
       config: Buffer.from(JSON.stringify(bundle)),
     })
     await keeper.start()
@@ -138,10 +138,11 @@ const PROBE_SPEC: SandboxSpec = {
   limits: { cpu: 1, memoryBytes: 64 << 20, memorySwapBytes: 64 << 20, pids: 16, diskBytes: 64 << 20, diskInodes: 4096, openFiles: 256 },
   nodeBinary: null,
   readOnlyBinds: [],
+  directories: [],
   hostname: 'probe',
 }
 
-/** On the job's own disk, without an overlay in between: where jobs write most. */
+/** Where jobs write most. */
 const WRITABLE = [
   { target: SANDBOX_PATHS.home, mode: 0o755 },
   { target: SANDBOX_PATHS.toolCache, mode: 0o755 },

@@ -7,12 +7,12 @@ export interface KeeperSetup {
   readonly id: string
   /** Absolute path of runc or crun. */
   readonly runtime: string
-  readonly diskTemplate: string
-  /** Directory on the disk that holds the (unlinked) disk file. */
-  readonly spool: string
   readonly readOnly: boolean
   readonly layers: readonly { readonly target: string; readonly source: string }[]
+  /** On the job's own disk, without an overlay in between. */
   readonly directories: readonly { readonly target: string; readonly mode: number }[]
+  /** Made below those, parents first, owned by the job. */
+  readonly subdirectories: readonly { readonly target: string; readonly mode: number }[]
   readonly config: Uint8Array
 }
 
@@ -25,24 +25,32 @@ export class Keeper {
   readonly #socket: Socket
   readonly #lines: LineQueue
   readonly #exited: Promise<void>
+  /** Every process of the sandbox is dead and its cgroups are gone. */
+  readonly #ended: Promise<void>
+  #reportEnded: () => void = () => {}
   /** Resolves with the reason when PID 1 or the keeper ends before it was asked to. */
   readonly lost: Promise<string>
   #reportLost: (reason: string) => void = () => {}
   #disposing = false
   #slot: { readonly number: number; readonly idBase: number } | null = null
 
-  constructor(helper: string) {
-    this.#process = spawn(helper, ['keeper'], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'], env: { PATH: RUNTIME_PATH }, cwd: '/' })
+  /** `template` and `spool`: the empty disk, and the directory for the (unlinked) copy of it. The keeper starts with that at once. */
+  constructor(helper: string, disk: { readonly template: string; readonly spool: string }) {
+    this.#process = spawn(helper, ['keeper', disk.template, disk.spool], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'], env: { PATH: RUNTIME_PATH }, cwd: '/' })
     this.#socket = this.#process.stdio[3] as Socket
     this.#lines = new LineQueue(this.#socket)
     this.lost = new Promise((resolve) => {
       this.#reportLost = resolve
+    })
+    this.#ended = new Promise((resolve) => {
+      this.#reportEnded = resolve
     })
     this.#exited = new Promise((resolve) => {
       this.#process.once('error', () => resolve())
       this.#process.once('exit', () => resolve())
     })
     void this.#exited.then(() => {
+      this.#reportEnded()
       if (!this.#disposing) this.#reportLost('the keeper of the sandbox ended')
     })
   }
@@ -75,6 +83,14 @@ export class Keeper {
     await this.#exited
   }
 
+  /** As {@link dispose}, but resolves when all that is left is the kernel's release of mounts; that keeps no process of ours from ending. */
+  async disposeInBackground(): Promise<void> {
+    const disposed = this.dispose()
+    await Promise.race([this.#ended, disposed])
+    this.#process.unref()
+    this.#socket.unref()
+  }
+
   #send(data: string | Uint8Array): void {
     this.#socket.write(data)
   }
@@ -83,6 +99,7 @@ export class Keeper {
     for (;;) {
       const line = await this.#lines.next()
       if (line === null) return
+      if (line === 'disposed') this.#reportEnded()
       if (line === 'lost' && !this.#disposing) this.#reportLost('PID 1 of the sandbox ended')
     }
   }
@@ -104,10 +121,10 @@ function formatSetup(setup: KeeperSetup): Buffer {
   const lines = [
     ['id', setup.id],
     ['runtime', setup.runtime],
-    ['disk', setup.diskTemplate, setup.spool],
     ...(setup.readOnly ? [['read-only']] : []),
     ...setup.layers.map(({ target, source }) => ['layer', target, source]),
     ...setup.directories.map(({ target, mode }) => ['dir', target, mode.toString(8)]),
+    ...setup.subdirectories.map(({ target, mode }) => ['sub', target, mode.toString(8)]),
     ['config', String(setup.config.length)],
   ]
   return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), setup.config, Buffer.from('create\n')])
