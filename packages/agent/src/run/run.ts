@@ -39,6 +39,9 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   return await session.finish()
 }
 
+/** What `always()` steps may take after a cancel: GitHub's own five minutes. */
+const CANCEL_GRACE_MS = 5 * 60e3
+
 interface SessionParts {
   readonly options: RunOptions
   readonly repository: Repository
@@ -97,13 +100,18 @@ class RunSession {
       workflow: plan,
     })
     const run = new WorkflowRun(this.#engineInput(plan, github, inputs, parseAction), this.#shared(JSON.stringify(github['event'])))
-    const cancel = (): void => run.cancel()
     const kill = (): void => run.kill()
+    let grace: NodeJS.Timeout | null = null
+    const cancel = (): void => {
+      run.cancel()
+      grace ??= setTimeout(kill, CANCEL_GRACE_MS)
+    }
     interrupt.soft.addEventListener('abort', cancel)
     interrupt.hard.addEventListener('abort', kill)
     try {
       this.#outcomes.push(await run.run())
     } finally {
+      if (grace !== null) clearTimeout(grace)
       interrupt.soft.removeEventListener('abort', cancel)
       interrupt.hard.removeEventListener('abort', kill)
     }
@@ -178,7 +186,7 @@ class RunSession {
       findings: [],
       refusals: this.#refusals.refusals,
       error: options.interrupt.soft.aborted ? INTERRUPTED : (this.#refusals.error?.error ?? null),
-      log: { origin: `sallyport/${runId}`, first: 1, last: recorder.count, size: recorder.count },
+      log: { origin: `sallyport/${runId}`, first: 1, last: recorder.lastSeq, size: recorder.lastSeq },
     }
   }
 

@@ -114,7 +114,7 @@ export class StepOutput {
       case 'set-output':
       case 'save-state':
         this.#sinks.command(command.name, properties['name'] ?? '', value)
-        return
+        return this.#echo(command)
       case 'set-env':
       case 'add-path':
         this.#sinks.refuse(
@@ -133,8 +133,13 @@ export class StepOutput {
       case 'debug':
       case 'echo':
       case 'stop-commands':
-        return
+        return this.#echo(command)
     }
+  }
+
+  /** Commands that leave no line, unless the step asked for it with `::echo::on`. */
+  async #echo(command: Extract<ScannedItem, { kind: 'command' }>): Promise<void> {
+    if (command.echo) await this.#write(command.line)
   }
 
   #mask(value: string): void {
