@@ -9,7 +9,7 @@ export class Recorder {
   readonly #secrets: SecretSet
   #last: Promise<Durable> | null = null
   #failed: unknown = null
-  #count = 0
+  #lastSeq = 0
 
   constructor(record: RunRecord, secrets: SecretSet) {
     this.#record = record
@@ -18,7 +18,6 @@ export class Recorder {
 
   add(event: RunEvent): void {
     const data = this.redact(event.data) as Readonly<Record<string, unknown>>
-    this.#count += 1
     const appended = this.#record.append({ ...event, data })
     this.#last = appended
     appended.catch((error: unknown) => {
@@ -28,13 +27,14 @@ export class Recorder {
 
   /** Everything added so far is on stable storage. @throws StoreError when it cannot be: the caller must not go on. */
   async settle(): Promise<void> {
-    await this.#last
+    const last = await this.#last
+    this.#lastSeq = last?.seq ?? 0
     if (this.#failed !== null) throw this.#failed
   }
 
-  /** Events added so far. */
-  get count(): number {
-    return this.#count
+  /** Of the event that was added last, as of the last `settle`. The record adds events of its own, so that counting ours would fall short. */
+  get lastSeq(): number {
+    return this.#lastSeq
   }
 
   /** The same data with every secret in every string masked. */
