@@ -84,6 +84,7 @@ static void add_option(struct canary_options *options, const char *name, const c
   else if (strcmp(name, "--disk") == 0) add_disk(options, value);
   else if (strcmp(name, "--disk-bytes") == 0) options->disk_bytes = parse_count(value, INT64_MAX, name);
   else if (strcmp(name, "--inodes") == 0) options->inodes = parse_count(value, INT64_MAX, name);
+  else if (strcmp(name, "--peer") == 0 && strcmp(value, "-") == 0) options->peer_on_stdin = 1;
   else if (strcmp(name, "--peer") == 0) options->peer = (pid_t)parse_count(value, INT32_MAX, name);
   else if (strcmp(name, "--host-ns") == 0) add_namespace(options, value);
   else die_msg("canary: unknown option \"%s\"", name);
@@ -93,15 +94,23 @@ static struct canary_options parse_options(int argc, char **argv) {
   struct canary_options options = {0};
   if (argc % 2 == 0) die_msg("canary: each option takes a value");
   for (int i = 1; i < argc; i += 2) add_option(&options, argv[i], argv[i + 1]);
-  int complete = options.hostname && options.network && options.open_files && options.disk_count && options.disk_bytes && options.inodes && options.peer;
+  int complete = options.hostname && options.network && options.open_files && options.disk_count && options.disk_bytes && options.inodes && (options.peer || options.peer_on_stdin);
   for (int i = 0; i < NAMESPACE_COUNT; i++) complete = complete && options.host_namespaces[i];
   if (!complete) {
     die_msg(
-        "usage: canary --hostname NAME --network none --caps HEX --open-files N --disk PATH... --disk-bytes N --inodes N --peer PID "
+        "usage: canary --hostname NAME --network none --caps HEX --open-files N --disk PATH... --disk-bytes N --inodes N --peer PID|- "
         "--host-ns user=INODE (and pid, mnt, net, ipc, uts, cgroup)");
   }
   if (strcmp(options.network, "none") != 0) die_msg("canary: --network must be \"none\", not \"%s\"", options.network);
   return options;
+}
+
+static pid_t read_peer(void) {
+  char line[32];
+  size_t used = 0;
+  while (used < sizeof line - 1 && read_exact(0, line + used, 1) == 1 && line[used] != '\n') used++;
+  line[used] = 0;
+  return (pid_t)parse_count(line, INT32_MAX, "the peer on stdin");
 }
 
 int canary_main(int argc, char **argv) {
@@ -116,6 +125,7 @@ int canary_main(int argc, char **argv) {
   check_devices();
   check_limits(&options);
   check_init();
+  if (options.peer_on_stdin) options.peer = read_peer();
   check_peer(&options);
   check_private_files(&options);
   printf("done %u\n", reported);

@@ -16,6 +16,7 @@ struct canary_options {
   size_t disk_count;
   uint64_t capabilities, open_files, disk_bytes, inodes;
   pid_t peer;
+  int peer_on_stdin;  // a line on stdin says it, while the other checks run already
   uint64_t host_namespaces[NAMESPACE_COUNT];  // inode numbers outside, in the order of `namespaces` in canary-namespaces.c
 };
 

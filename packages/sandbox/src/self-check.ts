@@ -53,28 +53,31 @@ export const ALL_GUARANTEES: readonly Guarantee[] = [
  * cannot lie for them. The limits of the cgroup are read from outside.
  */
 export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
-  const peer = input.start(['canary-target'], [{ name: 'canary', content: Buffer.from('target'), mode: 0o600 }])
+  const mark = (content: string): { name: string; content: Uint8Array; mode: number }[] => [{ name: 'canary', content: Buffer.from(content), mode: 0o600 }]
+  const peer = input.start(['canary-target'], mark('target'))
+  const canary = input.start(canaryArguments(input), mark('canary'))
   try {
-    const pid = await readFirstLine(peer.entered, signal)
-    const canary = input.start(canaryArguments(input, pid), [{ name: 'canary', content: Buffer.from('canary'), mode: 0o600 }])
-    try {
-      const results = [...limitChecks(input), ...parseCanary(await readAll(canary.entered, signal))]
-      return [...results, ...missing(results)]
-    } finally {
-      canary.kill()
-      await canary.entered.exit
-      canary.release()
-    }
+    // The canary is busy with the other walls until it hears whom to try from another step.
+    const report = readAll(canary.entered, signal)
+    report.catch(ignoreUntilAwaited)
+    canary.entered.input?.end(`${await readFirstLine(peer.entered, signal)}\n`)
+    const results = [...limitChecks(input), ...parseCanary(await report)]
+    return [...results, ...missing(results)]
   } finally {
-    peer.kill()
-    await peer.entered.exit
-    peer.release()
+    for (const started of [canary, peer]) started.kill()
+    for (const started of [canary, peer]) {
+      await started.entered.exit
+      started.release()
+    }
   }
 }
 
+/** Awaited a few lines later; until then its failure is not an unhandled one. */
+function ignoreUntilAwaited(): void {}
+
 const NAMESPACES = ['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup'] as const
 
-function canaryArguments(input: SelfCheckInput, peer: string): string[] {
+function canaryArguments(input: SelfCheckInput): string[] {
   const { limits } = input
   const disks = ['/', '/usr', SANDBOX_PATHS.home, '/tmp', '/var/tmp']
   return [
@@ -93,7 +96,7 @@ function canaryArguments(input: SelfCheckInput, peer: string): string[] {
     '--inodes',
     String(limits.diskInodes + INODES_SLACK),
     '--peer',
-    peer,
+    '-',
     ...NAMESPACES.flatMap((name) => ['--host-ns', `${name}=${namespaceInode(name)}`]),
   ]
 }
