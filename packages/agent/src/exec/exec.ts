@@ -31,6 +31,7 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   // The sandbox is on its way while the record is opened: the two do not depend on each other.
   const preparing = prepareSandbox({ ...options, limits, id: `exec-${runId.slice(-6)}`, directories: [SANDBOX_PATHS.work, WORKSPACE], signal: options.interrupt.soft })
   preparing.catch(ignoreUntilAwaited)
+  await protectSupervisor()
   await using record = await createRunStore(options.stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
   const execution = new Execution({ options, observer, record, secrets, limits, runId })
@@ -96,8 +97,6 @@ class Execution {
       failed: [],
     })
     const baseline = await this.#copyIn(sandbox)
-    await protectSupervisor()
-    await this.#recorder.settle()
     const exit = await this.#execute(sandbox)
     const changes = await findChanges(sandbox, WORKSPACE, baseline, options.write)
     if (options.write.length > 0) await keepChanges(sandbox, WORKSPACE, options.directory, changes.kept)
@@ -116,6 +115,8 @@ class Execution {
     const { options, limits } = this.#parts
     const { interrupt } = options
     this.#report('step.started', { name: options.argv.join(' '), number: 1, secrets: Object.keys(options.secrets) }, STEP)
+    // No secret is handed over before its hand-over is on record.
+    await this.#recorder.settle()
     const running = await sandbox.startStep({
       id: STEP,
       argv: options.argv,
