@@ -21,14 +21,15 @@ export const testKinds: readonly TestKind[] = [
     fileTimeLimitMs: 5 * minuteMs,
   },
   { name: 'arch', files: ['test/arch/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 2, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'native', files: ['native/test/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'escape', files: ['test/escape/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'soak', files: ['test/soak/*.soak.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 120 * minuteMs },
 ]
 
 /** What `make test` runs. */
-export const defaultKinds: readonly string[] = ['unit', 'arch', 'fault', 'e2e', 'escape']
+export const defaultKinds: readonly string[] = ['unit', 'arch', 'native', 'fault', 'e2e', 'escape']
 
 export function filesOf(kind: TestKind, root: string): string[] {
   return globSync([...kind.files], { cwd: root }).toSorted()

@@ -32,11 +32,22 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   const preparing = prepareSandbox({ ...options, limits, id: `exec-${runId.slice(-6)}`, directories: [SANDBOX_PATHS.work, WORKSPACE], signal: options.interrupt.soft })
   preparing.catch(ignoreUntilAwaited)
   await protectSupervisor()
-  await using record = await createRunStore(options.stateDirectory).create(runId)
+  await using record = await openRecord(options.stateDirectory, runId, preparing)
   record.onEvent = (event) => observer.event(event)
   const execution = new Execution({ options, observer, record, secrets, limits, runId })
   // Awaited here: the record closes with this scope.
   return await execution.run(preparing)
+}
+
+/** A sandbox without a record is not used: it goes again. */
+async function openRecord(stateDirectory: string, runId: string, preparing: Promise<PreparedSandbox>): Promise<RunRecord> {
+  try {
+    return await createRunStore(stateDirectory).create(runId)
+  } catch (error) {
+    const prepared = await preparing.catch(() => null)
+    await prepared?.sandbox[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
 function ignoreUntilAwaited(): void {
