@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 
 export interface BoxLimits {
   readonly pids: number
@@ -47,6 +47,42 @@ export function createBoxCgroup(limits: BoxLimits): BoxCgroup {
     throw new Error('Cannot give the plain box its limits: the memory and pids cgroup controllers are needed, and root', { cause: error })
   }
   return { directories, remove: () => removeAll(directories) }
+}
+
+/**
+ * As {@link createBoxCgroup}, but with a directory in every hierarchy: in the box's own cgroup namespace they are the roots, below which
+ * sandboxes get theirs.
+ */
+export function createNestCgroup(limits: BoxLimits): BoxCgroup {
+  const limited = createBoxCgroup(limits)
+  const name = basename(limited.directories[0] ?? '')
+  const others = hierarchyRoots()
+    .filter((root) => !limited.directories.some((directory) => directory.startsWith(`${root}/`)))
+    .map((root) => join(root, name))
+  for (const directory of others) {
+    mkdirSync(directory)
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      // A new cpuset is empty, and holds no process before it is filled.
+      if (existsSync(join(directory, file))) writeFileSync(join(directory, file), readFileSync(join(directory, '..', file)))
+    }
+  }
+  const directories = [...limited.directories, ...others]
+  return { directories, remove: () => removeAll(directories.flatMap(withChildren)) }
+}
+
+/** Mounts of version 1; and version 2 beside them. Where there is only version 2, the box's one directory is all. */
+function hierarchyRoots(): string[] {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, , type]) => type === 'cgroup' || type === 'cgroup2')
+  return mounts.some(([, , type]) => type === 'cgroup') ? mounts.map(([, path]) => path ?? '') : []
+}
+
+/** Deepest first: what a driver that was killed in the box left. */
+function withChildren(directory: string): string[] {
+  const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  return [...children.flatMap((entry) => withChildren(join(directory, entry.name))), directory]
 }
 
 function hierarchyOf(controller: 'pids' | 'memory'): Hierarchy {

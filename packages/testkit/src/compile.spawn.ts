@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -25,11 +25,7 @@ async function compile(folder: string, program: string): Promise<string> {
   const names = (await readdir(directory)).filter((name) => /\.[ch]$/.test(name)).sort()
   const hash = createHash('sha256')
   for (const name of names) hash.update(name).update(await readFile(join(directory, name)))
-  // Of this user alone: what is found here gets executed as root.
-  const cache = join(tmpdir(), `sallyport-testkit-${process.getuid?.() ?? 0}`)
-  await mkdir(cache, { recursive: true, mode: 0o700 })
-  const owner = await stat(cache)
-  if (owner.uid !== process.getuid?.() || (owner.mode & 0o022) !== 0) throw new Error(`Cannot use ${cache}: others may write it`)
+  const cache = await cacheDirectory()
   const binary = join(cache, `${program}-${hash.digest('hex').slice(0, 16)}`)
   if (await isFile(binary)) return binary
   const files = names.filter((name) => name.endsWith('.c')).map((name) => join(directory, name))
@@ -37,6 +33,58 @@ async function compile(folder: string, program: string): Promise<string> {
   await run('gcc', ['-static', '-O1', '-std=gnu17', '-Wall', '-Wextra', '-Werror', '-o', unfinished, ...files])
   await rename(unfinished, binary)
   return binary
+}
+
+/** Where built programs, and what else is worth keeping between runs, lies. Of this user alone: what is found here gets executed as root. */
+export async function cacheDirectory(): Promise<string> {
+  const cache = join(tmpdir(), `sallyport-testkit-${process.getuid?.() ?? 0}`)
+  await mkdir(cache, { recursive: true, mode: 0o700 })
+  const owner = await stat(cache)
+  if (owner.uid !== process.getuid?.() || (owner.mode & 0o022) !== 0) throw new Error(`Cannot use ${cache}: others may write it`)
+  return cache
+}
+
+/** Text changes to sources of the helper: how a wall that is code is taken out. */
+export interface SourcePatch {
+  /** Below `native/src`. */
+  readonly file: string
+  /** Must occur exactly once. */
+  readonly find: string
+  readonly replace: string
+}
+
+const native = join(sources, '../../../native')
+
+/** The static helper with some of its sources changed, built by its own Makefile, once for each content; its path. */
+export async function buildHelper(patches: readonly SourcePatch[]): Promise<string> {
+  const texts = await patchedSources(patches)
+  const hash = createHash('sha256').update(await readFile(join(native, 'Makefile')))
+  for (const [name, text] of texts) hash.update(name).update(text)
+  const cache = await cacheDirectory()
+  const binary = join(cache, `helper-${hash.digest('hex').slice(0, 16)}`)
+  if (await isFile(binary)) return binary
+  const directory = await mkdtemp(join(cache, 'build-'))
+  try {
+    await mkdir(join(directory, 'src'))
+    for (const [name, text] of texts) await writeFile(join(directory, 'src', name), text)
+    await writeFile(join(directory, 'Makefile'), await readFile(join(native, 'Makefile')))
+    await run('make', ['--silent', '-C', directory, 'OUT=out'])
+    await rename(join(directory, 'out/sallyport-helper'), binary)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+  return binary
+}
+
+async function patchedSources(patches: readonly SourcePatch[]): Promise<ReadonlyMap<string, string>> {
+  const texts = new Map<string, string>()
+  for (const name of (await readdir(join(native, 'src'))).sort()) texts.set(name, await readFile(join(native, 'src', name), 'utf8'))
+  for (const { file, find, replace } of patches) {
+    const parts = texts.get(file)?.split(find) ?? []
+    if (parts.length !== 2) throw new Error(`Cannot take the wall out of native/src/${file}: this occurs ${parts.length - 1} times, not once: ${find}`)
+    texts.set(file, parts.join(replace))
+  }
+  return texts
 }
 
 async function isFile(path: string): Promise<boolean> {

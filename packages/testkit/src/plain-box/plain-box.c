@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// plain-box [--cgroup DIR]... [--bind SOURCE NAME]... [--size BYTES] [--inodes N] -- COMMAND [ARGUMENT]...
+// plain-box [--cgroup DIR]... [--bind SOURCE NAME]... [--size BYTES] [--inodes N] [--nest DIR [--keep DIR]... [--writable DIR]...] -- COMMAND [ARGUMENT]...
 //
 // What a job gets on an ordinary runner: the runner's own user (root), all its capabilities, a worker with the secrets next
 // door. Only what keeps the experiment in is added: namespaces of its own with nothing but loopback in it, limits by the
@@ -8,6 +8,9 @@
 //
 // The first line of stdin is the secret to plant. The command runs in /tmp/work; `--bind` shows SOURCE read-only as
 // /tmp/NAME. At the end, and while the box still stands, three lines tell what was found.
+//
+// `--nest` makes a box in which sandboxes can be built, for experiments with a wall taken out (see nest.c), and runs the command in DIR.
+// It prints nothing of its own.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -31,9 +34,10 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "nest.h"
 #include "plants.h"
 
-enum { BINDS_MAX = 8, CGROUPS_MAX = 4 };
+enum { BINDS_MAX = 8, CGROUPS_MAX = 24 };
 
 struct options {
   const char *cgroups[CGROUPS_MAX];
@@ -44,6 +48,8 @@ struct options {
   } binds[BINDS_MAX];
   int bind_count;
   const char *size, *inodes;
+  struct nest nest;
+  bool nests;
   char **command;
 };
 
@@ -75,6 +81,12 @@ static struct options parse(int argc, char **argv) {
       options.size = argv[++i];
     } else if (strcmp(argv[i], "--inodes") == 0 && i + 1 < argc) {
       options.inodes = argv[++i];
+    } else if (strcmp(argv[i], "--nest") == 0 && i + 1 < argc) {
+      options.nests = true;
+      options.nest.directory = argv[++i];
+    } else if ((strcmp(argv[i], "--keep") == 0 || strcmp(argv[i], "--writable") == 0) && i + 1 < argc && options.nest.path_count < NEST_PATHS_MAX) {
+      options.nest.paths[options.nest.path_count++] = (struct nest_path){argv[i + 1], -1, strcmp(argv[i], "--writable") == 0};
+      i++;
     } else {
       errno = EINVAL;
       fail(argv[i]);
@@ -140,16 +152,19 @@ static void build_root(struct options *options) {
   struct mount_attr read_only = {.attr_set = MOUNT_ATTR_RDONLY};
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) fail("make mounts private");
   clone_binds(options);
+  nest_clone(&options->nest);
   if (syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &read_only, sizeof read_only) != 0) fail("make the machine read-only");
   if (mount("proc", "/proc", "proc", 0, NULL) != 0) fail("/proc");
-  cover("/sys/fs/cgroup", "size=16k,mode=755", MS_RDONLY);
+  if (!options->nests) cover("/sys/fs/cgroup", "size=16k,mode=755", MS_RDONLY);
   snprintf(data, sizeof data, "size=%s,nr_inodes=%s,mode=1777", options->size, options->inodes);
   static const char *const EMPTIED[] = {"/root", "/home", "/run", "/mnt", "/srv", "/var/lib", "/var/tmp"};
   for (size_t i = 0; i < sizeof EMPTIED / sizeof *EMPTIED; i++) cover(EMPTIED[i], "size=1m,mode=755", 0);
-  make_devices();
+  if (options->nests) cover("/dev/shm", "size=16m,mode=1777", 0);
+  else make_devices();
   cover("/tmp", data, 0);
   directory("/tmp/work", 0755);
   place_binds(options);
+  if (options->nests) nest_build(&options->nest);
 }
 
 static void address(int fd, const char *name, const char *ip) {
@@ -203,11 +218,13 @@ static int stand(struct options *options, const char *secret) {
   if (command < 0) fail("fork");
   if (command == 0) {
     // Left open on purpose, as the runtimes of CVE-2024-21626 did.
-    if (setsid() < 0 || chdir("/tmp/work") != 0 || open("/", O_RDONLY | O_DIRECTORY) < 0) fail("/tmp/work");
+    if (!options->nests && (setsid() < 0 || chdir("/tmp/work") != 0 || open("/", O_RDONLY | O_DIRECTORY) < 0)) fail("/tmp/work");
+    if (options->nests && chdir(options->nest.directory) != 0) fail(options->nest.directory);
     execvp(options->command[0], options->command);
     fail(options->command[0]);
   }
   int status = 0, worker_status = 0;
+  if (options->nests) return nest_wait(command);
   waitpid(command, &status, 0);
   usleep(200000);
   tell("plain-outlive", outlived(worker, server) > 0, "processes that the job left behind");
@@ -241,8 +258,10 @@ int main(int argc, char **argv) {
   char secret[512];
   read_secret(secret, sizeof secret);
   for (int i = 0; i < options.cgroup_count; i++) join(options.cgroups[i]);
-  if (setrlimit(RLIMIT_CORE, &none) != 0) fail("RLIMIT_CORE");
-  if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0) fail("unshare");
+  if (options.nests) nest_follow_parent();
+  else if (setrlimit(RLIMIT_CORE, &none) != 0) fail("RLIMIT_CORE");
+  int namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | (options.nests ? CLONE_NEWCGROUP : 0);
+  if (unshare(namespaces) != 0) fail("unshare");
   sigset_t term;
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);
