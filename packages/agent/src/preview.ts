@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { expandMatrix, type Json } from '@sallyport/engine'
+import { type EngineInput, previewMatrix } from '@sallyport/engine'
 import { type JobPlan, type StepPlan, secretsOfStep, type TemplateNode, type WorkflowPlan } from '@sallyport/workflow'
-import { inspectRepository } from './claim/repository.spawn.ts'
+import { buildEngineInput } from './claim/engine-input.ts'
+import { inspectRepository, type Repository } from './claim/repository.spawn.ts'
 import { matchWorkflows } from './claim/select-workflows.ts'
 import { findWorkflowFiles, readWorkflows } from './claim/workflow-files.ts'
 import type { RunOptions, RunPreview } from './contract.ts'
@@ -19,19 +20,30 @@ export async function previewRun(options: RunOptions): Promise<RunPreview> {
       triggered,
       reason,
       notices: plan.notices.map((notice) => notice.message),
-      jobs: plan.jobs.filter((job) => options.job === null || job.id === options.job).map((job) => previewJob(plan, job)),
+      jobs: previewJobs(plan, previewInput(plan, options, repository)),
     })),
   }
 }
 
 type JobPreview = RunPreview['workflows'][number]['jobs'][number]
 
-function previewJob(plan: WorkflowPlan, job: JobPlan): JobPreview {
+function previewJobs(plan: WorkflowPlan, input: EngineInput): JobPreview[] {
+  return plan.jobs.filter((job) => input.onlyJob === null || job.id === input.onlyJob).map((job) => previewJob(plan, job, input))
+}
+
+function previewInput(plan: WorkflowPlan, options: RunOptions, repository: Repository): EngineInput {
+  const parseAction = (): never => {
+    throw new TypeError('a preview loads no action')
+  }
+  return buildEngineInput({ plan, options, repository, runId: 'preview', inputs: {}, parseAction, containsSecret: () => false })
+}
+
+function previewJob(plan: WorkflowPlan, job: JobPlan, input: EngineInput): JobPreview {
   return {
     id: job.id,
     name: job.name === null ? job.id : textOf(job.name),
     needs: job.needs,
-    matrix: previewMatrix(job),
+    matrix: previewMatrix(input, job),
     runsOn: textOf(job.runsOn),
     image: 'host',
     steps: job.steps.map((step) => ({
@@ -60,25 +72,4 @@ function textOf(node: TemplateNode): string {
     case 'mapping':
       return node.entries.map(({ key, value }) => `${textOf(key)}: ${textOf(value)}`).join(', ')
   }
-}
-
-/** The combinations of a matrix without expressions; null when it depends on something that only a run knows. */
-function previewMatrix(job: JobPlan): JobPreview['matrix'] {
-  const matrix = job.strategy?.matrix ?? null
-  if (matrix === null) return [{}]
-  const value = staticValue(matrix)
-  return value === undefined ? null : expandMatrix(value).map((combination) => ({ ...combination.values }))
-}
-
-/** Undefined when an expression is part of it. */
-function staticValue(node: TemplateNode): Json | undefined {
-  if (node.kind === 'expression') return undefined
-  if (node.kind === 'literal') return node.value
-  if (node.kind === 'sequence') {
-    const items = node.items.map(staticValue)
-    return items.some((item) => item === undefined) ? undefined : (items as Json[])
-  }
-  const entries = node.entries.map(({ key, value }) => [staticValue(key), staticValue(value)] as const)
-  if (entries.some(([key, value]) => key === undefined || value === undefined)) return undefined
-  return Object.fromEntries(entries.map(([key, value]) => [String(key), value as Json]))
 }

@@ -53,7 +53,9 @@ export const ALL_GUARANTEES: readonly Guarantee[] = [
  * cannot lie for them. The limits of the cgroup are read from outside.
  */
 export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
-  const mark = (content: string): { name: string; content: Uint8Array; mode: number }[] => [{ name: 'canary', content: Buffer.from(content), mode: 0o600 }]
+  const mark = (content: string): { name: string; content: Uint8Array; mode: number }[] => [
+    { name: 'canary', content: Buffer.from(content), mode: 0o600 },
+  ]
   const peer = input.start(['canary-target'], mark('target'))
   const canary = input.start(canaryArguments(input), mark('canary'))
   try {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { refusedRunnerLabel } from '@sallyport/workflow'
 import { AgentError } from '../agent-error.ts'
 
 const OTHER_ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
@@ -14,10 +15,9 @@ const OTHER_ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
 export function assertRunsHere(labels: readonly string[], architecture: string = process.arch): void {
   for (const label of labels) {
     const name = label.toLowerCase()
-    if (/^(windows|macos|osx|mac)(-|$)/.test(name)) {
-      throw new AgentError('RUNNER_UNSUPPORTED', `Cannot run on "${label}": Sallyport runs Linux jobs only`, {
-        hint: 'Use a Linux label such as ubuntu-latest',
-      })
+    const refused = refusedRunnerLabel(label)
+    if (refused !== null) {
+      throw new AgentError('RUNNER_UNSUPPORTED', `Cannot run the job: ${refused}`, { hint: 'Use a Linux label such as ubuntu-latest' })
     }
     const others = OTHER_ARCHITECTURES[architecture] ?? []
     if (others.includes(name) || others.some((other) => name.endsWith(`-${other}`))) {

@@ -21,55 +21,9 @@ export interface Repository {
 
 const NO_COMMIT = '0'.repeat(40)
 
-/**
- * Git runs on the host here, over a repository that may be somebody else's: nothing that its configuration or hooks name may
- * execute (CVE-2022-24765 and its kin). `safe.directory` is needed when root looks at a user's checkout.
- */
-const SAFE_CONFIG = [
-  '-c',
-  'core.fsmonitor=false',
-  '-c',
-  'core.hooksPath=/dev/null',
-  '-c',
-  'core.sshCommand=false',
-  '-c',
-  'core.pager=cat',
-  '-c',
-  'protocol.allow=never',
-  '-c',
-  'protocol.file.allow=always',
-  '-c',
-  'credential.helper=',
-  '-c',
-  'uploadpack.packObjectsHook=',
-  '-c',
-  'safe.directory=*',
-  '-c',
-  'diff.external=',
-  '-c',
-  'core.attributesFile=/dev/null',
-]
-
-/** Runs git with nothing of the caller's environment. Resolves with stdout. */
-export async function git(directory: string, args: readonly string[], options: { maxBytes?: number } = {}): Promise<string> {
-  const { stdout } = await promisify(execFile)('git', [...SAFE_CONFIG, ...args], {
-    cwd: directory,
-    maxBuffer: options.maxBytes ?? 256 << 20,
-    env: {
-      PATH: '/usr/local/bin:/usr/bin:/bin',
-      HOME: '/nonexistent',
-      GIT_CONFIG_NOSYSTEM: '1',
-      GIT_TERMINAL_PROMPT: '0',
-      GIT_OPTIONAL_LOCKS: '0',
-      LC_ALL: 'C',
-    },
-  })
-  return stdout
-}
-
-async function gitOrNull(directory: string, args: readonly string[]): Promise<string | null> {
+async function gitOrNull(place: GitPlace, args: readonly string[]): Promise<string | null> {
   try {
-    return (await git(directory, args)).trim()
+    return (await git(place, args)).trim()
   } catch {
     // No such ref, remote or commit: the caller has a default for each.
     return null

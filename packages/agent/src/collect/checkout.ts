@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createReadStream } from 'node:fs'
-import { lstat, mkdtemp, open, readdir, readFile, readlink, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import type { PutEntry, Sandbox } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import { cloneGitDirectory, git, listWorkingTree, type Repository, resolveCommit } from '../claim/repository.spawn.ts'
 import { isOwnState } from './own-state.ts'
+import { ScratchDirectory } from './scratch-directory.spawn.ts'
 
 export interface CheckoutResult {
   readonly ref: string
@@ -44,15 +44,12 @@ export async function checkout(request: CheckoutRequest): Promise<CheckoutResult
   const commit = asked === null ? repository.commit : await resolveCommit(repository, asked)
   if (commit === null)
     throw new AgentError('REPOSITORY_UNREADABLE', `Cannot check out "${asked}": this repository has no such branch, tag or commit`)
-  const scratch = await mkdtemp(join(tmpdir(), 'sallyport-checkout-'))
-  try {
-    const skip = isOwnState(repository.root, request.stateDirectory)
-    const entries = sourcesOf({ repository, scratch, commit, whole: asked !== null, depth: Number(inputs['fetch-depth'] ?? '1'), skip })
-    const written = await sandbox.putFiles('/home/runner/work', prefixed(prefix, entries))
-    return { ref: asked ?? repository.ref, commit, ...written }
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
-  }
+  await using scratch = await ScratchDirectory.create('checkout')
+  const skip = isOwnState(repository.root, request.stateDirectory)
+  const depth = Number(inputs['fetch-depth'] ?? '1')
+  const entries = sourcesOf({ repository, scratch: scratch.path, commit, whole: asked !== null, depth, skip })
+  const written = await sandbox.putFiles('/home/runner/work', prefixed(prefix, entries))
+  return { ref: asked ?? repository.ref, commit, ...written }
 }
 
 /** Inputs that would need a network, another repository or a credential. Those with a literal value were refused before the run. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { randomUUID } from 'node:crypto'
 import { createWriteStream, lstatSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -56,7 +57,8 @@ export async function keepChanges(sandbox: Sandbox, workspace: string, directory
     if (content === null) return
     const target = join(directory, path)
     await makeRealDirectories(directory, dirname(path))
-    const partial = `${target}.sallyport-partial`
+    // Unlike any name that a job or a killed run may have put there.
+    const partial = `${target}.${randomUUID()}.sallyport-partial`
     try {
       await pipeline(content, createWriteStream(partial, { flags: 'wx', mode: modes.get(path) ?? 0o644 }))
       assertReplaceable(target, path)

@@ -29,7 +29,13 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   for (const value of Object.values(options.secrets)) secrets.add(value)
   const limits = effectiveLimits(options.limits)
   // The sandbox is on its way while the record is opened: the two do not depend on each other.
-  const preparing = prepareSandbox({ ...options, limits, id: `exec-${runId.slice(-6)}`, directories: [SANDBOX_PATHS.work, WORKSPACE], signal: options.interrupt.soft })
+  const preparing = prepareSandbox({
+    ...options,
+    limits,
+    id: `exec-${runId.slice(-6)}`,
+    directories: [SANDBOX_PATHS.work, WORKSPACE],
+    signal: options.interrupt.soft,
+  })
   preparing.catch(ignoreUntilAwaited)
   await protectSupervisor()
   await using record = await openRecord(options.stateDirectory, runId, preparing)

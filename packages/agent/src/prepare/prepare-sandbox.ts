@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path'
-import { createDriver, type DriverName, type Sandbox, SandboxError, type SandboxSpec, type SelfCheckResult } from '@sallyport/sandbox'
+import { createDriver, ociDriver, type Sandbox, SandboxError, type SandboxSpec, type SelfCheckResult } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import type { IsolationKind, JobLimits } from '../contract.ts'
 
@@ -33,7 +33,7 @@ export interface PrepareInput {
  */
 export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandbox> {
   const start = performance.now()
-  const driver = createDriver(driverOf(input.isolation), join(input.stateDirectory, 'sandbox'))
+  const driver = createDriver(input.isolation === 'oci' ? ociDriver() : input.isolation, join(input.stateDirectory, 'sandbox'))
   const sandbox = await driver.prepare(sandboxSpec(input), input.signal)
   const prepared = performance.now()
   try {
@@ -51,11 +51,6 @@ export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandb
     await sandbox[Symbol.asyncDispose]()
     throw error
   }
-}
-
-/** `oci` is runc: the one that works on every cgroup layout. crun is taken when it is asked for by name. */
-function driverOf(isolation: IsolationKind): DriverName {
-  return isolation === 'oci' ? 'runc' : isolation
 }
 
 function sandboxSpec(input: PrepareInput): SandboxSpec {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ExitCode } from '@sallyport/core'
-import type { Conclusion, EngineInput, SandboxPaths } from '@sallyport/engine'
+import type { Conclusion, EngineInput } from '@sallyport/engine'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
-import { SANDBOX_PATHS } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import { effectiveLimits } from '../admit/limits.ts'
-import { githubContext, workspacePath } from '../claim/github-context.ts'
+import { buildEngineInput } from '../claim/engine-input.ts'
+import { workspacePath } from '../claim/github-context.ts'
 import { inspectRepository, type Repository } from '../claim/repository.spawn.ts'
 import { matchWorkflows, resolveInputs, selectTriggered } from '../claim/select-workflows.ts'
 import { findWorkflowFiles, readWorkflows } from '../claim/workflow-files.ts'
@@ -92,14 +92,9 @@ class RunSession {
 
   async runPlan(plan: WorkflowPlan, inputs: EngineInput['inputs'], parseAction: EngineInput['parseAction']): Promise<void> {
     const { interrupt } = this.#parts.options
-    const github = githubContext({
-      ...this.#parts,
-      event: this.#parts.options.event,
-      payload: this.#parts.options.payload,
-      inputs,
-      workflow: plan,
-    })
-    const run = new WorkflowRun(this.#engineInput(plan, github, inputs, parseAction), this.#shared(JSON.stringify(github['event'])))
+    const { secrets } = this.#parts
+    const input = buildEngineInput({ ...this.#parts, plan, inputs, parseAction, containsSecret: (text) => secrets.matches(text) })
+    const run = new WorkflowRun(input, this.#shared(JSON.stringify(input.github['event'])))
     const kill = (): void => run.kill()
     let grace: NodeJS.Timeout | null = null
     const cancel = (): void => {
@@ -114,30 +109,6 @@ class RunSession {
       if (grace !== null) clearTimeout(grace)
       interrupt.soft.removeEventListener('abort', cancel)
       interrupt.hard.removeEventListener('abort', kill)
-    }
-  }
-
-  #engineInput(
-    plan: WorkflowPlan,
-    github: EngineInput['github'],
-    inputs: EngineInput['inputs'],
-    parseAction: EngineInput['parseAction'],
-  ): EngineInput {
-    const { options, repository, secrets } = this.#parts
-    return {
-      workflow: plan,
-      github,
-      runner: runnerContext(),
-      vars: options.vars,
-      inputs,
-      secrets: options.secrets,
-      env: options.env,
-      paths: enginePaths(repository),
-      onlyJob: options.job,
-      onlyMatrix: options.matrix,
-      jobsMax: options.jobsMax,
-      containsSecret: (text) => secrets.matches(text),
-      parseAction,
     }
   }
 
@@ -204,20 +175,3 @@ class RunSession {
 }
 
 const INTERRUPTED = { code: 'INTERRUPTED', message: 'the run was interrupted', hint: null } as const
-
-function enginePaths(repository: Repository): SandboxPaths {
-  const { temp, toolCache, home, step, event, node } = SANDBOX_PATHS
-  return { workspace: workspacePath(repository), temp, toolCache, home, step, event, node }
-}
-
-function runnerContext(): EngineInput['runner'] {
-  return {
-    name: 'sallyport',
-    os: 'Linux',
-    arch: process.arch === 'arm64' ? 'ARM64' : 'X64',
-    temp: SANDBOX_PATHS.temp,
-    tool_cache: SANDBOX_PATHS.toolCache,
-    environment: 'self-hosted',
-    debug: '',
-  }
-}

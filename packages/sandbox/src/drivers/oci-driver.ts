@@ -45,7 +45,8 @@ export class OciDriver implements SandboxDriver {
 
   async probe(signal: AbortSignal): Promise<SandboxCapabilities> {
     const path = findProgram(this.#runtime.name)
-    if (path === null) return this.#unusable(null, `"${this.#runtime.name}" is not installed`, `Install the package ${this.#runtime.package}`)
+    if (path === null)
+      return this.#unusable(null, `"${this.#runtime.name}" is not installed`, `Install the package ${this.#runtime.package}`)
     const version = await readVersion(path)
     const obstacle = this.#runtime.knownObstacle(inspectHost(), version)
     if (obstacle !== null) return this.#unusable(version, obstacle, 'Use another runtime, or a host with pure cgroup v2')

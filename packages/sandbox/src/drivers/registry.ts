@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SandboxDriver } from '../contract.ts'
 import { OciDriver } from './oci-driver.ts'
+import { findProgram } from './oci-runtime.spawn.ts'
 import { CRUN, RUNC } from './oci-runtimes.ts'
 import type { WallTransform } from './walls.ts'
 
@@ -11,4 +12,9 @@ export const DRIVER_NAMES: readonly DriverName[] = ['runc', 'crun']
 /** `directory` is Sallyport's own, on a disk that holds the jobs' files while they run. */
 export function createDriver(name: DriverName, directory: string, walls?: WallTransform): SandboxDriver {
   return new OciDriver(name === 'runc' ? RUNC : CRUN, directory, walls)
+}
+
+/** What `oci` means here: runc, which works on every cgroup layout; crun where only that is installed. The two give the same guarantees. */
+export function ociDriver(): DriverName {
+  return findProgram('runc') === null && findProgram('crun') !== null ? 'crun' : 'runc'
 }
