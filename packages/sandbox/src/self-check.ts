@@ -74,8 +74,9 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
   }
 }
 
-/** Awaited a few lines later; until then its failure is not an unhandled one. */
-function ignoreUntilAwaited(): void {}
+function ignoreUntilAwaited(): void {
+  // Awaited a few lines later; until then its failure is not an unhandled one.
+}
 
 const NAMESPACES = ['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup'] as const
 
