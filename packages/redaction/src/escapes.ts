@@ -83,8 +83,14 @@ function markup(named: string, other: Escape = () => null): Escape {
   return (codePoint) => (isAmong(named, codePoint) ? (XML_NAMED.get(codePoint) ?? null) : other(codePoint))
 }
 
-const only = (characters: string, escape: Escape): Escape => (codePoint) => (isAmong(characters, codePoint) ? escape(codePoint) : null)
-const beyondAscii = (escape: Escape): Escape => (codePoint) => (isBeyondAscii(codePoint) ? escape(codePoint) : null)
+const only =
+  (characters: string, escape: Escape): Escape =>
+  (codePoint) =>
+    isAmong(characters, codePoint) ? escape(codePoint) : null
+const beyondAscii =
+  (escape: Escape): Escape =>
+  (codePoint) =>
+    isBeyondAscii(codePoint) ? escape(codePoint) : null
 
 const XML_ENCODERS: readonly Escape[] = [
   markup('&<'),

@@ -9,7 +9,8 @@ function listOf(...intervals: readonly [number, number][]): IntervalList {
   return list
 }
 
-const content = (list: IntervalList): [number, number][] => Array.from({ length: list.count }, (_, index) => [list.start(index), list.end(index)])
+const content = (list: IntervalList): [number, number][] =>
+  Array.from({ length: list.count }, (_, index) => [list.start(index), list.end(index)])
 
 test('intervals that overlap or touch become one', () => {
   assert.deepEqual(content(listOf([0, 4], [2, 6], [6, 8], [9, 10])), [

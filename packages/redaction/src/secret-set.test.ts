@@ -107,6 +107,33 @@ test('a value added while a stream is open is masked in all that is not released
   assert.equal(Buffer.from(stream.write(Buffer.from(' and -later'))).toString(), ' and ***')
 })
 
+test('a value added after text that looked like its start is masked from then on', () => {
+  const set = setOf(['first-value'])
+  const stream = set.createStream()
+  const write = (text: string): string => Buffer.from(stream.write(Buffer.from(text))).toString()
+  assert.equal(write('second f fi'), 'second f ')
+  set.add('second')
+  set.add('fist')
+  assert.equal(write('st second f fist.'), '*** *** f ***.')
+})
+
+test('values stay masked while others are added, whatever was printed between', () => {
+  const set = createSecretSet()
+  const stream = set.createStream()
+  const values = Array.from({ length: 300 }, (_, index) => `${(index * 7919 + 10_007).toString(36)}-${index}`)
+  for (const [index, value] of values.entries()) {
+    set.add(value)
+    const known = values.slice(0, index + 1).join(' ')
+    const unknown = values.slice(index + 1).join(' ')
+    const released = stream.write(Buffer.from(`${known}\n${unknown.slice(0, 40)}\n`))
+    assert.ok(
+      Buffer.from(released)
+        .toString()
+        .startsWith(`${'*** '.repeat(index)}***\n`),
+    )
+  }
+})
+
 test('a stream never holds back more than a form, whatever the length of a value', () => {
   const stream = setOf(['x'.repeat(100_000)]).createStream()
   for (let write = 0; write < 200; write += 1) {

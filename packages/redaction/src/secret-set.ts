@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer'
-import type { AddResult, RedactionStream, SecretSet } from './contract.ts'
 import { STATES_MAX } from './automaton.ts'
+import type { AddResult, RedactionStream, SecretSet } from './contract.ts'
 import { deriveForms, significantBytes, VALUE_BYTES_MAX, VALUE_BYTES_MIN } from './forms.ts'
 import { IntervalList } from './interval-list.ts'
 import { MaskingStream } from './masking-stream.ts'
@@ -11,8 +11,9 @@ export interface SecretSetOptions {
   /** Untrusted: jobs add values without end through `::add-mask::`. Default and maximum 10,000. */
   readonly valuesMax?: number
   /**
-   * Bytes of all derived forms, where forms that start alike share them. Each costs 12 bytes of memory, or 16 once a text
-   * led there. Default and maximum 2^24, enough for 5,000 tokens of 64 bytes or 300 private keys of 3 KiB.
+   * Bytes of all derived forms, where forms that start alike share them. Each costs 12 bytes of memory, and 4 more once a text
+   * led there; arrays grow by halves, and the tables on top take up to 10 MB. Default and maximum 2^24: about 5,000 tokens of
+   * 64 bytes, or 180 private keys of 3 KiB, in at most about 300 MB.
    */
   readonly formBytesMax?: number
 }
