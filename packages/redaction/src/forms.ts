@@ -11,7 +11,7 @@ import { jsonForms, xmlForms, xmlNumericForms } from './escapes.ts'
 export const VALUE_BYTES_MIN = 4
 
 /** A line of a longer value must be this long: shorter ones are `data:`, `null`, `}` more often than a secret. */
-export const LINE_BYTES_MIN = 6
+const LINE_BYTES_MIN = 6
 
 /** A derived form below this would match by chance, like a value below {@link VALUE_BYTES_MIN}. */
 export const FORM_BYTES_MIN = 4

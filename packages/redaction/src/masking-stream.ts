@@ -5,7 +5,7 @@ import { FORM_BYTES_MAX } from './forms.ts'
 import { IntervalList } from './interval-list.ts'
 import type { Scanner } from './scanner.ts'
 
-export const MASK = '***'
+const MASK = '***'
 const MASK_BYTES: Buffer = Buffer.from(MASK)
 const NOTHING: Uint8Array = new Uint8Array(0)
 
