@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
 import { messageOf } from '@sallyport/core'
 import { AgentError } from '../agent-error.ts'
+import { type GitPlace, type GitView, git, openGitView } from './git-view.spawn.ts'
 
 /** What the run knows of the repository. */
 export interface Repository {
@@ -35,27 +35,35 @@ export async function inspectRepository(root: string): Promise<Repository> {
   if (!existsSync(join(root, '.git'))) {
     return { root, slug: `local/${basename(root)}`, ref: 'refs/heads/main', commit: NO_COMMIT, actor: 'local', isGit: false }
   }
-  try {
-    await git(root, ['rev-parse', '--git-dir'])
-  } catch (error) {
-    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot read the git repository "${root}": ${firstLine(messageOf(error))}`, {
-      cause: error,
-    })
-  }
+  await using view = await openReadable(root)
   const [ref, commit, remote, actor] = await Promise.all([
-    gitOrNull(root, ['symbolic-ref', '-q', 'HEAD']),
-    gitOrNull(root, ['rev-parse', '-q', '--verify', 'HEAD^{commit}']),
-    gitOrNull(root, ['config', '--local', '--get', 'remote.origin.url']),
-    gitOrNull(root, ['log', '-1', '--format=%an']),
+    gitOrNull(view, ['symbolic-ref', '-q', 'HEAD']),
+    gitOrNull(view, ['rev-parse', '-q', '--verify', 'HEAD^{commit}']),
+    view.setting('remote.origin.url'),
+    gitOrNull(view, ['log', '-1', '--format=%an']),
   ])
   return {
     root,
     slug: slugOf(remote) ?? `local/${basename(root)}`,
     ref:
-      ref ?? (await gitOrNull(root, ['describe', '--tags', '--exact-match']).then((tag) => (tag ? `refs/tags/${tag}` : 'refs/heads/main'))),
+      ref ?? (await gitOrNull(view, ['describe', '--tags', '--exact-match']).then((tag) => (tag ? `refs/tags/${tag}` : 'refs/heads/main'))),
     commit: commit ?? NO_COMMIT,
     actor: actor || 'local',
     isGit: true,
+  }
+}
+
+async function openReadable(root: string): Promise<GitView> {
+  let view: GitView | null = null
+  try {
+    view = await openGitView(root)
+    await git(view, ['rev-parse', '--git-dir'])
+    return view
+  } catch (error) {
+    await view?.[Symbol.asyncDispose]()
+    throw new AgentError('REPOSITORY_UNREADABLE', `Cannot read the git repository "${root}": ${firstLine(messageOf(error))}`, {
+      cause: error,
+    })
   }
 }
 
@@ -71,14 +79,16 @@ function slugOf(remote: string | null): string | null {
 
 /** Tracked files and untracked ones that are not ignored, relative to the root. */
 export async function listWorkingTree(repository: Repository): Promise<string[]> {
-  const text = await git(repository.root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
+  await using view = await openGitView(repository.root)
+  const text = await git(view, ['ls-files', '-z', '--cached', '--others', '--exclude-standard'])
   return [...new Set(text.split('\0').filter((path) => path !== ''))]
 }
 
 /** Files changed by the last commit, for `paths` filters; null when that cannot be known. */
 export async function listChangedPaths(repository: Repository): Promise<string[] | null> {
   if (!repository.isGit) return null
-  const text = await gitOrNull(repository.root, ['diff-tree', '--no-commit-id', '--name-only', '-r', '-z', '--root', 'HEAD'])
+  await using view = await openGitView(repository.root)
+  const text = await gitOrNull(view, ['diff-tree', '--no-commit-id', '--name-only', '-r', '-z', '--root', 'HEAD'])
   return text === null ? null : text.split('\0').filter((path) => path !== '')
 }
 
@@ -87,25 +97,38 @@ export async function listChangedPaths(repository: Repository): Promise<string[]
  * the user's configuration, hooks, remotes' credentials or other branches.
  */
 export async function cloneGitDirectory(repository: Repository, target: string, options: { commit: string; depth: number }): Promise<void> {
+  await using view = await openGitView(repository.root)
+  const clone = cloneAt(target)
   const depth = options.depth > 0 ? ['--depth', String(options.depth)] : []
-  await git(repository.root, ['-c', 'init.defaultBranch=main', 'init', '-q', '--template=', target])
-  await git(target, ['fetch', '-q', '--no-tags', ...depth, `file://${repository.root}`, `+${options.commit}:refs/remotes/origin/head`])
+  await mkdir(target)
+  await git(clone, ['-c', 'init.defaultBranch=main', 'init', '-q', '--template=', `--object-format=${view.objectFormat}`])
+  await git(clone, ['fetch', '-q', '--no-tags', ...depth, `file://${view.gitDirectory}`, `+${options.commit}:refs/remotes/origin/head`])
   const branch = /^refs\/heads\/(.+)$/.exec(repository.ref)?.[1]
   if (branch !== undefined && options.commit === repository.commit) {
-    await git(target, ['update-ref', repository.ref, options.commit])
-    await git(target, ['symbolic-ref', 'HEAD', repository.ref])
+    await git(clone, ['update-ref', repository.ref, options.commit])
+    await git(clone, ['symbolic-ref', 'HEAD', repository.ref])
   } else {
-    await git(target, ['update-ref', '--no-deref', 'HEAD', options.commit])
+    await git(clone, ['update-ref', '--no-deref', 'HEAD', options.commit])
   }
-  await git(target, ['read-tree', 'HEAD'])
+  await git(clone, ['read-tree', 'HEAD'])
+}
+
+function cloneAt(target: string): GitPlace {
+  return { gitDirectory: join(target, '.git'), workTree: target }
+}
+
+/** Writes the files of a clone's commit beside its `.git`. */
+export async function writeCommittedFiles(target: string): Promise<void> {
+  await git(cloneAt(target), ['checkout-index', '--all', '--force'])
 }
 
 /** The commit of a branch, tag or hash of this repository, or null. */
 export async function resolveCommit(repository: Repository, ref: string): Promise<string | null> {
   const short = ref.replace(/^refs\/(heads|tags)\//, '')
+  await using view = await openGitView(repository.root)
   for (const candidate of [ref, `refs/heads/${short}`, `refs/tags/${short}`]) {
     if (candidate.startsWith('-')) return null
-    const commit = await gitOrNull(repository.root, ['rev-parse', '-q', '--verify', '--end-of-options', `${candidate}^{commit}`])
+    const commit = await gitOrNull(view, ['rev-parse', '-q', '--verify', '--end-of-options', `${candidate}^{commit}`])
     if (commit !== null && commit !== '') return commit
   }
   return null

@@ -5,7 +5,7 @@ import { join, posix } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import type { PutEntry, Sandbox } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
-import { cloneGitDirectory, git, listWorkingTree, type Repository, resolveCommit } from '../claim/repository.spawn.ts'
+import { cloneGitDirectory, listWorkingTree, type Repository, resolveCommit, writeCommittedFiles } from '../claim/repository.spawn.ts'
 import { isOwnState } from './own-state.ts'
 import { ScratchDirectory } from './scratch-directory.spawn.ts'
 
@@ -92,7 +92,7 @@ async function* sourcesOf(sources: Sources): AsyncGenerator<PutEntry> {
   const clone = join(scratch, 'clone')
   try {
     await cloneGitDirectory(repository, clone, { commit, depth: sources.depth })
-    if (sources.whole) await git(clone, ['checkout-index', '--all', '--force'])
+    if (sources.whole) await writeCommittedFiles(clone)
   } catch (error) {
     throw new AgentError('REPOSITORY_UNREADABLE', `Cannot clone commit ${commit}: ${messageOf(error).split('\n').slice(0, 3).join(' ')}`, {
       cause: error,
@@ -108,14 +108,30 @@ async function* prefixed(prefix: string, entries: AsyncIterable<PutEntry>): Asyn
   for await (const entry of entries) yield { ...entry, path: posix.join(prefix, entry.path) }
 }
 
-/** Paths that git names; one that is gone (deleted, not committed) is not there for the job either. */
+/**
+ * Paths that git names; one that is gone (deleted, not committed) is not there for the job either. The index is a file of the repository's:
+ * it can name what lies behind a link, or above the root, and that is not the repository's to give. Of a repository inside this one the job gets
+ * the files, and not its `.git`, whose configuration may hold a credential.
+ */
 export async function* listedEntries(root: string, paths: readonly string[], skip: (path: string) => boolean): AsyncGenerator<PutEntry> {
+  const real = new Set(['.'])
   for (const path of paths) {
-    if (skip(path)) continue
+    if (skip(path) || path.startsWith('/') || !(await isRealDirectory(root, posix.dirname(path), real))) continue
     const entry = await entryOf(join(root, path), path)
-    if (entry?.type === 'directory') yield* directoryEntries(join(root, path), path, skip)
+    if (entry?.type === 'directory')
+      yield* directoryEntries(join(root, path), path, (inner) => skip(inner) || posix.basename(inner) === '.git')
     else if (entry !== null) yield entry
   }
+}
+
+/** Whether no component of the path is a link or `..`. `known` remembers what was looked at. */
+async function isRealDirectory(root: string, path: string, known: Set<string>): Promise<boolean> {
+  if (known.has(path)) return true
+  if (posix.basename(path) === '..' || !(await isRealDirectory(root, posix.dirname(path), known))) return false
+  const stats = await lstat(join(root, path)).catch(() => null)
+  if (stats === null || !stats.isDirectory()) return false
+  known.add(path)
+  return true
 }
 
 /** Everything below a directory of the user's, in the order of names. */
