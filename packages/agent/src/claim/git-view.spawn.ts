@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process'
 import { lstatSync, readFileSync, statSync } from 'node:fs'
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { ScratchDirectory } from '../scratch-directory.spawn.ts'
 
 /** Where git works. Given to it outright, so that it never looks for a repository by itself, in a directory that anybody may write. */
 export interface GitPlace {
@@ -59,8 +59,9 @@ const LINKED = ['objects', 'refs', 'packed-refs', 'shallow', 'info', 'reftable']
 export async function openGitView(root: string): Promise<GitView> {
   const own = gitDirectoryOf(root)
   const common = commonDirectoryOf(own)
-  const gitDirectory = await mkdtemp(join(tmpdir(), 'sallyport-git-'))
-  const dispose = (): Promise<void> => rm(gitDirectory, { recursive: true, force: true })
+  const scratch = await ScratchDirectory.create('git')
+  const gitDirectory = scratch.path
+  const dispose = (): Promise<void> => scratch[Symbol.asyncDispose]()
   try {
     for (const name of LINKED) await linkPresent(join(common, name), join(gitDirectory, name))
     await linkPresent(join(own, 'index'), join(gitDirectory, 'index'))

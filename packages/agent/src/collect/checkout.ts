@@ -6,8 +6,8 @@ import { messageOf } from '@sallyport/core'
 import type { PutEntry, Sandbox } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import { cloneGitDirectory, listWorkingTree, type Repository, resolveCommit, writeCommittedFiles } from '../claim/repository.spawn.ts'
+import { ScratchDirectory } from '../scratch-directory.spawn.ts'
 import { isOwnState } from './own-state.ts'
-import { ScratchDirectory } from './scratch-directory.spawn.ts'
 
 export interface CheckoutResult {
   readonly ref: string
