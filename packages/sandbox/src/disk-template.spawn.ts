@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf } from '@sallyport/core'
 import { SandboxError } from './sandbox-error.ts'
+import { removeStalePartials } from './stale-partials.ts'
 
 /**
  * An empty ext4 file system of the given size and inode count, made once per size and then copied (sparse, a few MiB) for each
@@ -15,8 +16,9 @@ import { SandboxError } from './sandbox-error.ts'
  */
 export async function prepareDiskTemplate(directory: string, bytes: number, inodes: number): Promise<string> {
   const path = join(directory, `${bytes}-${inodes}.ext4`)
-  if (existsSync(path)) return path
   await mkdir(directory, { recursive: true, mode: 0o700 })
+  await removeStalePartials(directory)
+  if (existsSync(path)) return path
   // Several jobs, or supervisors, may make the same one at the same time: each its own, and the last rename wins.
   const partial = `${path}.${randomUUID()}.partial`
   try {

@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { messageOf } from '@sallyport/core'
+import { SandboxError } from './sandbox-error.ts'
+import { removeStalePartials } from './stale-partials.ts'
 
 /**
  * `image: host`: the host's `/usr` and what belongs to it, so that a new machine needs no registry. Everything outside
@@ -147,6 +150,8 @@ const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
 /** Makes the skeleton if the host changed since the last one. `directory` is Sallyport's own. */
 export async function prepareHostImage(directory: string): Promise<HostImage> {
   const skeleton = join(directory, `host-${skeletonKey()}`)
+  await mkdir(directory, { recursive: true, mode: 0o711 })
+  await removeStalePartials(directory)
   if (!existsSync(skeleton)) await buildSkeleton(directory, skeleton)
   const layers = [
     { target: '/', source: skeleton },
@@ -182,8 +187,21 @@ function skeletonKey(): string {
 }
 
 async function buildSkeleton(directory: string, target: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o711 })
   const partial = await mkdtemp(join(directory, '.partial-'))
+  try {
+    await fillSkeleton(partial)
+    await publish(partial, target)
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true })
+    throw new SandboxError('SANDBOX_FAILED', `Cannot copy the host's image into "${directory}": ${messageOf(error)}`, {
+      cause: error,
+      hint: 'The state directory needs free space',
+    })
+  }
+  await removeOthers(directory, target)
+}
+
+async function fillSkeleton(partial: string): Promise<void> {
   await chmod(partial, 0o755)
   for (const [path, mode] of DIRECTORIES) {
     await mkdir(join(partial, path))
@@ -193,8 +211,6 @@ async function buildSkeleton(directory: string, target: string): Promise<void> {
   for (const name of ETC_ALLOWED) await copyAllowed(name, partial)
   await writeAccounts(partial)
   await writeGenerated(partial)
-  await publish(partial, target)
-  await removeOthers(directory, target)
 }
 
 async function publish(partial: string, target: string): Promise<void> {

@@ -117,11 +117,7 @@ export class EnteredSandbox implements Sandbox {
     return {
       output: entered.output,
       exit,
-      kill: async () => {
-        cgroup.kill()
-        // Its pipe closes with its last process; the warden may still be moving bytes nobody wants.
-        await Promise.race([exit.catch(() => undefined), sleep(5000, undefined, { ref: false })])
-      },
+      kill: () => killUntilEnded(cgroup, exit),
     }
   }
 
@@ -224,6 +220,20 @@ export class EnteredSandbox implements Sandbox {
     this.#disposed ??= this.#parts.keeper.dispose()
     return this.#disposed
   }
+}
+
+const KILL_LIMIT_MS = 5000
+const KILL_AGAIN_MS = 10
+
+/** More than once: a step that is only being started joins its cgroup a moment later, and the first kill met nobody. */
+async function killUntilEnded(cgroup: StepCgroup, exit: Promise<unknown>): Promise<void> {
+  const ended = exit.then(
+    () => true,
+    () => true,
+  )
+  const deadline = performance.now() + KILL_LIMIT_MS
+  do cgroup.kill()
+  while (!(await Promise.race([ended, sleep(KILL_AGAIN_MS, false, { ref: false })])) && performance.now() < deadline)
 }
 
 function failNoInput(): never {
