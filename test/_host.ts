@@ -2,7 +2,7 @@
 // What a run may leave on the host, told apart from what others do there at the same time: processes by a cgroup of ours, job cgroups by
 // the run's id, loop devices and mounts by the state directory.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -15,7 +15,8 @@ export interface Marker {
   /** A process that writes itself into it is marked, and so is all that it starts. */
   readonly procs: string
   pids(): number[]
-  killAll(): Promise<void>
+  /** Kills its members, those that a failed test left running, and removes it. */
+  remove(): Promise<void>
 }
 
 let serial = 0
@@ -26,7 +27,7 @@ export function createMarker(): Marker {
   mkdirSync(directory)
   const procs = join(directory, 'cgroup.procs')
   const pids = (): number[] => membersOf(directory)
-  return { directory, procs, pids, killAll: () => killAll(pids) }
+  return { directory, procs, pids, remove: () => removeCgroup(directory, pids) }
 }
 
 /** Version 2 where there is one: it needs no controller for this. */
@@ -45,10 +46,16 @@ function cgroupMounts(): { readonly path: string; readonly type: string }[] {
   })
 }
 
-async function killAll(pids: () => number[]): Promise<void> {
-  for (let attempt = 0; attempt < 200 && pids().length > 0; attempt += 1) {
+async function removeCgroup(directory: string, pids: () => number[]): Promise<void> {
+  for (let attempt = 0; ; attempt += 1) {
     for (const pid of pids()) kill(pid, 'SIGKILL')
-    await sleep(10)
+    try {
+      return rmdirSync(directory)
+    } catch (error) {
+      // Its last members are still on their way out.
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempt === 500) throw error
+      await sleep(10)
+    }
   }
 }
 
@@ -151,12 +158,10 @@ function mounts({ state }: Place): string[] {
     .map((line) => `mount ${line}`)
 }
 
+/** Half-made caches of a killed run (`partial`) are no part of a job; the next runs remove them. */
 function files({ state, scratch }: Place): string[] {
   const spool = listIfPresent(join(state, 'sandbox', 'spool')).map((name) => `spool/${name}`)
-  const partial = ['disks', 'images'].flatMap((part) =>
-    listIfPresent(join(state, 'sandbox', part)).filter((name) => name.includes('partial')),
-  )
-  return [...spool, ...partial, ...listIfPresent(scratch)].map((name) => `file ${name}`)
+  return [...spool, ...listIfPresent(scratch)].map((name) => `file ${name}`)
 }
 
 export interface KeeperProcess {
@@ -165,13 +170,21 @@ export interface KeeperProcess {
   readonly slot: string
 }
 
-/** The keepers of this place's sandboxes that have an id range. */
+/** The keepers of this place's sandboxes that have an id range; not the helpers that a keeper forks. */
 export function keepersOf({ marker }: Pick<Place, 'marker'>): KeeperProcess[] {
-  return marker.pids().flatMap((pid) => {
-    if (!/sallyport-helper keeper$/.test(commandLine(pid))) return []
+  const found = new Map<string, KeeperProcess>()
+  for (const pid of marker
+    .pids()
+    .filter(isKeeper)
+    .toSorted((a, b) => a - b)) {
     const slot = openFiles(pid).find((path) => path.startsWith(`${SLOTS}/`))
-    return slot === undefined ? [] : [{ pid, slot }]
-  })
+    if (slot !== undefined && !found.has(slot)) found.set(slot, { pid, slot })
+  }
+  return [...found.values()]
+}
+
+function isKeeper(pid: number): boolean {
+  return /sallyport-helper keeper( |$)/.test(commandLine(pid))
 }
 
 function openFiles(pid: number): string[] {
@@ -191,5 +204,5 @@ export function isSlotFree(slot: string): boolean {
     .split('\n')
     .filter((line) => line.includes('FLOCK') && line.includes(`:${inode} `))
     .map((line) => Number(line.trim().split(/\s+/)[4]))
-  return holders.every((pid) => /sallyport-helper keeper$/.test(commandLine(pid)))
+  return holders.every(isKeeper)
 }
