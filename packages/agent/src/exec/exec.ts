@@ -1,274 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-import { opendirSync } from 'node:fs'
-import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
-import { createSecretSet, type SecretSet } from '@sallyport/redaction'
-import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
-import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
+import { randomBytes } from 'node:crypto'
+import { SANDBOX_PATHS } from '@sallyport/sandbox'
 import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
-import { directoryEntries } from '../collect/checkout.ts'
-import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
-import { isOwnState } from '../collect/own-state.ts'
-import type { ExecOptions, ExecResult, JobLimits, RunObserver } from '../contract.ts'
-import { type PreparedSandbox, prepareSandbox } from '../prepare/prepare-sandbox.ts'
-import { protectSupervisor } from '../prepare/protect-supervisor.ts'
-import { exitCodeOfError, Refusals } from '../record/refusals.ts'
-import { Recorder } from '../run/recorder.ts'
-import { StepOutput } from '../run/step-output.ts'
+import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
+import { prepareSandbox } from '../prepare/prepare-sandbox.ts'
 
-const JOB = 'exec'
-const STEP = '1'
 /** Where the copy of the directory lies inside. */
-const WORKSPACE = `${SANDBOX_PATHS.work}/exec`
+export const EXEC_WORKSPACE = `${SANDBOX_PATHS.work}/exec` as const
 
 /** One command in the sandbox that jobs get, in a copy of a directory. */
 export async function execCommand(options: ExecOptions, observer: RunObserver): Promise<ExecResult> {
   assertWritable(options.write)
-  const runId = newRunId()
-  const secrets = createSecretSet()
-  for (const value of Object.values(options.secrets)) secrets.add(value)
   const limits = effectiveLimits(options.limits)
-  // The sandbox is on its way while the record is opened: the two do not depend on each other.
+  // The sandbox is on its way while the rest of the program is loaded and the record is opened.
   const preparing = prepareSandbox({
     ...options,
     limits,
-    id: `exec-${runId.slice(-6)}`,
-    directories: [SANDBOX_PATHS.work, WORKSPACE],
+    id: `exec-${randomBytes(4).toString('hex')}`,
+    directories: [SANDBOX_PATHS.work, EXEC_WORKSPACE],
     signal: options.interrupt.soft,
   })
   preparing.catch(ignoreUntilAwaited)
-  await protectSupervisor()
-  await using record = await openRecord(options.stateDirectory, runId, preparing)
-  record.onEvent = (event) => observer.event(event)
-  const execution = new Execution({ options, observer, record, secrets, limits, runId })
-  // Awaited here: the record closes with this scope.
-  return await execution.run(preparing)
-}
-
-/** A sandbox without a record is not used: it goes again. */
-async function openRecord(stateDirectory: string, runId: string, preparing: Promise<PreparedSandbox>): Promise<RunRecord> {
-  try {
-    return await createRunStore(stateDirectory).create(runId)
-  } catch (error) {
-    const prepared = await preparing.catch(() => null)
-    await prepared?.sandbox[Symbol.asyncDispose]()
-    throw error
-  }
+  const { execute } = await import('./execution.ts')
+  return execute({ options, observer, limits }, preparing)
 }
 
 function ignoreUntilAwaited(): void {
-  // `Execution.run` awaits the same promise and reports its failure.
+  // `execute` awaits the same promise and reports its failure.
 }
-
-interface Parts {
-  readonly options: ExecOptions
-  readonly observer: RunObserver
-  readonly record: RunRecord
-  readonly secrets: SecretSet
-  readonly limits: JobLimits
-  readonly runId: string
-}
-
-class Execution {
-  readonly #parts: Parts
-  readonly #recorder: Recorder
-  readonly #refusals = new Refusals()
-  readonly #start = performance.now()
-  readonly #startedAt = new Date()
-  #ended: 'timed-out' | 'cancelled' | 'limit' | null = null
-
-  constructor(parts: Parts) {
-    this.#parts = parts
-    this.#recorder = new Recorder(parts.record, parts.secrets)
-  }
-
-  async run(preparing: Promise<PreparedSandbox>): Promise<ExecResult> {
-    const { options } = this.#parts
-    this.#report('run.started', {
-      workflows: [],
-      event: 'exec',
-      repository: options.directory,
-      commit: '',
-      argv: options.argv,
-      isolation: options.isolation,
-    })
-    let prepared: PreparedSandbox | null = null
-    try {
-      prepared = await preparing
-      return await this.#finish(await this.#inSandbox(prepared), prepared)
-    } catch (error) {
-      if (options.interrupt.soft.aborted) this.#ended ??= 'cancelled'
-      return await this.#finish({ exit: null, error, changes: null }, prepared)
-    }
-  }
-
-  async #inSandbox(prepared: PreparedSandbox): Promise<Outcome> {
-    const { options } = this.#parts
-    const { sandbox } = prepared
-    this.#report('job.prepared', {
-      isolation: prepared.isolation,
-      image: prepared.image,
-      prepareMs: Math.round(prepared.prepareMs),
-      selfCheckMs: Math.round(prepared.selfCheckMs),
-      passed: prepared.checks.length,
-      failed: [],
-    })
-    const baseline = await this.#copyIn(sandbox)
-    const exit = await this.#execute(sandbox)
-    const changes = await findChanges(sandbox, WORKSPACE, baseline, options.write)
-    if (options.write.length > 0) await keepChanges(sandbox, WORKSPACE, options.directory, changes.kept)
-    this.#countNetwork(sandbox)
-    return { exit, error: null, changes }
-  }
-
-  async #copyIn(sandbox: Sandbox): Promise<Baseline> {
-    const { directory, stateDirectory } = this.#parts.options
-    if (isEmpty(directory)) return new Map()
-    await sandbox.putFiles(WORKSPACE, directoryEntries(directory, '', isOwnState(directory, stateDirectory)))
-    return takeBaseline(sandbox, WORKSPACE)
-  }
-
-  async #execute(sandbox: Sandbox): Promise<StepExit> {
-    const { options, limits } = this.#parts
-    const { interrupt } = options
-    this.#report('step.started', { name: options.argv.join(' '), number: 1, secrets: Object.keys(options.secrets) }, STEP)
-    // No secret is handed over before its hand-over is on record.
-    await this.#recorder.settle()
-    const running = await sandbox.startStep({
-      id: STEP,
-      argv: options.argv,
-      env: { PATH: PATH_DEFAULT, HOME: SANDBOX_PATHS.home, CI: 'true', SALLYPORT: 'true', ...options.env, ...options.secrets },
-      workingDirectory: WORKSPACE,
-      files: [],
-      collect: [],
-      collectBytesMax: 0,
-    })
-    const cancel = (): void => this.#end('cancelled', running)
-    interrupt.soft.addEventListener('abort', cancel, { once: true })
-    if (interrupt.soft.aborted) cancel()
-    const timer = setTimeout(() => this.#end('timed-out', running), Math.min(limits.timeMs, 2 ** 31 - 1))
-    try {
-      await this.#pipe(running)
-      return await running.exit
-    } finally {
-      clearTimeout(timer)
-      interrupt.soft.removeEventListener('abort', cancel)
-    }
-  }
-
-  #end(reason: 'timed-out' | 'cancelled' | 'limit', running: RunningStep): void {
-    this.#ended ??= reason
-    void running.kill()
-  }
-
-  async #pipe(running: RunningStep): Promise<void> {
-    const { observer, record, secrets, limits } = this.#parts
-    await using log = await record.openLog(JOB)
-    const output = new StepOutput({
-      secrets,
-      log,
-      budget: { left: limits.outputBytes },
-      print: (bytes) => observer.output(JOB, STEP, bytes),
-      annotate: () => undefined,
-      command: () => undefined,
-      refuse: (what, detail) => this.#refusals.add({ job: JOB, step: STEP, what, detail }),
-      overflow: () => {
-        this.#refusals.add({ job: JOB, step: STEP, what: 'output limit', detail: `more than ${limits.outputBytes} bytes` })
-        this.#end('limit', running)
-      },
-      commands: false,
-    })
-    const totals = await output.consume(running.output)
-    this.#report('step.log', { file: log.file, from: 0, to: log.offset, ...totals }, STEP)
-  }
-
-  #countNetwork(sandbox: Sandbox): void {
-    const count = sandbox.refusedPackets()
-    if (count === 0) return
-    const detail = `${count} connections or datagrams had nowhere to go: the command has no network but its own loopback`
-    this.#report('network.refused', { count, detail })
-    this.#refusals.add({ job: JOB, step: STEP, what: 'network', detail })
-  }
-
-  /** The record is written while the sandbox goes. */
-  async #finish(outcome: Outcome, prepared: PreparedSandbox | null): Promise<ExecResult> {
-    const disposed = prepared?.sandbox.disposeInBackground()
-    const { record, runId } = this.#parts
-    const { exit } = outcome
-    if (exit?.limitHit)
-      this.#refusals.add({ job: JOB, step: STEP, what: `${exit.limitHit} limit`, detail: `the kernel enforced the ${exit.limitHit} limit` })
-    const error = this.#error(outcome)
-    const result: ExecResult = {
-      id: runId,
-      exitCode: error !== null || exit === null ? ExitCode.execRefused : exit.kind === 'signalled' ? 128 + exit.code : exit.code,
-      error,
-      kept: outcome.changes?.kept.length ?? 0,
-      dropped: outcome.changes?.dropped ?? 0,
-      refusals: this.#refusals.refusals,
-      durationMs: Math.round(performance.now() - this.#start),
-    }
-    const conclusion = result.exitCode === 0 ? 'success' : 'failure'
-    this.#report('run.finished', { conclusion, durationMs: result.durationMs })
-    await this.#recorder.settle()
-    await record.finish(
-      this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }),
-    )
-    await disposed
-    return result
-  }
-
-  #error(outcome: Outcome): ExecResult['error'] {
-    const { limits } = this.#parts
-    if (this.#ended === 'cancelled') return { code: 'INTERRUPTED', exitCode: ExitCode.interrupted, message: 'interrupted', hint: null }
-    if (this.#ended === 'timed-out')
-      return {
-        code: 'TIME_LIMIT',
-        exitCode: ExitCode.jobFailed,
-        message: `the command ran longer than ${limits.timeMs} ms`,
-        hint: 'Raise it with --limit time=1h',
-      }
-    if (this.#ended === 'limit')
-      return {
-        code: 'OUTPUT_LIMIT',
-        exitCode: ExitCode.jobFailed,
-        message: `the command printed more than ${limits.outputBytes} bytes`,
-        hint: 'Raise it with --limit output=10GiB',
-      }
-    if (outcome.exit?.kind === 'failed-to-start') {
-      return {
-        code: 'COMMAND_NOT_STARTED',
-        exitCode: ExitCode.badInput,
-        message: outcome.exit.message ?? 'the command did not start',
-        hint: null,
-      }
-    }
-    if (outcome.error === null) return null
-    const known = outcome.error instanceof SallyportError ? outcome.error : null
-    return {
-      code: known?.code ?? 'INTERNAL',
-      exitCode: exitCodeOfError(outcome.error),
-      message: messageOf(outcome.error),
-      hint: known?.hint ?? null,
-    }
-  }
-
-  #report(type: string, data: Readonly<Record<string, unknown>>, step?: string): void {
-    this.#recorder.add({ type, job: JOB, ...(step === undefined ? {} : { step }), data })
-  }
-}
-
-function isEmpty(directory: string): boolean {
-  using entries = opendirSync(directory)
-  return entries.readSync() === null
-}
-
-interface Outcome {
-  readonly exit: StepExit | null
-  readonly error: unknown
-  readonly changes: ChangedFiles | null
-}
-
-const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /** Before anything starts. @throws AgentError WRITE_REFUSED. */
 export function assertWritable(paths: readonly string[]): void {

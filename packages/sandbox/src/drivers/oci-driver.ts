@@ -3,16 +3,10 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import type { Sandbox, SandboxCapabilities, SandboxDriver, SandboxSpec } from '../contract.ts'
-import { SANDBOX_PATHS } from '../contract.ts'
 import { prepareDiskTemplate } from '../disk-template.spawn.ts'
-import { type HostImage, prepareHostImage } from '../host-image.ts'
 import { findHelper } from '../native/helper-path.ts'
 import { Keeper } from '../native/keeper.spawn.ts'
-import { buildBundle } from '../oci/bundle.ts'
-import { STEP_CAPABILITY_MASK } from '../oci/capabilities.ts'
 import { SandboxError } from '../sandbox-error.ts'
-import { type Architecture, compileSeccomp, JOB_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
-import { EnteredSandbox } from './entered-sandbox.ts'
 import { assertCanEnforce, inspectHost } from './host-support.ts'
 import { findProgram, readVersion } from './oci-runtime.spawn.ts'
 import { ALL_WALLS, type WallTransform } from './walls.ts'
@@ -64,6 +58,7 @@ export class OciDriver implements SandboxDriver {
   }
 
   async prepare(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+    signal.throwIfAborted()
     assertCanEnforce()
     const runtime = findProgram(this.#runtime.name)
     if (runtime === null) {
@@ -77,7 +72,9 @@ export class OciDriver implements SandboxDriver {
     const abandon = (): void => void keeper.dispose()
     signal.addEventListener('abort', abandon, { once: true })
     try {
-      return await this.#build(spec, { helper, keeper, runtime })
+      // Loaded while the keeper works: what it needs next is not needed to start it.
+      const { buildSandbox } = await import('./build-sandbox.ts')
+      return await buildSandbox({ spec, helper, keeper, runtime, walls: this.#walls, imageDirectory: join(this.#directory, 'images') })
     } catch (error) {
       await keeper.dispose()
       signal.throwIfAborted()
@@ -87,42 +84,8 @@ export class OciDriver implements SandboxDriver {
     }
   }
 
-  async #build(spec: SandboxSpec, parts: { helper: string; keeper: Keeper; runtime: string }): Promise<Sandbox> {
-    const { keeper } = parts
-    const [slot, image] = await Promise.all([keeper.claim(), this.#image()])
-    const arch = process.arch as Architecture
-    const id = `slot${slot.number}-${spec.id}`
-    const bundle = this.#walls.bundle(
-      buildBundle({ spec, idBase: slot.idBase, cgroupPath: `/sallyport/${id}`, seccomp: toOciSeccomp(JOB_PROFILE, arch) }),
-    )
-    const init = await keeper.create({
-      id,
-      runtime: parts.runtime,
-      readOnly: spec.rootfs === 'read-only',
-      layers: image.layers,
-      directories: WRITABLE,
-      subdirectories: spec.directories.map((target) => ({ target, mode: 0o755 })),
-      config: Buffer.from(JSON.stringify(bundle)),
-    })
-    await keeper.start()
-    return new EnteredSandbox({
-      id: spec.id,
-      spec,
-      helper: parts.helper,
-      keeper,
-      init,
-      idBase: slot.idBase,
-      imageDescription: image.description,
-      walls: this.#walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK, privateFiles: true }),
-    })
-  }
-
   get #spool(): string {
     return join(this.#directory, 'spool')
-  }
-
-  #image(): Promise<HostImage> {
-    return prepareHostImage(join(this.#directory, 'images'))
   }
 
   async #disk(spec: SandboxSpec): Promise<string> {
@@ -142,11 +105,3 @@ const PROBE_SPEC: SandboxSpec = {
   directories: [],
   hostname: 'probe',
 }
-
-/** Where jobs write most. */
-const WRITABLE = [
-  { target: SANDBOX_PATHS.home, mode: 0o755 },
-  { target: SANDBOX_PATHS.toolCache, mode: 0o755 },
-  { target: '/tmp', mode: 0o1777 },
-  { target: '/var/tmp', mode: 0o1777 },
-] as const

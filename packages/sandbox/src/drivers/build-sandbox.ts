@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import { SANDBOX_PATHS, type Sandbox, type SandboxSpec } from '../contract.ts'
+import { prepareHostImage } from '../host-image.ts'
+import type { Keeper } from '../native/keeper.spawn.ts'
+import { buildBundle } from '../oci/bundle.ts'
+import { STEP_CAPABILITY_MASK } from '../oci/capabilities.ts'
+import { type Architecture, compileSeccomp, JOB_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
+import { EnteredSandbox } from './entered-sandbox.ts'
+import type { WallTransform } from './walls.ts'
+
+export interface BuildParts {
+  readonly spec: SandboxSpec
+  /** Path of the static helper. */
+  readonly helper: string
+  /** Just started. */
+  readonly keeper: Keeper
+  /** Absolute path of the OCI runtime. */
+  readonly runtime: string
+  readonly walls: WallTransform
+  /** Where the host image's skeleton is kept. */
+  readonly imageDirectory: string
+}
+
+/** From a keeper that has begun with the disk to a sandbox whose PID 1 runs. The caller disposes the keeper when this throws. */
+export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
+  const { spec, keeper, walls } = parts
+  const [slot, image] = await Promise.all([keeper.claim(), prepareHostImage(parts.imageDirectory)])
+  const arch = process.arch as Architecture
+  const id = `slot${slot.number}-${spec.id}`
+  const bundle = walls.bundle(
+    buildBundle({ spec, idBase: slot.idBase, cgroupPath: `/sallyport/${id}`, seccomp: toOciSeccomp(JOB_PROFILE, arch) }),
+  )
+  const created = keeper.create({
+    id,
+    runtime: parts.runtime,
+    readOnly: spec.rootfs === 'read-only',
+    layers: image.layers,
+    directories: WRITABLE,
+    subdirectories: spec.directories.map((target) => ({ target, mode: 0o755 })),
+    config: Buffer.from(JSON.stringify(bundle)),
+  })
+  // Compiled while the runtime works.
+  const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK, privateFiles: true })
+  const init = await created
+  await keeper.start()
+  return new EnteredSandbox({
+    id: spec.id,
+    spec,
+    helper: parts.helper,
+    keeper,
+    init,
+    idBase: slot.idBase,
+    imageDescription: image.description,
+    walls: step,
+  })
+}
+
+/** Where jobs write most. */
+const WRITABLE = [
+  { target: SANDBOX_PATHS.home, mode: 0o755 },
+  { target: SANDBOX_PATHS.toolCache, mode: 0o755 },
+  { target: '/tmp', mode: 0o1777 },
+  { target: '/var/tmp', mode: 0o1777 },
+] as const
