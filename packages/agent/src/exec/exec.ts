@@ -5,9 +5,7 @@ import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
 import { prepareSandbox } from '../prepare/prepare-sandbox.ts'
-
-/** Where the copy of the directory lies inside. */
-export const EXEC_WORKSPACE = `${SANDBOX_PATHS.work}/exec` as const
+import { EXEC_WORKSPACE } from './workspace.ts'
 
 /** One command in the sandbox that jobs get, in a copy of a directory. */
 export async function execCommand(options: ExecOptions, observer: RunObserver): Promise<ExecResult> {

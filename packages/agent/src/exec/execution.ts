@@ -13,7 +13,7 @@ import { protectSupervisor } from '../prepare/protect-supervisor.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
 import { Recorder } from '../run/recorder.ts'
 import { StepOutput } from '../run/step-output.ts'
-import { EXEC_WORKSPACE } from './exec.ts'
+import { EXEC_WORKSPACE } from './workspace.ts'
 
 const JOB = 'exec'
 const STEP = '1'
