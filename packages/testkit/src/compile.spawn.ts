@@ -81,7 +81,8 @@ async function patchedSources(patches: readonly SourcePatch[]): Promise<Readonly
   for (const name of (await readdir(join(native, 'src'))).sort()) texts.set(name, await readFile(join(native, 'src', name), 'utf8'))
   for (const { file, find, replace } of patches) {
     const parts = texts.get(file)?.split(find) ?? []
-    if (parts.length !== 2) throw new Error(`Cannot take the wall out of native/src/${file}: this occurs ${parts.length - 1} times, not once: ${find}`)
+    if (parts.length !== 2)
+      throw new Error(`Cannot take the wall out of native/src/${file}: this occurs ${parts.length - 1} times, not once: ${find}`)
     texts.set(file, parts.join(replace))
   }
   return texts

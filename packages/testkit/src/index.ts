@@ -4,3 +4,16 @@ export { type BoxCgroup, type BoxLimits, createBoxCgroup } from './box-cgroup.ts
 export { buildAttacks, buildPlainBox } from './compile.spawn.ts'
 export { copyExample, type Example, type ExampleCopy, exampleNamed, readExamples } from './example.spawn.ts'
 export { OUTPUT_BYTES_MAX, type PlainBoxOptions, type PlainBoxResult, runInPlainBox } from './plain-box.spawn.ts'
+export { PLANTED_SECRET, runAgainInDisposableBox } from './walls/disposable-box.spawn.ts'
+export type { PlantName } from './walls/remove-walls.ts'
+export { WALLS, type Wall, type WallName } from './walls/walls.ts'
+export {
+  EXPERIMENT_LIMITS,
+  type Experiment,
+  runAttacks,
+  runScript,
+  runStep,
+  type StepRequest,
+  type StepRun,
+  withSandbox,
+} from './walls/with-sandbox.ts'

@@ -57,12 +57,17 @@ static struct verdict mount_cgroup_release_agent(void) {
   int failed = v1 ? mount("cgroup", path, "cgroup", 0, options) : mount("cgroup2", path, "cgroup2", 0, NULL), error = errno;
   snprintf(agent, sizeof agent, "%s/%s", path, v1 ? "release_agent" : "cgroup.procs");
   int fd = failed == 0 ? open(agent, O_WRONLY | O_CLOEXEC) : -1;
+  if (failed == 0 && fd < 0 && errno == ENOENT) {
+    // In a cgroup namespace the mount shows a part of the hierarchy, and the agent lies at its root.
+    snprintf(agent, sizeof agent, "%s/cgroup.procs", path);
+    fd = open(agent, O_WRONLY | O_CLOEXEC);
+  }
   if (failed == 0 && fd < 0) error = errno;
   if (fd >= 0) close(fd);
   if (failed == 0) umount2(path, MNT_DETACH);
   rmdir(path);
   if (fd < 0) return refused(error, failed == 0 ? "the mounted hierarchy's file does not open for writing" : "mount");
-  return got("%s opens for writing", v1 ? "release_agent" : "the host's cgroup2 hierarchy");
+  return got("%s of a hierarchy of the host opens for writing", strrchr(agent, '/') + 1);
 }
 
 static struct verdict unshare_userns(void) {

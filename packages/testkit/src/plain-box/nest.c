@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,7 +95,7 @@ static void find_hierarchies(void) {
 }
 
 static bool write_to(const char *directory, const char *name, const char *text) {
-  char path[600];
+  char path[4300];
   snprintf(path, sizeof path, "%s/%s", directory, name);
   int fd = open(path, O_WRONLY | O_CLOEXEC);
   bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
@@ -103,8 +104,8 @@ static bool write_to(const char *directory, const char *name, const char *text) 
 }
 
 // In version 2 a cgroup that hands controllers on may hold no process itself: ours move into a leaf.
-static void hand_controllers_on(const char *place) {
-  char path[300], list[512], name[80], request[96];
+void nest_hand_controllers_on(const char *place) {
+  char path[4200], list[512], name[80], request[96];
   snprintf(path, sizeof path, "%s/cgroup.controllers", place);
   FILE *file = fopen(path, "re");
   bool any = file != NULL && fgets(list, sizeof list, file) != NULL && list[0] != '\n';
@@ -126,7 +127,6 @@ static void mount_hierarchies(void) {
     bool legacy = hierarchy->names[0] != '\0';
     if (strcmp(hierarchy->place, "/sys/fs/cgroup") != 0) make_parents(hierarchy->place);
     if (mount("cgroup", hierarchy->place, legacy ? "cgroup" : "cgroup2", 0, legacy ? hierarchy->names : NULL) != 0) fail(hierarchy->place);
-    if (!legacy) hand_controllers_on(hierarchy->place);
   }
 }
 
@@ -135,9 +135,19 @@ void nest_clone(struct nest *nest) {
   clone_paths(nest);
 }
 
+// What a sandbox is given when its walls around files and devices are taken out.
+static void plant_more(void) {
+  put_file("/var/lib/planted-shadow", "root:$y$j9T$planted$planted:19000:0:99999:7:::\n", 0600);
+  // Not a tmpfs: sandboxes have writable ones of their own.
+  if (mkdir("/var/lib/writable", 0777) != 0 || mount("ramfs", "/var/lib/writable", "ramfs", 0, "mode=0777") != 0) fail("/var/lib/writable");
+  if (mkdir("/var/lib/devices", 0755) != 0 || mknod("/var/lib/devices/loop-control", S_IFCHR, makedev(10, 237)) != 0) fail("/var/lib/devices");
+  if (chmod("/var/lib/devices/loop-control", 0666) != 0) fail("/var/lib/devices");
+}
+
 void nest_build(const struct nest *nest) {
   place_paths(nest);
   mount_hierarchies();
+  plant_more();
   put_file(NEST_MARK, "", 0644);
 }
 

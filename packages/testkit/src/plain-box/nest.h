@@ -26,6 +26,8 @@ struct nest {
 
 // The box ends with whoever started it: there is nobody else who would end it.
 void nest_follow_parent(void);
+// For a cgroup directory of the box that the caller has joined and made the root of its cgroup namespace.
+void nest_hand_controllers_on(const char *directory);
 // Takes hold of what the box's own mounts will cover; then puts it back, with the box's own cgroup hierarchies.
 void nest_clone(struct nest *nest);
 void nest_build(const struct nest *nest);

@@ -262,6 +262,7 @@ int main(int argc, char **argv) {
   else if (setrlimit(RLIMIT_CORE, &none) != 0) fail("RLIMIT_CORE");
   int namespaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | (options.nests ? CLONE_NEWCGROUP : 0);
   if (unshare(namespaces) != 0) fail("unshare");
+  for (int i = 0; options.nests && i < options.cgroup_count; i++) nest_hand_controllers_on(options.cgroups[i]);
   sigset_t term;
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);

@@ -38,7 +38,7 @@ void plant_files(const char *secret) {
   put_file("/root/.ssh/id_ed25519", "planted private key\n", 0600);
   put_file("/home/somebody-else/.netrc", "machine example.test login planted\n", 0600);
   const char *canary = getenv("ATTACK_CANARY_FILE");
-  put_file(canary == NULL ? "/var/lib/sallyport-canary" : canary, "planted canary\n", 0600);
+  put_file(canary == NULL ? "/var/lib/sallyport-canary" : canary, "planted canary\n", 0644);
 }
 
 static void copy_program(const char *to) {

@@ -2,14 +2,18 @@
 import type { WallTransform } from '@sallyport/sandbox'
 import { buildHelper, type SourcePatch } from '../compile.spawn.ts'
 import type { OciConfig } from './oci-config.ts'
-import { type Wall, WALLS, type WallName } from './walls.ts'
+import { WALLS, type Wall, type WallName } from './walls.ts'
 
 /** Conditions of an experiment that are no wall: something for the walls to stop, there with and without them. */
 export type PlantName = 'leaked-descriptor'
 
 const PLANTS: Readonly<Record<PlantName, SourcePatch>> = {
   // As a runtime with CVE-2024-21626: a directory of the host, open without close-on-exec in the process that becomes a step.
-  'leaked-descriptor': { file: 'enter.c', find: '  join_namespaces(pidfd);', replace: '  if (open("/", O_RDONLY | O_DIRECTORY) < 0) refuse("leak");\n  join_namespaces(pidfd);' },
+  'leaked-descriptor': {
+    file: 'enter.c',
+    find: '  join_namespaces(pidfd);',
+    replace: '  if (open("/", O_RDONLY | O_DIRECTORY) < 0) refuse("leak");\n  join_namespaces(pidfd);',
+  },
 }
 
 /** What takes these walls out of a sandbox, and only these. */

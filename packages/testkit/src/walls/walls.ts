@@ -1,7 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from 'node:fs'
 import type { Guarantee, StepWalls } from '@sallyport/sandbox'
 import type { SourcePatch } from '../compile.spawn.ts'
-import { addMount, all, bind, changeLinux, type OciChange, replaceMount, withoutKey, withoutLinux, withoutNamespace, withoutResource } from './oci-config.ts'
+import {
+  addMount,
+  all,
+  bind,
+  changeLinux,
+  type OciChange,
+  type OciMount,
+  replaceMount,
+  withoutKey,
+  withoutLinux,
+  withoutNamespace,
+  withoutResource,
+} from './oci-config.ts'
 
 /** One wall, as the way to take it out. */
 export interface Wall {
@@ -16,7 +29,11 @@ export interface Wall {
 
 /** `return ALLOW`: a filter that lets everything through. */
 const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f])
-const EVERY_CAPABILITY = (1n << 41n) - 1n
+
+/** All that this process has itself: a container's root may lack some. */
+function everyCapability(): bigint {
+  return BigInt(`0x${/^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`)
+}
 
 /** More than any limit that a test asks for, and still bounded: the disposable box's own caps hold. */
 const BIG_DISK = 'size=1g'
@@ -33,10 +50,24 @@ function otherDisk(options: string): SourcePatch {
   )
 }
 
-const IDENTITY = [{ containerID: 0, hostID: 0, size: 65_536 }]
-const IDENTITY_MAPS = { uidMappings: IDENTITY, gidMappings: IDENTITY }
+// Outside of a user namespace the runtime makes the device nodes itself, where it would bind the host's.
+const OWN_DEVICES: OciMount = {
+  destination: '/dev',
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: ['nosuid', 'noexec', 'mode=755', 'size=65536k'],
+}
 
 const HOST_SYS = replaceMount('/sys', bind('/sys', '/sys', ['nosuid', 'noexec', 'nodev', 'ro']))
+
+/** Files of the box, by the place where a job would look for them. */
+const HOST_FILES: Readonly<Record<string, string>> = {
+  '/root': '/root',
+  '/home/somebody-else': '/home/somebody-else',
+  '/etc/shadow': '/var/lib/planted-shadow',
+  '/var/run/docker.sock': '/run/docker.sock',
+  '/var/lib/sallyport-canary': '/var/lib/sallyport-canary',
+}
 
 export type WallName =
   | 'user-namespace'
@@ -73,11 +104,12 @@ export type WallName =
 export const WALLS: Readonly<Record<WallName, Wall>> = {
   'user-namespace': {
     guarantees: ['user-namespace'],
-    without: "the job's root is the surrounding root: a user namespace with the identity as its map",
-    bundle: changeLinux((linux) => ({ ...linux, ...IDENTITY_MAPS })),
+    without: "the job's root is the surrounding root",
+    bundle: all(withoutNamespace('user'), withoutLinux('uidMappings'), withoutLinux('gidMappings'), replaceMount('/dev', OWN_DEVICES)),
     helper: [
       patch('keeper.c', '#define ID_BASE 0x70000000u', '#define ID_BASE 0u'),
       patch('enter.c', ' || request.uid < 65536)', ')'),
+      patch('enter.c', 'const int all = CLONE_NEWUSER | ', 'const int all = '),
     ],
   },
   'pid-namespace': {
@@ -113,7 +145,7 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
   capabilities: {
     guarantees: ['capabilities'],
     without: 'every capability within the user namespace',
-    step: (walls) => ({ ...walls, capabilities: EVERY_CAPABILITY }),
+    step: (walls) => ({ ...walls, capabilities: everyCapability() }),
   },
   'no-new-privileges': {
     guarantees: ['no-new-privileges'],
@@ -137,20 +169,13 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
   },
   'read-only-kernel': {
     guarantees: ['read-only-kernel'],
-    without: '/proc/sys, /proc/sysrq-trigger and /sys are mounted writable',
-    bundle: all(
-      changeLinux((linux) => ({ ...linux, readonlyPaths: [] })),
-      replaceMount('/sys', { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev'] }),
-    ),
+    without: '/proc/sys, /proc/sysrq-trigger and the like are writable as far as their modes go',
+    bundle: changeLinux((linux) => ({ ...linux, readonlyPaths: [] })),
   },
   'host-files-hidden': {
     guarantees: ['host-files-hidden'],
     without: "files and sockets of the surroundings are in the job's tree",
-    bundle: all(
-      ...['/root', '/home/somebody-else', '/etc/shadow', '/run/docker.sock', '/var/lib/sallyport-canary'].map((path) =>
-        addMount(bind(path, path, ['ro', 'nosuid', 'nodev'])),
-      ),
-    ),
+    bundle: all(...Object.entries(HOST_FILES).map(([path, source]) => addMount(bind(source, path, ['ro', 'nosuid', 'nodev'])))),
   },
   devices: {
     guarantees: ['devices'],
@@ -165,7 +190,11 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     without: "the job's disk honours set-user-id files, file capabilities and device nodes",
     helper: [
       patch('keeper.c', 'MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOATIME', 'MS_BIND | MS_REMOUNT | MS_NOATIME'),
-      patch('keeper.c', 'mount_or_fail(device, DISK, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME', 'mount_or_fail(device, DISK, "ext4", MS_NOATIME'),
+      patch(
+        'keeper.c',
+        'mount_or_fail(device, DISK, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME',
+        'mount_or_fail(device, DISK, "ext4", MS_NOATIME',
+      ),
     ],
   },
   'memory-limit': { guarantees: ['memory-limit'], without: "only the surroundings' memory is a limit", bundle: withoutResource('memory') },
@@ -176,7 +205,11 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     without: 'another disk, sixteen times as large',
     helper: [otherDisk(`${BIG_DISK},nr_inodes=8192`)],
   },
-  'inode-limit': { guarantees: ['inode-limit'], without: 'another disk, with many more inodes', helper: [otherDisk(`size=60m,${MANY_INODES}`)] },
+  'inode-limit': {
+    guarantees: ['inode-limit'],
+    without: 'another disk, with many more inodes',
+    helper: [otherDisk(`size=60m,${MANY_INODES}`)],
+  },
   'open-files-limit': {
     guarantees: ['open-files-limit'],
     without: 'as many open files as the supervisor may have',
@@ -195,19 +228,25 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
   'step-domain': {
     guarantees: ['step-memory-isolation'],
     without: 'all steps, and PID 1, are in no Landlock domain',
-    helper: [patch('landlock.c', 'return restrict_self(abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi)) == 0 ? abi : -1;', '(void)restrict_self, (void)scoped_ruleset, (void)legacy_ruleset;\n  return abi;')],
+    helper: [
+      patch(
+        'landlock.c',
+        'return restrict_self(abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi)) == 0 ? abi : -1;',
+        '(void)restrict_self, (void)scoped_ruleset, (void)legacy_ruleset;\n  return abi;',
+      ),
+    ],
   },
   'step-signal-scope': {
     guarantees: ['step-signal-isolation'],
     without: "a step's Landlock domain lets signals out",
-    helper: [patch('landlock.c', 'abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi)', '(void)scoped_ruleset, legacy_ruleset(abi)')],
+    helper: [
+      patch('landlock.c', 'abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi)', 'abi >= 0 ? legacy_ruleset(abi) : scoped_ruleset()'),
+    ],
   },
   'step-mount-namespace': {
     guarantees: ['step-private-files'],
     without: "a step's private files are mounted where every step sees them",
-    helper: [
-      patch('enter.c', 'if (unshare(CLONE_NEWNS) != 0) refuse("unshare the step\'s mount namespace");', ''),
-    ],
+    helper: [patch('enter.c', 'if (unshare(CLONE_NEWNS) != 0) refuse("unshare the step\'s mount namespace");', '')],
   },
   'step-descriptors': {
     guarantees: [],
@@ -222,7 +261,13 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
   'cgroup-kill': {
     guarantees: [],
     without: "at the end of a job its cgroups' members are not killed",
-    helper: [patch('keeper.c', 'static int remove_cgroup(const char *directory) {\n  kill_cgroup(directory);', 'static int remove_cgroup(const char *directory) {\n  (void)kill_cgroup;')],
+    helper: [
+      patch(
+        'keeper.c',
+        'static int remove_cgroup(const char *directory) {\n  kill_cgroup(directory);',
+        'static int remove_cgroup(const char *directory) {\n  (void)kill_cgroup;',
+      ),
+    ],
   },
   'undumpable-entry': {
     guarantees: [],

@@ -86,9 +86,14 @@ export function runScript(sandbox: Sandbox, script: string, request: Partial<Ste
 }
 
 /** Runs attack programs (attacks/main.c) as one step. */
-export async function runAttacks(sandbox: Sandbox, ids: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<readonly Attempt[]> {
+export async function runAttacks(
+  sandbox: Sandbox,
+  ids: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<readonly Attempt[]> {
   const { output, exit } = await runStep(sandbox, { argv: [ATTACK, ...ids], env })
   const attempts = parseAttempts(output)
-  if (attempts.length === 0) throw new Error(`The attack program told of no attempt: ${exit.message ?? `${exit.kind} ${exit.code}`}: ${output.slice(0, 500)}`)
+  if (attempts.length === 0)
+    throw new Error(`The attack program told of no attempt: ${exit.message ?? `${exit.kind} ${exit.code}`}: ${output.slice(0, 500)}`)
   return attempts
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an escape test is written: what must never happen, a probe that tries it, and the walls that stop it. Every probe runs against the
+// sandbox as the product builds it, where it must be refused, and against one without those walls, where it must get through: a
+// probe that can not get through proves nothing. All of it happens in a disposable box (packages/testkit/src/walls).
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Sandbox, SandboxSpec } from '@sallyport/sandbox'
+import { type PlantName, runAgainInDisposableBox, runAttacks, type WallName, withSandbox } from '@sallyport/testkit'
+
+export interface Finding {
+  readonly outcome: 'got' | 'refused'
+  /** Name of the errno; null when the refusal was not the kernel's. */
+  readonly error: string | null
+  readonly detail: string
+}
+
+export interface Escape {
+  /** What must not happen, as the end of "it never happens that …". */
+  readonly never: string
+  /** An attack program by its id (packages/testkit/src/attacks), or a probe of its own. */
+  readonly probe: string | ((sandbox: Sandbox) => Promise<Finding>)
+  /** With all walls; null when it is not the kernel that refuses. */
+  readonly error: string | null
+  /**
+   * Each is one way through: the walls that have to be gone together. When there is more than one wall in it, any one of them is
+   * enough: that is tested too.
+   */
+  readonly without: readonly (readonly WallName[])[]
+  /** Why no wall is taken out: then only the refusal is tested, and the matrix says so. */
+  readonly only?: string
+  /** What a kernel without the feature answers: then the half without walls is skipped, with this reason. */
+  readonly absent?: Readonly<Record<string, string>>
+  /** Rows of the list of attacks (docs/wall-matrix.md). */
+  readonly rows: readonly number[]
+  readonly env?: Readonly<Record<string, string>>
+  readonly spec?: Partial<SandboxSpec>
+  readonly plants?: readonly PlantName[]
+}
+
+/** scripts/wall-matrix.ts asks a file what it tests, without testing. */
+const isListing = process.env['ESCAPE_LIST'] === '1'
+
+export async function inDisposableBox(): Promise<void> {
+  if (isListing) return
+  const code = await runAgainInDisposableBox()
+  if (code !== null) process.exit(code)
+}
+
+const listed: unknown[] = []
+if (isListing) process.once('exit', () => process.stdout.write(JSON.stringify(listed)))
+
+export function escape(attack: Escape): void {
+  if (isListing) return list(attack)
+  test(`it never happens that ${attack.never}`, async () => {
+    const finding = await tryIt(attack, [])
+    assert.deepEqual([finding.outcome, finding.error], ['refused', attack.error], finding.detail)
+  })
+  for (const walls of attack.without) {
+    for (const wall of walls.length > 1 ? walls : []) {
+      const others = walls.filter((other) => other !== wall)
+      test(`"${wall}" is enough without "${others.join('", "')}": it never happens that ${attack.never}`, async () => {
+        const finding = await tryIt(attack, others)
+        assert.equal(finding.outcome, 'refused', finding.detail)
+      })
+    }
+    test(`without "${walls.join('", "')}" it happens that ${attack.never}`, async (t) => {
+      const finding = await tryIt(attack, walls)
+      const missing = finding.error === null ? undefined : attack.absent?.[finding.error]
+      if (missing !== undefined) return t.skip(`${missing} (${finding.error})`)
+      assert.equal(finding.outcome, 'got', `${finding.error}: ${finding.detail}`)
+    })
+  }
+}
+
+/** A test that no wall can be taken out of, or that needs more than one sandbox. It counts for the rows, and for the walls named. */
+export function behaviour(
+  facts: { readonly name: string; readonly rows: readonly number[]; readonly walls?: readonly WallName[] },
+  run: () => Promise<void>,
+): void {
+  if (isListing) return list({ never: facts.name, rows: facts.rows, without: (facts.walls ?? []).map((wall) => [wall]) })
+  test(facts.name, run)
+}
+
+function list({ never, rows, without, only }: Pick<Escape, 'never' | 'rows' | 'without' | 'only'>): void {
+  listed.push({ never, rows, without, only })
+}
+
+async function tryIt(attack: Escape, without: readonly WallName[]): Promise<Finding> {
+  const { probe, env, spec, plants } = attack
+  return withSandbox({ without, ...(spec === undefined ? {} : { spec }), ...(plants === undefined ? {} : { plants }) }, async (sandbox) => {
+    if (typeof probe !== 'string') return probe(sandbox)
+    const attempt = (await runAttacks(sandbox, [probe], env)).find(({ id }) => id === probe)
+    assert.ok(attempt !== undefined && attempt.outcome !== 'started', `${probe} told nothing`)
+    return { outcome: attempt.outcome, error: attempt.error, detail: attempt.detail }
+  })
+}
+
+/** What a script printed, as a finding: `got …`, or `refused …` with the errno's usual words in it. */
+export function findingOf(output: string, didGet: boolean): Finding {
+  const error = Object.entries(WORDS).find(([, words]) => output.includes(words))?.[0] ?? null
+  return { outcome: didGet ? 'got' : 'refused', error: didGet ? null : error, detail: output.trim().slice(-500) }
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  EACCES: 'Permission denied',
+  EPERM: 'Operation not permitted',
+  EROFS: 'Read-only file system',
+  ENOENT: 'No such file',
+  ENOSPC: 'No space left on device',
+}

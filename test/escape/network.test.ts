@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import { escape, inDisposableBox } from './_suite.ts'
+
+await inDisposableBox()
+
+const rows = [30, 45]
+escape({
+  never: 'a step reaches an address by its number',
+  probe: 'connect-ip-literal',
+  error: 'ENETUNREACH',
+  without: [['network-none']],
+  rows: [...rows, 18, 46],
+})
+escape({ never: 'a step asks a name server', probe: 'dns-udp', error: 'ENETUNREACH', without: [['network-none']], rows: [28, 29, ...rows] })
+escape({
+  never: "a step reaches the cloud's metadata address",
+  probe: 'metadata-address',
+  error: 'ENETUNREACH',
+  without: [['network-none']],
+  rows,
+})
+escape({
+  never: 'a step reaches an abstract socket of the host',
+  probe: 'abstract-unix-socket',
+  error: 'ECONNREFUSED',
+  without: [['network-none']],
+  rows: [34],
+})
