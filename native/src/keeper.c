@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,6 +44,7 @@
 #define ROOTFS BOX "/rootfs"
 #define DISK BOX "/disk"
 #define LOWER BOX "/lower"
+#define USER_NAMESPACE BOX "/user"
 
 // Id ranges: above what systemd hands out to containers (0x6FFFFFFF), below the sign bit, clear of /etc/subuid's usual places.
 #define ID_BASE 0x70000000u
@@ -459,16 +462,25 @@ static void write_map(pid_t child, const char *which) {
   close(fd);
 }
 
-// A user namespace that exists only to say how the lower layers' owners are mapped.
-static int open_map_namespace(void) {
+// The kernel counts what a namespace's users hold (inotify instances and watches, pending signals, message queues, locked memory) against whoever
+// made it, too. Made by root, a job could take all that the host's root may have; so each is made by its job's own first id.
+static int make_user_namespace(void) {
+  if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) return -1;
+  if (setresgid(id_base(), id_base(), id_base()) != 0 || setresuid(id_base(), id_base(), id_base()) != 0) return -1;
+  return unshare(CLONE_NEWUSER);
+}
+
+// The sandbox's user namespace, at USER_NAMESPACE for the runtime. It also says how the lower layers' owners are mapped.
+static int open_user_namespace(void) {
   int ready[2];
   if (pipe2(ready, O_CLOEXEC) != 0) fail("pipe");
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) {
+    char byte = make_user_namespace() == 0 ? 'y' : 'n';
+    // After the change of uid, which takes it back.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    char byte = unshare(CLONE_NEWUSER) == 0 ? 'y' : 'n';
-    if (write_all(ready[1], &byte, 1) == 0) pause();
+    if (getppid() != 1 && write_all(ready[1], &byte, 1) == 0) pause();
     _exit(0);
   }
   char byte = 'n';
@@ -481,6 +493,8 @@ static int open_map_namespace(void) {
   snprintf(path, sizeof path, "/proc/%d/ns/user", child);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(path);
+  write_file(USER_NAMESPACE, "", 0, 0400);
+  mount_or_fail(path, USER_NAMESPACE, NULL, MS_BIND, NULL);
   kill(child, SIGKILL);
   waitpid(child, NULL, 0);
   return fd;
@@ -551,7 +565,7 @@ static void make_sub(const struct writable *sub) {
 }
 
 static void mount_all(const struct setup *setup) {
-  int map = open_map_namespace();
+  int map = open_user_namespace();
   for (size_t i = 0; i < setup->layer_count; i++) mount_layer(setup, i, map);
   for (size_t i = 0; i < setup->dir_count; i++) mount_writable(&setup->dirs[i], i);
   for (size_t i = 0; i < setup->sub_count; i++) make_sub(&setup->subs[i]);
@@ -668,6 +682,9 @@ int keeper_main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) fail("prctl");
   if (fcntl(SUPERVISOR_FD, F_SETFD, FD_CLOEXEC) != 0) fail("no supervisor on fd 3");
+  // For PID 1 of the sandbox, too, which inherits it.
+  struct rlimit none = {0, 0};
+  if (setrlimit(RLIMIT_CORE, &none) != 0) fail("RLIMIT_CORE");
   umask(0022);
   claim_slot();
   find_cgroup_roots();

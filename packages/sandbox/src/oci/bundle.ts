@@ -34,12 +34,16 @@ export function buildBundle(input: BundleInput): Readonly<Record<string, unknown
     ociVersion: '1.0.2',
     root: { path: 'rootfs', readonly: spec.rootfs === 'read-only' },
     hostname: spec.hostname,
-    process: initProcess(spec),
+    process: INIT_PROCESS,
     mounts: [...KERNEL_MOUNTS, ...ownMounts(spec)],
     linux: {
       uidMappings: [{ containerID: 0, hostID: input.idBase, size: ID_COUNT }],
       gidMappings: [{ containerID: 0, hostID: input.idBase, size: ID_COUNT }],
-      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup', 'user'].map((type) => ({ type })),
+      // The user namespace is the keeper's making, so that what is counted against its maker is not counted against the host's root.
+      namespaces: [
+        ...['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+        { type: 'user', path: `${BOX_DIRECTORY}/user` },
+      ],
       cgroupsPath: input.cgroupPath,
       resources: resources(spec),
       rootfsPropagation: 'rprivate',
@@ -52,20 +56,16 @@ export function buildBundle(input: BundleInput): Readonly<Record<string, unknown
   }
 }
 
-function initProcess(spec: SandboxSpec): Readonly<Record<string, unknown>> {
-  return {
-    terminal: false,
-    user: { uid: 0, gid: 0 },
-    args: [SANDBOX_PATHS.helper, 'init'],
-    env: [],
-    cwd: '/',
-    noNewPrivileges: true,
-    capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
-    rlimits: [
-      { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
-      { type: 'RLIMIT_NOFILE', hard: spec.limits.openFiles, soft: spec.limits.openFiles },
-    ],
-  }
+const INIT_PROCESS: Readonly<Record<string, unknown>> = {
+  terminal: false,
+  user: { uid: 0, gid: 0 },
+  args: [SANDBOX_PATHS.helper, 'init'],
+  env: [],
+  cwd: '/',
+  noNewPrivileges: true,
+  capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+  // No limits: PID 1 inherits the keeper's (no core dumps), each step sets its own. To set them the runtime would need CAP_SYS_RESOURCE, which
+  // the root of many a container lacks.
 }
 
 const CPU_PERIOD_US = 100_000
@@ -121,7 +121,16 @@ function ownMounts(spec: SandboxSpec): OciMount[] {
 const MASKED_PATHS: readonly string[] = [
   '/proc/acpi',
   '/proc/asound',
+  '/proc/buddyinfo',
+  '/proc/cmdline',
+  '/proc/config.gz',
+  '/proc/consoles',
+  '/proc/diskstats',
+  '/proc/driver',
+  '/proc/dynamic_debug',
   '/proc/interrupts',
+  '/proc/iomem',
+  '/proc/ioports',
   '/proc/kallsyms',
   '/proc/kcore',
   '/proc/key-users',
@@ -131,21 +140,42 @@ const MASKED_PATHS: readonly string[] = [
   '/proc/kpagecount',
   '/proc/kpageflags',
   '/proc/latency_stats',
+  '/proc/mdstat',
   '/proc/modules',
+  '/proc/pagetypeinfo',
+  '/proc/partitions',
+  '/proc/pressure',
   '/proc/sched_debug',
+  '/proc/schedstat',
   '/proc/scsi',
   '/proc/slabinfo',
+  '/proc/softirqs',
   '/proc/swaps',
   '/proc/timer_list',
   '/proc/timer_stats',
   '/proc/vmallocinfo',
+  '/proc/zoneinfo',
+  '/sys/block',
+  '/sys/bus/pci',
+  '/sys/bus/usb',
+  '/sys/class/block',
+  '/sys/class/hwmon',
+  '/sys/class/nvme',
+  '/sys/class/power_supply',
+  '/sys/class/thermal',
   '/sys/dev/block',
+  '/sys/devices/virtual/dmi',
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
   '/sys/fs/bpf',
+  '/sys/hypervisor',
+  '/sys/kernel/boot_params',
   '/sys/kernel/debug',
+  '/sys/kernel/notes',
   '/sys/kernel/security',
   '/sys/kernel/tracing',
+  '/sys/kernel/vmcoreinfo',
+  '/sys/module',
 ]
 
 const READ_ONLY_PATHS: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/mtrr', '/proc/sys', '/proc/sysrq-trigger']
