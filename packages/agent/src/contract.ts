@@ -47,6 +47,11 @@ export interface ExecOptions extends CommonOptions {
   /** Copied into the sandbox, absolute. */
   readonly directory: string
   readonly argv: readonly string[]
+  /**
+   * An argument that names a regular file below this directory is copied in, for the step alone: how `shell: sallyport exec -- bash -e {0}`
+   * gets its script. Null for none.
+   */
+  readonly scriptDirectory: string | null
   readonly env: Readonly<Record<string, string>>
   /** Paths relative to `directory` whose changes are kept. */
   readonly write: readonly string[]

@@ -49,7 +49,7 @@ export async function runCli(argv: readonly string[], options: HarnessOptions = 
   const stderr = new FakeSink(options.terminal)
   const agent = options.agent ?? createFakeAgent()
   const context: Context = {
-    config: { stateDirectory: '/state', allowsColor: options.color ?? false, allowsRepaint: true, isDebug: false },
+    config: { stateDirectory: '/state', allowsColor: options.color ?? false, allowsRepaint: true, runnerTemp: null, isDebug: false },
     secrets: { read: (name) => options.secrets?.[name] },
     stdin: streamOf(options.stdin ?? ''),
     stdout,

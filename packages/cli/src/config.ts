@@ -10,6 +10,8 @@ export interface Config {
   readonly allowsColor: boolean
   /** False on a terminal that cannot move its cursor. */
   readonly allowsRepaint: boolean
+  /** Where the CI runner around us, if there is one, keeps the script of the step that we are (RUNNER_TEMP). */
+  readonly runnerTemp: string | null
   /** Print stacks of unexpected errors. */
   readonly isDebug: boolean
 }
@@ -22,6 +24,7 @@ export function readConfig(env: Environment = process.env, isRoot: boolean = pro
     stateDirectory: isRoot ? '/var/lib/sallyport' : join(stateHome(env), 'sallyport'),
     allowsColor: !isDumb && (env['NO_COLOR'] ?? '') === '',
     allowsRepaint: !isDumb,
+    runnerTemp: isAbsolute(env['RUNNER_TEMP'] ?? '') ? (env['RUNNER_TEMP'] ?? null) : null,
     isDebug: (env['SALLYPORT_DEBUG'] ?? '') !== '',
   })
 }

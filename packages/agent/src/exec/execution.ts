@@ -13,6 +13,7 @@ import { protectSupervisor } from '../prepare/protect-supervisor.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
 import { Recorder } from '../run/recorder.ts'
 import { StepOutput } from '../run/step-output.ts'
+import { bringScripts } from './script-arguments.ts'
 import { EXEC_WORKSPACE } from './workspace.ts'
 
 const JOB = 'exec'
@@ -119,12 +120,13 @@ class Execution {
     this.#report('step.started', { name: options.argv.join(' '), number: 1, secrets: Object.keys(options.secrets) }, STEP)
     // No secret is handed over before its hand-over is on record.
     await this.#recorder.settle()
+    const scripts = bringScripts(options.argv, options.scriptDirectory)
     const running = await sandbox.startStep({
       id: STEP,
-      argv: options.argv,
+      argv: scripts.argv,
       env: { PATH: PATH_DEFAULT, HOME: SANDBOX_PATHS.home, CI: 'true', SALLYPORT: 'true', ...options.env, ...options.secrets },
       workingDirectory: EXEC_WORKSPACE,
-      files: [],
+      files: scripts.files,
       collect: [],
       collectBytesMax: 0,
     })

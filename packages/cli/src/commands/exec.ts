@@ -19,10 +19,11 @@ Examples:
   sallyport exec --write dist -- npm run build     keeps what the command changed in dist, drops the rest
   sallyport exec --limit memory=512MiB --limit time=2m -- ./configure
   sallyport exec --secret NPM_TOKEN -- ./publish.sh
-  In a step of any CI:   shell: sallyport exec -- bash -e {0}
+  In a step of a CI runner:   shell: sudo --preserve-env=RUNNER_TEMP sallyport exec -- bash -e {0}
 
 The command works on a copy of the current directory. Its output goes to stdout (to stderr with --json, which
-prints the result to stdout). The exit code is the command's own; 125 means that Sallyport gives the reason.`
+prints the result to stdout). Inside a CI runner a script under RUNNER_TEMP that the command line names is copied
+in as well. The exit code is the command's own; 125 means that Sallyport gives the reason.`
 
 interface ExecFlags extends SecretOptions {
   readonly write: readonly string[]
@@ -70,6 +71,7 @@ function readOptions(argv: readonly string[], flags: ExecFlags, context: Context
     stateDirectory: stateDirectoryOf(flags, context.config.stateDirectory),
     directory: context.workingDirectory,
     argv,
+    scriptDirectory: context.config.runnerTemp,
     env: parseEnv('--env', flags.env),
     write: flags.write.map(parseWritePath),
     limits: parseLimits(flags.limit),
