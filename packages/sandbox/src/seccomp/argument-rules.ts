@@ -6,6 +6,8 @@ const INT = 0xffff_ffffn
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. Not CLONE_NEWTIME: its bit lies within clone's exit signal, where it means nothing. */
 const CLONE_NEW_ANY = 0x7e02_0000n
+/** Makes the new process a child of the caller's parent: for a step's first process that is ours, on the host. */
+const CLONE_PARENT = 0x8000n
 
 const S_IFMT = 0o170000n
 const S_IFREG = 0o100000n
@@ -86,9 +88,9 @@ const FILE_TYPES = [0n, S_IFREG, S_IFIFO, S_IFSOCK]
 export const CONDITIONAL: readonly ConditionalGroup[] = [
   {
     calls: ['clone'],
-    why: 'Processes and threads; a namespace of its own would give the job capabilities in it, and with them most of the kernel that bugs are found in.',
-    refused: 'any CLONE_NEW* flag',
-    decision: only(0, CLONE_NEW_ANY, [0n]),
+    why: "Processes and threads; a namespace of its own would give the job capabilities in it, and with them most of the kernel that bugs are found in. A process whose parent is outside the sandbox would be nobody's to reap, and PID 1 could not end before it.",
+    refused: 'any CLONE_NEW* flag, and CLONE_PARENT',
+    decision: only(0, CLONE_NEW_ANY | CLONE_PARENT, [0n]),
   },
   {
     calls: ['socket'],

@@ -14,6 +14,7 @@ const { EPERM, ENOSYS, EAFNOSUPPORT, EPROTONOSUPPORT } = ERRNO
 const ARCHITECTURE: Architecture = process.arch === 'arm64' ? 'arm64' : 'x64'
 const SIGCHLD = 17n
 const CLONE_NEWUTS = 0x0400_0000n
+const CLONE_PARENT = 0x8000n
 const HIGH_BITS = 0xdead_beef_0000_0000n
 const AT_FDCWD = 0xffff_ff9cn
 
@@ -42,6 +43,7 @@ const EXPECTED: readonly Expected[] = [
   { call: ['clone', SIGCHLD], answer: 0, unfiltered: 0 },
   { call: ['clone', SIGCHLD | CLONE_NEWUTS], answer: EPERM, unfiltered: null },
   { call: ['clone', SIGCHLD | CLONE_NEWUTS | HIGH_BITS], answer: EPERM, unfiltered: null },
+  { call: ['clone', SIGCHLD | CLONE_PARENT], answer: EPERM, unfiltered: null },
   { call: ['io_uring_setup', 0, 0], answer: EPERM, unfiltered: null },
   { call: ['ioctl', 0xffff_ffff, 0x5412], answer: EPERM, unfiltered: EBADF },
   { call: ['ioctl', 0xffff_ffff, 0x5412n | HIGH_BITS], answer: EPERM, unfiltered: EBADF },

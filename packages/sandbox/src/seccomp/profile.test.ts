@@ -36,7 +36,7 @@ describe('the job profile', () => {
   it('lists what it refuses, with the condition where there is one', () => {
     const list = refusals(JOB_PROFILE)
     assert.equal(list.find(({ calls }) => calls.includes('mount'))?.when, 'always')
-    assert.equal(list.find(({ calls }) => calls.includes('clone'))?.when, 'any CLONE_NEW* flag')
+    assert.equal(list.find(({ calls }) => calls.includes('clone'))?.when, 'any CLONE_NEW* flag, and CLONE_PARENT')
     assert.equal(list.length, JOB_PROFILE.refuse.length + JOB_PROFILE.conditional.length)
   })
 })
