@@ -52,7 +52,7 @@ export class Findings {
     const sorted = this.#problems.toSorted((a, b) => a.at.line - b.at.line || a.at.column - b.at.column)
     const last = sorted.at(-1)
     if (this.#dropped > 0 && last !== undefined) {
-      sorted.push({ at: last.at, message: `${this.#dropped} more problems are not shown`, suggestion: 'fix these first', kind: 'invalid' })
+      sorted.push({ at: last.at, message: `${this.#dropped} more problems are not shown`, suggestion: 'fix these first', kind: last.kind })
     }
     throw new WorkflowError(code, sorted)
   }

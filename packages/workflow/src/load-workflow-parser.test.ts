@@ -174,6 +174,12 @@ describe('a workflow file', () => {
     }
   })
 
+  it('may name an input of workflow_dispatch and say no more about it', () => {
+    const job = 'jobs: {a: {runs-on: ubuntu-latest, steps: [{run: make}]}}'
+    const plan = parser.parseWorkflow('f', `on: {workflow_dispatch: {inputs: {version: }}}\n${job}`)
+    assert.deepEqual(plan.triggers[0]?.inputs, [{ name: 'version', type: 'string', required: false, default: null, options: [] }])
+  })
+
   it('can be read in one call too', async () => {
     assert.equal((await parseWorkflow('ci.yml', typical)).jobs.length, 2)
   })
@@ -208,6 +214,14 @@ describe('an action file', () => {
     )
     assert.equal(plan.outputs[0]?.value?.kind, 'expression')
   })
+
+  it('may look at a market place as it likes, which no runner reads', () => {
+    const text = 'branding: {color: black}\ninputs: {a: {required: yes}}\nruns: {using: node24, main: x}'
+    assert.deepEqual(
+      parser.parseAction('a.yml', text).inputs.map(({ name }) => name),
+      ['a'],
+    )
+  })
 })
 
 describe('a hostile action file', () => {
@@ -238,6 +252,14 @@ describe('a hostile action file', () => {
     const messages = refused(`runs: {using: node24, main: x}\n${Array.from({ length: 500 }, (_, index) => `key${index}: 1\n`).join('')}`)
     assert.equal(messages.length, 101)
     assert.equal(messages.at(-1), '400 more problems are not shown')
+  })
+
+  it('that is valid beyond what we support stays so when not all of it is shown', () => {
+    const steps = Array.from({ length: 120 }, () => '    - uses: a/b@v1\n').join('')
+    assert.throws(
+      () => parser.parseAction('action.yml', `runs:\n  using: composite\n  steps:\n${steps}`),
+      (error: unknown) => error instanceof WorkflowError && error.problems.every(({ kind }) => kind === 'unsupported'),
+    )
   })
 
   it('that is no YAML at all still gives problems, not a crash', () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { registerHooks } from 'node:module'
 import type { TemplateSchema } from '@actions/workflow-parser/templates/schema/template-schema'
+import { repairSchema } from './schema-repairs.ts'
 
 const SCHEMA_FILE = /\/@actions\/workflow-parser\/dist\/[^/]+\.json$/
 
@@ -26,12 +27,13 @@ export async function loadParserLibrary(): Promise<ParserLibrary> {
       SCHEMA_FILE.test(url) ? next(url, { ...context, importAttributes: { type: 'json' } }) : next(url, context),
   })
   try {
-    const [yaml, reader, context, tokens, definitionInfo, trace, workflow, action] = await Promise.all([
+    const [yaml, reader, context, tokens, definitionInfo, oneOf, trace, workflow, action] = await Promise.all([
       import('yaml'),
       import('@actions/workflow-parser/templates/template-reader'),
       import('@actions/workflow-parser/templates/template-context'),
       import('@actions/workflow-parser/templates/tokens/index'),
       import('@actions/workflow-parser/templates/schema/definition-info'),
+      import('@actions/workflow-parser/templates/schema/one-of-definition'),
       import('@actions/workflow-parser/templates/trace-writer'),
       import('@actions/workflow-parser/workflows/workflow-schema'),
       import('@actions/workflow-parser/actions/action-schema'),
@@ -43,8 +45,8 @@ export async function loadParserLibrary(): Promise<ParserLibrary> {
       tokens,
       definitionInfo,
       trace,
-      workflowSchema: () => repairSchema(workflow.getWorkflowSchema()),
-      actionSchema: () => repairSchema(action.getActionSchema()),
+      workflowSchema: () => repairSchema(workflow.getWorkflowSchema(), oneOf.OneOfDefinition),
+      actionSchema: () => repairSchema(action.getActionSchema(), oneOf.OneOfDefinition),
     }
   } finally {
     hooks.deregister()
@@ -54,17 +56,4 @@ export async function loadParserLibrary(): Promise<ParserLibrary> {
 /** `yaml` is CommonJS: Node gives its names to an import, a bundler only the default export. */
 function withNamedExports<Module extends object>(module: Module & { readonly default?: Module }): Module {
   return module.default ?? module
-}
-
-/**
- * Two faults of the schema as published, repaired in place (idempotent):
- * tables of properties that also answer to `constructor` and the like, and the constant of `on: repository_dispatch`.
- */
-function repairSchema(schema: TemplateSchema): TemplateSchema {
-  for (const definition of Object.values(schema.definitions)) {
-    if ('properties' in definition) Object.setPrototypeOf(definition.properties, null)
-  }
-  const dispatch = schema.definitions['repository-dispatch-string']
-  if (dispatch !== undefined) Reflect.set(dispatch, 'constant', 'repository_dispatch')
-  return schema
 }

@@ -69,7 +69,7 @@ const SHELLS = ['bash', 'sh', 'python', 'pwsh', 'cmd', 'powershell']
 export function checkShell(shell: TemplateNode | null, findings: Findings): void {
   const text = literalText(shell)
   if (shell === null || text === null || text.includes('{0}')) return
-  if (text === 'cmd' || text === 'powershell') {
+  if (/^(cmd|powershell)$/i.test(text)) {
     findings.unsupported(shell.at, `the shell ${quote(text)} exists on Windows only`, 'use bash, sh, python or pwsh')
   } else if (!SHELLS.includes(text)) {
     const known = suggest(text, SHELLS.slice(0, 4), 'known')
