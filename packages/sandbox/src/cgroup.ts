@@ -109,16 +109,21 @@ export class StepCgroup {
     return removed
   }
 
-  /** Processes that the kernel ended for memory in this step. */
-  oomKills(): number {
-    return readCounter(this.#own, 'memory.events', 'memory.oom_control', 'oom_kill')
+  /** What the kernel counted in this step's own cgroups; version 1 counts it nowhere else. */
+  limitCounts(): LimitCounts {
+    return countsOf(this.#own)
   }
 }
 
+/** Of the job's own directories: on version 2 with those of its steps, on version 1 without. */
 export function readLimitCounts(job: JobCgroup): LimitCounts {
+  return countsOf(job.hierarchies)
+}
+
+function countsOf(hierarchies: readonly Hierarchy[]): LimitCounts {
   return {
-    oomKills: readCounter(job.hierarchies, 'memory.events', 'memory.oom_control', 'oom_kill'),
-    pidsRefused: readCounter(job.hierarchies, 'pids.events', 'pids.events', 'max'),
+    oomKills: readCounter(hierarchies, 'memory.events', 'memory.oom_control', 'oom_kill'),
+    pidsRefused: readCounter(hierarchies, 'pids.events', 'pids.events', 'max'),
   }
 }
 

@@ -4,6 +4,7 @@ export { type BoxCgroup, type BoxLimits, createBoxCgroup } from './box-cgroup.ts
 export { buildAttacks, buildPlainBox } from './compile.spawn.ts'
 export { copyExample, type Example, type ExampleCopy, exampleNamed, readExamples } from './example.spawn.ts'
 export { OUTPUT_BYTES_MAX, type PlainBoxOptions, type PlainBoxResult, runInPlainBox } from './plain-box.spawn.ts'
+export { type ContractOptions, contractSpec, sandboxDriverContract } from './sandbox-driver-contract.ts'
 export { PLANTED_SECRET, runAgainInDisposableBox } from './walls/disposable-box.spawn.ts'
 export type { PlantName } from './walls/remove-walls.ts'
 export { WALLS, type Wall, type WallName } from './walls/walls.ts'

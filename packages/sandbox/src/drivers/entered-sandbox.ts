@@ -12,10 +12,11 @@ import {
   type Sandbox,
   type SandboxSpec,
   type SelfCheckResult,
+  type StepExit,
   type StepSpec,
 } from '../contract.ts'
 import { ByteReader } from '../native/byte-reader.ts'
-import { type Entered, enterSandbox } from '../native/enter.spawn.ts'
+import { type Entered, type EnterRequest, enterSandbox } from '../native/enter.spawn.ts'
 import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
 import type { Keeper } from '../native/keeper.spawn.ts'
 import { SandboxError } from '../sandbox-error.ts'
@@ -45,6 +46,9 @@ export class EnteredSandbox implements Sandbox {
   readonly #parts: EnteredSandboxParts
   readonly #cgroup: JobCgroup
   #steps = 0
+  /** Steps whose cgroups are there, and what those counted that are gone. */
+  readonly #counting = new Set<StepCgroup>()
+  #counted: LimitCounts = { oomKills: 0, pidsRefused: 0 }
   #endsLeftovers = false
   /** Sent by the self-check, and not the job's. */
   #canaryPackets = 0
@@ -89,7 +93,10 @@ export class EnteredSandbox implements Sandbox {
   }
 
   limitCounts(): LimitCounts {
-    return readLimitCounts(this.#cgroup)
+    const job = readLimitCounts(this.#cgroup)
+    const steps = [...this.#counting].map((cgroup) => cgroup.limitCounts()).reduce(addCounts, this.#counted)
+    // The job's own figure holds those of its steps or none of them, as the cgroup version has it.
+    return { oomKills: Math.max(job.oomKills, steps.oomKills), pidsRefused: Math.max(job.pidsRefused, steps.pidsRefused) }
   }
 
   refusedPackets(): number {
@@ -103,15 +110,13 @@ export class EnteredSandbox implements Sandbox {
   }
 
   async startStep(step: StepSpec): Promise<RunningStep> {
-    const before = this.limitCounts()
+    const before = readLimitCounts(this.#cgroup)
     const { entered, cgroup } = this.#enter(step, { pump: false })
+    this.#counting.add(cgroup)
     const exit = entered.exit.then((end) => {
-      const after = this.limitCounts()
-      const limitHit =
-        after.oomKills > before.oomKills ? ('memory' as const) : after.pidsRefused > before.pidsRefused ? ('pids' as const) : null
+      const limitHit = limitHitIn(before, readLimitCounts(this.#cgroup), cgroup.limitCounts())
       if (this.#endsLeftovers) cgroup.kill()
-      // Fails while leftovers live; then it goes with the sandbox.
-      cgroup.remove()
+      this.#retire(cgroup)
       return { ...end, limitHit }
     })
     return {
@@ -119,6 +124,14 @@ export class EnteredSandbox implements Sandbox {
       exit,
       kill: () => killUntilEnded(cgroup, exit),
     }
+  }
+
+  /** Removes a step's cgroup. Leftovers keep it; then it goes with the sandbox. */
+  #retire(cgroup: StepCgroup): void {
+    const counts = cgroup.limitCounts()
+    if (!cgroup.remove()) return
+    this.#counting.delete(cgroup)
+    this.#counted = addCounts(this.#counted, counts)
   }
 
   /** Runs a mode of our own helper inside, at the job's uid, with a socket for its stdin. */
@@ -135,7 +148,7 @@ export class EnteredSandbox implements Sandbox {
     this.#steps += 1
     const { spec, walls } = this.#parts
     const cgroup = new StepCgroup(this.#cgroup, `step-${this.#steps}`)
-    const entered = enterSandbox(this.#parts.helper, {
+    const entered = enterOrRemove(cgroup, this.#parts.helper, {
       init: this.#parts.init,
       uid: this.#parts.idBase,
       capabilities: walls.capabilities,
@@ -199,7 +212,7 @@ export class EnteredSandbox implements Sandbox {
       const reader = new ByteReader(entered.output)
       for (const path of paths) {
         const content = await readFileAnswer(reader)
-        await each(path, content)
+        await each(path, content === null ? null : keptOpen(content))
         // What the caller did not want stands before the next answer.
         if (content !== null) for await (const _ of content);
       }
@@ -234,6 +247,31 @@ async function killUntilEnded(cgroup: StepCgroup, exit: Promise<unknown>): Promi
   const deadline = performance.now() + KILL_LIMIT_MS
   do cgroup.kill()
   while (!(await Promise.race([ended, sleep(KILL_AGAIN_MS, false, { ref: false })])) && performance.now() < deadline)
+}
+
+function addCounts(left: LimitCounts, right: LimitCounts): LimitCounts {
+  return { oomKills: left.oomKills + right.oomKills, pidsRefused: left.pidsRefused + right.pidsRefused }
+}
+
+/** Kernels differ in whether they count at the cgroup that has the limit or at the one that ran into it. */
+function limitHitIn(before: LimitCounts, after: LimitCounts, own: LimitCounts): StepExit['limitHit'] {
+  if (own.oomKills > 0 || after.oomKills > before.oomKills) return 'memory'
+  return own.pidsRefused > 0 || after.pidsRefused > before.pidsRefused ? 'pids' : null
+}
+
+/** A request that is refused leaves no cgroup behind either. */
+function enterOrRemove(cgroup: StepCgroup, helper: string, request: EnterRequest): Entered {
+  try {
+    return enterSandbox(helper, request)
+  } catch (error) {
+    cgroup.remove()
+    throw error
+  }
+}
+
+/** Of a generator that its reader may leave early: what is left of it stays to be read. */
+function keptOpen(content: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => ({ next: () => content.next() }) }
 }
 
 function failNoInput(): never {

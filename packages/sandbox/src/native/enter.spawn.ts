@@ -41,6 +41,8 @@ export interface Entered {
 
 /** Values go over a socket to the warden, never by argument, environment or file. */
 export function enterSandbox(helper: string, request: EnterRequest): Entered {
+  // Before anything is started: what cannot be passed is refused, and leaves no process that waits for the rest.
+  const encoded = encodeRequest(request)
   const child = spawn(helper, ['enter'], {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(request.pump ? (['pipe'] as const) : [])],
     env: {},
@@ -49,7 +51,7 @@ export function enterSandbox(helper: string, request: EnterRequest): Entered {
   const [control, output, errors, results, input] = child.stdio as unknown as [Writable, Readable, Readable, Readable, Writable?]
   control.on('error', ignoreClosed)
   input?.on('error', ignoreClosed)
-  control.end(encodeRequest(request))
+  control.end(encoded)
   if (!request.pump) errors.resume()
   // After its last result the warden only drains what leftovers of the step write: nothing waits for that.
   child.unref()
