@@ -348,6 +348,21 @@ static void keep_cgroups_warm(void) {
 
 // ---- the end
 
+// Whatever the OCI runtime started and left: orphans among our descendants become our children. Bounded: dying takes a moment.
+static void kill_children(void) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+  for (int attempt = 0; attempt < 2000; attempt++) {
+    FILE *children = fopen(path, "re");
+    int pid;
+    while (children && fscanf(children, "%d", &pid) == 1) kill(pid, SIGKILL);
+    if (children) fclose(children);
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) continue;
+    if (pid < 0) return;
+    usleep(1000);
+  }
+}
+
 static void tear_down(void) {
   if (init_socket >= 0) close(init_socket);
   init_socket = -1;
@@ -357,6 +372,7 @@ static void tear_down(void) {
     waitpid(init_pid, NULL, 0);
     init_pid = -1;
   }
+  kill_children();
   // Without the lock they would be another job's.
   if (slot_claimed && remove_cgroups() != 0) say("error\tcgroups of slot %u could not be removed", slot);
   // The mount namespace, the disk behind it and the slot's lock go with this process.
@@ -574,6 +590,25 @@ static void mount_all(const struct setup *setup) {
 
 // ---- the OCI runtime
 
+// More than any runtime takes on a loaded host; one that hangs must not hold a run for ever.
+#define RUNTIME_LIMIT_MS 60000
+
+// Whatever is waited for while the sandbox is made, the end of the supervisor ends the wait.
+static void await_readable(int fd, const char *what) {
+  struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = SUPERVISOR_FD, .events = POLLRDHUP}};
+  for (;;) {
+    int ready = poll(fds, 2, RUNTIME_LIMIT_MS);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) fail("poll");
+    if (ready == 0) fail_message(what);
+    if (fds[1].revents != 0) {
+      tear_down();
+      exit(0);
+    }
+    if (fds[0].revents != 0) return;
+  }
+}
+
 static void runtime_child(const char *runtime, const char *verb, const char *id, int control) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -612,7 +647,10 @@ static void run_runtime(const struct setup *setup, const char *verb, int control
   pid_t child = fork();
   if (child < 0) fail("fork");
   if (child == 0) runtime_child(setup->runtime, verb, setup->id, control);
-  int status;
+  int pidfd = (int)syscall(SYS_pidfd_open, child, 0), status;
+  if (pidfd < 0) fail("pidfd_open");
+  await_readable(pidfd, "the OCI runtime did not end within a minute");
+  close(pidfd);
   if (waitpid(child, &status, 0) != child || status != 0) fail_runtime(verb);
 }
 
@@ -633,8 +671,9 @@ static void create(const struct setup *setup) {
 static int open_start_gate(const struct setup *setup) {
   char path[512];
   snprintf(path, sizeof path, BOX "/runtime/%s/exec.fifo", setup->id);
-  int gate = open(path, O_RDONLY | O_CLOEXEC);
+  int gate = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (gate < 0) return -1;
+  await_readable(gate, "the created container did not come to its start gate within a minute");
   char byte;
   ssize_t got = read(gate, &byte, 1);
   close(gate);
@@ -651,6 +690,7 @@ static bool_t has_start_gate(const struct setup *setup) {
 static void start(const struct setup *setup) {
   if (!has_start_gate(setup) || open_start_gate(setup) != 0) run_runtime(setup, "start", -1);
   char byte;
+  await_readable(init_socket, "PID 1 of the sandbox did not start within a minute");
   if (read_exact(init_socket, &byte, 1) != 1) fail_message("PID 1 of the sandbox did not start");
   say("started");
 }
