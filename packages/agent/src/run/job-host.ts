@@ -13,7 +13,7 @@ import {
 } from '@sallyport/engine'
 import type { SecretSet } from '@sallyport/redaction'
 import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
-import type { LogWriter, RunRecord } from '@sallyport/store'
+import { type LogWriter, type RunRecord, StoreError } from '@sallyport/store'
 import { assertRunsHere } from '../admit/runs-on.ts'
 import type { Repository } from '../claim/repository.spawn.ts'
 import { checkout } from '../collect/checkout.ts'
@@ -58,6 +58,7 @@ export class JobHost {
   #log: LogWriter | null = null
   #running: RunningStep | null = null
   #cancelled = false
+  readonly #preparation = new AbortController()
   #timer: NodeJS.Timeout | null = null
 
   constructor(job: JobInstance, shared: RunShared, emit: (event: EngineEvent) => void) {
@@ -92,7 +93,7 @@ export class JobHost {
       ...shared,
       id: sandboxId(shared.runId, job.key),
       directories: jobDirectories(shared.workspace),
-      signal: shared.hardStop,
+      signal: AbortSignal.any([shared.hardStop, this.#preparation.signal]),
     })
     this.#prepared = prepared
     this.#log = await shared.record.openLog(job.key)
@@ -117,6 +118,11 @@ export class JobHost {
     this.#shared.refusals.setError(error)
     this.#report('job.refused', { code, message: messageOf(error), hint })
     this.#emit({ type: 'job-refused', job: this.job.key, code, message: messageOf(error) })
+  }
+
+  /** A sandbox that is still being built is not waited for: nothing of the job has run in it. */
+  abandonPreparation(): void {
+    this.#preparation.abort()
   }
 
   /** Ends the sandbox at once, whatever runs in it; the engine hears that the job is lost. */
@@ -154,6 +160,8 @@ export class JobHost {
       await this.#shared.recorder.settle()
       return { ...answer, ...(await this.#runStep(step, process)) }
     } catch (error) {
+      // A step whose output or hand-over could not be recorded is no failure of the job's making.
+      if (error instanceof StoreError) this.#shared.refusals.setError(error)
       return { ...answer, ended: 'failed-to-start', exitCode: null, message: messageOf(error), files: NO_FILES }
     }
   }
@@ -181,6 +189,10 @@ export class JobHost {
       const exit = await running.exit
       if (this.#cancelled) causes.end('cancelled', null)
       return this.#stepEnd(step, exit, causes)
+    } catch (error) {
+      // Nobody listens to it any more.
+      await running.kill()
+      throw error
     } finally {
       if (timer !== null) clearTimeout(timer)
       this.#running = null

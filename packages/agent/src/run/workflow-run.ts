@@ -36,6 +36,7 @@ export class WorkflowRun {
   /** Running steps are cancelled; `always()` steps still run. */
   cancel(): void {
     this.#push({ type: 'cancel' })
+    for (const host of this.#hosts.values()) host.abandonPreparation()
   }
 
   /** Ends every sandbox at once. */
