@@ -118,12 +118,25 @@ static int holds_only_canary(void) {
   return canary && others == 0;
 }
 
+// Its own mount over the empty one that the sandbox has there. A third one is another step's: then steps share a mount namespace, and see each
+// other's files in turn.
+static int mounts_of_steps(void) {
+  static char text[256 * 1024];
+  char *rest = text, point[256];
+  int count = 0;
+  if (read_text("/proc/self/mountinfo", text, sizeof text) <= 0) return -1;
+  for (char *line; (line = strsep(&rest, "\n"));) count += sscanf(line, "%*s %*s %*s %*s %255s", point) == 1 && strcmp(point, STEP_DIRECTORY) == 0;
+  return count;
+}
+
 void check_private_files(const struct canary_options *options) {
   struct statfs info;
   int in_memory = statfs(STEP_DIRECTORY, &info) == 0 && info.f_type == TMPFS_MAGIC_NUMBER;
   report("step-private-files", in_memory, STEP_DIRECTORY " is %s", in_memory ? "in memory" : "missing or on a disk");
   int alone = holds_only_canary();
   report("step-private-files", alone, STEP_DIRECTORY " %s", alone ? "holds this step's file only" : "does not hold this step's file only");
+  int mounts = mounts_of_steps();
+  report("step-private-files", mounts == 2, STEP_DIRECTORY " has %d mounts, expected the sandbox's and this step's", mounts);
   char path[128];
   snprintf(path, sizeof path, "/proc/%d/root" STEP_DIRECTORY, (int)options->peer);
   report_refused("step-private-files", path, try_open(path, O_RDONLY | O_DIRECTORY));

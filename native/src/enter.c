@@ -305,12 +305,13 @@ static void become_step(int output) {
   if (setsid() < 0) refuse("setsid");
   default_signals();
   umask(0022);
+  arrange_descriptors(output);
+  // Only now: a working directory that names a descriptor (`/proc/self/fd/7`) finds none of the host's (CVE-2024-21626).
   if (chdir(request.cwd) != 0) {
     char what[4200];
     snprintf(what, sizeof what, "working directory \"%s\"", request.cwd);
     refuse(what);
   }
-  arrange_descriptors(output);
   set_limits();
   drop_capabilities();
   install_filter();

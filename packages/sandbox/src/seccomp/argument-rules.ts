@@ -124,6 +124,12 @@ export const CONDITIONAL: readonly ConditionalGroup[] = [
     decision: allBut(0, INT, [PR_SET_MM]),
   },
   {
+    calls: ['prlimit64'],
+    why: "A process's own resource limits: C libraries name it by 0.",
+    refused: "any process by its id: one that an earlier step left behind could end a later step by its limit of CPU time, which no Landlock domain stops",
+    decision: only(0, INT, [0n]),
+  },
+  {
     calls: ['seccomp'],
     why: 'A job may sandbox what it starts: a further filter only narrows.',
     refused: 'a listener, which would take the place of the one that watches the job',

@@ -41,10 +41,6 @@ const ALLOW: readonly CallGroup[] = [
       pipe2`),
   },
   {
-    why: 'The old asynchronous file calls, which databases in tests use (unlike io_uring each operation is a plain file operation).',
-    calls: names('io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents'),
-  },
-  {
     why: 'Sockets that exist; which ones can come into being is decided at socket().',
     calls: names(`bind listen accept accept4 connect getsockname getpeername sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg setsockopt
       getsockopt shutdown`),
@@ -76,7 +72,7 @@ const ALLOW: readonly CallGroup[] = [
     why: 'Scheduling and resource limits; raising them takes capabilities that a job lacks.',
     calls: names(`sched_yield sched_getaffinity sched_setaffinity sched_getparam sched_setparam sched_getscheduler sched_setscheduler
       sched_getattr sched_setattr sched_get_priority_max sched_get_priority_min sched_rr_get_interval getpriority setpriority ioprio_get
-      ioprio_set getrlimit setrlimit prlimit64 getrusage times getcpu`),
+      ioprio_set getrlimit setrlimit getrusage times getcpu`),
   },
   {
     why: 'Telling the time and waiting.',
@@ -130,6 +126,11 @@ const REFUSE: readonly RefusedGroup[] = [
     errno: 'EPERM',
     why: 'Runs operations that no filter sees, and is a frequent source of kernel bugs.',
     calls: names('io_uring_setup io_uring_enter io_uring_register'),
+  },
+  {
+    errno: 'ENOSYS',
+    why: 'The old asynchronous file calls: their requests are counted against one limit of the whole machine (fs.aio-max-nr), which a job could take for itself. Databases go on without them.',
+    calls: names('io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents'),
   },
   {
     errno: 'EPERM',
