@@ -1,54 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sandboxes created, used and destroyed per minute, driven by whole `sallyport exec` processes, as many at a time as there are processors.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+// Sandboxes created, used and destroyed per minute by one supervisor, steps per second in one sandbox, and files copied in.
+import { availableParallelism } from 'node:os'
+import type { PutEntry, SandboxDriver } from '@sallyport/sandbox'
+import { benchSpec, runIn, withDriver } from './_sandbox.ts'
 import type { BenchRow } from './row.ts'
-import { sampleAll } from './samples.ts'
 
-const sandboxes = 120
+const SANDBOXES = 240
+const STEPS = 300
+const FILES = 10_000
+const FILE_BYTES = 4096
+const TARGET_PER_MINUTE = 600
+const AIM_PER_MINUTE = 1500
 
-export async function run(): Promise<BenchRow[]> {
-  const state = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
-  const argv = [join(import.meta.dirname, '../sallyport'), 'exec', '--state', state, '--', 'true']
-  const row = { name: 'throughput: sallyport exec -- true', unit: 'sandboxes/min' }
-  try {
-    const [first] = sampleAll([{ name: row.name, command: { argv } }], 1)
-    if (first?.note !== undefined) return [{ ...row, value: Number.NaN, note: first.note }]
-    const perMinute = await measure(argv)
-    return [
-      {
-        ...row,
-        value: perMinute,
-        note: `${sandboxes} runs, ${availableParallelism()} at a time`,
-        ratio: `${(perMinute / 600).toFixed(2)} × target of 600`,
-      },
-    ]
-  } finally {
-    rmSync(state, { recursive: true, force: true })
-  }
+export function run(): Promise<BenchRow[]> {
+  return withDriver('throughput: sandboxes', async (driver) => [
+    await sandboxesRow(driver, availableParallelism()),
+    await sandboxesRow(driver, availableParallelism() + 1),
+    await stepsRow(driver, 1),
+    await stepsRow(driver, availableParallelism()),
+    await putRow(driver),
+  ])
 }
 
-async function measure(argv: readonly string[]): Promise<number> {
-  let left = sandboxes
+/** Calls `work` so many times, `width` at a time. Resolves with the milliseconds that it took. */
+async function timeMany(count: number, width: number, work: () => Promise<void>): Promise<number> {
+  let left = count
   const startedMs = performance.now()
-  const work = async (): Promise<void> => {
+  const loop = async (): Promise<void> => {
     while (left > 0) {
       left -= 1
-      await runOnce(argv)
+      await work()
     }
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, work))
-  return (sandboxes * 60_000) / (performance.now() - startedMs)
+  await Promise.all(Array.from({ length: width }, loop))
+  return performance.now() - startedMs
 }
 
-function runOnce([program = '', ...rest]: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, rest, { stdio: 'ignore' })
-    child.once('error', reject)
-    child.once('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error(`sallyport exec ended with code ${code} in the middle of the measurement`)),
-    )
+async function sandboxesRow(driver: SandboxDriver, width: number): Promise<BenchRow> {
+  const signal = AbortSignal.timeout(120_000)
+  const ms = await timeMany(SANDBOXES, width, async () => {
+    await using sandbox = await driver.prepare(benchSpec(), signal)
+    await runIn(sandbox, ['/bin/true'])
   })
+  const perMinute = (SANDBOXES * 60_000) / ms
+  return {
+    name: `throughput: sandboxes, ${width} at a time`,
+    value: perMinute,
+    unit: '/min',
+    ratio: `${(perMinute / TARGET_PER_MINUTE).toFixed(2)} × target of ${TARGET_PER_MINUTE}, ${(perMinute / AIM_PER_MINUTE).toFixed(2)} × aim of ${AIM_PER_MINUTE}`,
+    note: `${SANDBOXES} prepared, one step each, disposed; one process`,
+  }
+}
+
+async function stepsRow(driver: SandboxDriver, width: number): Promise<BenchRow> {
+  await using sandbox = await driver.prepare(benchSpec(), AbortSignal.timeout(30_000))
+  const ms = await timeMany(STEPS, width, () => runIn(sandbox, ['/bin/true']))
+  return { name: `throughput: steps, ${width} at a time`, value: (STEPS * 1000) / ms, unit: '/s', note: `${STEPS} × true in one sandbox` }
+}
+
+async function putRow(driver: SandboxDriver): Promise<BenchRow> {
+  await using sandbox = await driver.prepare(benchSpec(), AbortSignal.timeout(30_000))
+  const content = Buffer.alloc(FILE_BYTES, 'x')
+  const entries = Array.from({ length: FILES }, (_, index): PutEntry => {
+    return { type: 'file', path: `d${index % 100}/f${index}`, mode: 0o644, size: FILE_BYTES, content }
+  })
+  const directories = Array.from({ length: 100 }, (_, index): PutEntry => ({ type: 'directory', path: `d${index}`, mode: 0o755 }))
+  const startedMs = performance.now()
+  await sandbox.putFiles('/home/runner', [...directories, ...entries])
+  const ms = performance.now() - startedMs
+  return { name: `copying ${FILES} files of ${FILE_BYTES} bytes in`, value: ms, unit: 'ms', note: `${Math.round((FILES * 1000) / ms)} files/s` }
 }
