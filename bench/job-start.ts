@@ -10,7 +10,8 @@ import type { BenchRow } from './row.ts'
 const REPEATS = 15
 const TARGET_MS = 80
 const AIM_MS = 40
-const WORKFLOW = "on: push\njobs:\n  first:\n    runs-on: ubuntu-latest\n    steps:\n      - shell: /usr/bin/date +%s.%N -f {0}\n        run: now\n"
+const WORKFLOW =
+  'on: push\njobs:\n  first:\n    runs-on: ubuntu-latest\n    steps:\n      - shell: /usr/bin/date +%s.%N -f {0}\n        run: now\n'
 
 export async function run(): Promise<BenchRow[]> {
   if (process.getuid?.() !== 0) return [{ name: 'job start', value: Number.NaN, unit: 'ms', note: 'missing: sandboxes need root' }]
@@ -50,7 +51,8 @@ async function sampleOnce(directory: string): Promise<Sample> {
   }
   const document = await createAgent().run(optionsOf(directory), observer)
   const instructionMs = Number(/^\d+\.\d+$/m.exec(printed)?.[0]) * 1000
-  if (document.exitCode !== 0 || Number.isNaN(instructionMs)) throw new Error(`the job failed: ${JSON.stringify(document.error)} ${printed}`)
+  if (document.exitCode !== 0 || Number.isNaN(instructionMs))
+    throw new Error(`the job failed: ${JSON.stringify(document.error)} ${printed}`)
   return {
     jobMs: instructionMs - acceptedMs,
     runMs: instructionMs - calledMs,
@@ -91,6 +93,11 @@ function rowsOf(samples: readonly Sample[]): BenchRow[] {
       ratio: `${(jobMs / TARGET_MS).toFixed(2)} × target of ${TARGET_MS}, ${(jobMs / AIM_MS).toFixed(2)} × aim of ${AIM_MS}`,
       note: `median of ${REPEATS}; prepare ${median((sample) => sample.prepareMs)} ms, self-check ${median((sample) => sample.selfCheckMs)} ms`,
     },
-    { name: 'run called → first instruction, cold', value: median((sample) => sample.runMs), unit: 'ms', note: 'with the workflow files read' },
+    {
+      name: 'run called → first instruction, cold',
+      value: median((sample) => sample.runMs),
+      unit: 'ms',
+      note: 'with the workflow files read',
+    },
   ]
 }

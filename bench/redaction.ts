@@ -31,7 +31,7 @@ const pick = <T>(random: Random, items: ArrayLike<T>): T => items[random(items.l
 const word = (random: Random, alphabet: string, length: number): string => Array.from({ length }, () => pick(random, alphabet)).join('')
 
 /** Values of 16 to 45 bytes, as tokens and generated passwords are. */
-function makeSecrets(count: number): string[] {
+export function makeSecrets(count: number): string[] {
   const random = createRandom(count)
   return Array.from({ length: count }, (_, index) => word(random, index % 2 === 0 ? ALNUM : PRINTABLE, 16 + random(30)))
 }
@@ -57,7 +57,7 @@ const LINES: readonly ((random: Random) => string)[] = [
 ]
 
 /** The fixed log corpus: 2024-style time stamps before lines of every kind. */
-function makeLog(bytes: number): Buffer {
+export function makeLog(bytes: number): Buffer {
   const random = createRandom(7)
   const lines: string[] = []
   for (let size = 0; size < bytes; size += lines.at(-1)?.length ?? 0) {

@@ -68,5 +68,10 @@ async function putRow(driver: SandboxDriver): Promise<BenchRow> {
   const startedMs = performance.now()
   await sandbox.putFiles('/home/runner', [...directories, ...entries])
   const ms = performance.now() - startedMs
-  return { name: `copying ${FILES} files of ${FILE_BYTES} bytes in`, value: ms, unit: 'ms', note: `${Math.round((FILES * 1000) / ms)} files/s` }
+  return {
+    name: `copying ${FILES} files of ${FILE_BYTES} bytes in`,
+    value: ms,
+    unit: 'ms',
+    note: `${Math.round((FILES * 1000) / ms)} files/s`,
+  }
 }
