@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ExitCode } from '@sallyport/core'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help, type Option } from 'commander'
 import type { Context } from './context.ts'
 import { nearest } from './options/nearest.ts'
 import { exitCodeOf, reportError } from './report-error.ts'
@@ -37,7 +37,7 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
     await register(program, word, context)
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
-    const cause = error instanceof CommanderError ? usageErrorOf(error) : error
+    const cause = error instanceof CommanderError ? usageErrorOf(error, word) : error
     if (cause === null) return
     reportError(cause, context, asksForJson(argv))
     context.exitCode = word === 'exec' ? ExitCode.execRefused : exitCodeOf(cause)
@@ -76,16 +76,23 @@ function createProgram({ stdout, stderr, config }: Context): Command {
       getOutHasColors: () => stdout.isTerminal && config.allowsColor,
       getErrHasColors: () => stderr.isTerminal && config.allowsColor,
     })
-    .configureHelp({ showGlobalOptions: false })
+    .configureHelp({ showGlobalOptions: false, optionDescription: describeOption })
     .addHelpText('after', EXAMPLES)
 }
 
+/** That an option which may be repeated is not given at first goes without saying. */
+function describeOption(option: Option): string {
+  return Array.isArray(option.defaultValue) ? option.description : new Help().optionDescription(option)
+}
+
 /** Null for `--help` and `--version`, which are no errors. */
-function usageErrorOf(error: CommanderError): UsageError | null {
+function usageErrorOf(error: CommanderError, word: string | undefined): UsageError | null {
   if (error.exitCode === 0) return null
   if (error.code === 'commander.help') return new UsageError('USAGE', 'No command was given', { hint: 'The help is above' })
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n')
-  const hint = rest.join(' ').replace(/^\((.*)\)$/, '$1') || 'See sallyport --help'
+  const hint =
+    rest.join(' ').replace(/^\((.*)\)$/, '$1') ||
+    `See sallyport ${word === undefined || !Object.hasOwn(COMMANDS, word) ? '' : `${word} `}--help`
   return new UsageError('USAGE', message, { hint })
 }
 

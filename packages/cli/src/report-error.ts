@@ -4,6 +4,7 @@ import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
 import type { Problem } from '@sallyport/workflow'
 import type { Context } from './context.ts'
 import { readInputFile } from './options/input-file.ts'
+import { shownFromHere } from './options/repository.ts'
 import { oneLine } from './terminal/sanitize.ts'
 import { createStyle, type Style } from './terminal/style.ts'
 
@@ -72,9 +73,10 @@ function problemsOf(thrown: unknown): readonly Problem[] | null {
 /** As compilers do: where, what, the line itself with a mark below, what would be right. */
 function renderProblem({ at, message, suggestion, kind }: Problem, directory: string, style: Style): string {
   const label = kind === 'unsupported' ? 'not supported' : 'error'
-  const head = `${style.bold(`${oneLine(at.file)}:${at.line}:${at.column}:`)} ${style.bad(label)}: ${oneLine(message, 1000)}\n`
+  const file = shownFromHere(at.file, directory)
+  const head = `${style.bold(`${oneLine(file)}:${at.line}:${at.column}:`)} ${style.bad(label)}: ${oneLine(message, 1000)}\n`
   const help = suggestion === null ? '' : `  ${oneLine(suggestion, 1000)}\n`
-  return head + renderExcerpt(resolve(directory, at.file), at.line, at.column, style) + help
+  return head + renderExcerpt(resolve(directory, file), at.line, at.column, style) + help
 }
 
 function renderExcerpt(path: string, line: number, column: number, style: Style): string {

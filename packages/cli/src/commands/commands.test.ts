@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { SallyportError } from '@sallyport/core'
@@ -47,7 +47,7 @@ test('run hands all its options to the agent', async (t) => {
   assert.deepEqual(options, {
     stateDirectory: '/elsewhere',
     repository: '/',
-    files: ['a.yml', 'b.yml'],
+    files: ['/a.yml', '/b.yml'],
     event: 'pull_request',
     payload: { number: 7 },
     job: 'test',
@@ -79,6 +79,7 @@ for (const [argv, hint] of [
   [['run', '--evnt', 'push'], '--event'],
   [['runs', 'lst'], 'ls'],
   [['run', '--list', '--dry-run'], 'exclude each other'],
+  [['run', '--input'], 'See sallyport run --help'],
 ] as const) {
   test(`"sallyport ${argv.join(' ')}" is bad usage with a suggestion`, async () => {
     const { exitCode, stderr, stdout } = await runCli(argv)
@@ -95,6 +96,7 @@ for (const command of ['run', 'exec', 'doctor', 'runs', 'redact', 'expr']) {
     assert.deepEqual([exitCode, stderr], [0, ''])
     assert.match(stdout, /Examples:\n {2}\S/)
     assert.doesNotMatch(stdout, /--egress|--policy/, 'what is refused is not advertised')
+    assert.doesNotMatch(stdout, /default: \[\]/, 'no empty list is told as a default')
   })
 }
 
@@ -122,6 +124,27 @@ gone.yml:1:1: not supported: services
 sallyport: error[WORKFLOW_INVALID]: 2 problems, nothing was started
 `,
   )
+})
+
+test('below the root of a repository, files are named from there, and so are problems', async (t) => {
+  const root = makeTemporaryDirectory(t)
+  const directory = join(root, 'sub')
+  mkdirSync(join(root, '.git'))
+  mkdirSync(join(root, '.github/workflows'), { recursive: true })
+  mkdirSync(directory)
+  for (const file of ['.github/workflows/ci.yml', '.github/workflows/both.yml', 'sub/both.yml'])
+    writeFileSync(join(root, file), 'on: psh\n')
+  const { agent } = await runCli(['run', 'ci.yml', 'both.yml', '../x.yml', 'gone.yml'], { directory })
+  const shown = ['.github/workflows/ci.yml', 'sub/both.yml', 'x.yml', 'sub/gone.yml']
+  assert.deepEqual(
+    agent.calls.run[0]?.files,
+    shown.map((file) => join(root, file)),
+  )
+  assert.equal(agent.calls.run[0]?.repository, root)
+  const problems = [{ at: { file: '.github/workflows/ci.yml', line: 1, column: 5 }, message: 'no', suggestion: null, kind: 'invalid' }]
+  const error = Object.assign(new SallyportError('WORKFLOW_INVALID', 'text'), { name: 'WorkflowError', problems })
+  const refused = await runCli(['run'], { directory, agent: createFakeAgent({ run: () => Promise.reject(error) }) })
+  assert.match(refused.stderr, /^\.\.\/\.github\/workflows\/ci\.yml:1:5: error: no\n {4}1 │ on: psh\n/)
 })
 
 for (const [what, error, exitCode] of [

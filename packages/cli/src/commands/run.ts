@@ -7,7 +7,7 @@ import { createInterrupt, type Interrupt } from '../interrupt.ts'
 import { parseEnv, parseKeyValues } from '../options/key-value.ts'
 import { parseLimits } from '../options/limits.ts'
 import { readPayload } from '../options/payload.ts'
-import { findRepository } from '../options/repository.ts'
+import { findRepository, resolveWorkflowFile } from '../options/repository.ts'
 import { readSecrets, type SecretOptions } from '../options/secrets.ts'
 import { addLaterOptions, addSandboxOptions, collect, parseJobs, stateDirectoryOf } from '../options/shared.ts'
 import { createView } from '../terminal/create-view.ts'
@@ -49,7 +49,7 @@ export function registerRun(program: Command, context: Context): void {
   const command = program
     .command('run')
     .description('Run workflows, each job in a sandbox of its own.')
-    .argument('[file...]', 'workflow files (default: those in .github/workflows that the event triggers)')
+    .argument('[file...]', 'workflow files, or names of those in .github/workflows (default: all there that the event triggers)')
     .option('--event <name>', 'the event that happened', 'push')
     .option('--payload <file>', "the event's payload, a JSON object")
     .option('--job <id>', 'only this job and what it needs')
@@ -92,10 +92,11 @@ async function run(files: readonly string[], flags: RunFlags, context: Context):
 }
 
 function readOptions(files: readonly string[], flags: RunFlags, context: Context, interrupt: Interrupt): RunOptions {
+  const repository = findRepository(context.workingDirectory)
   return {
     stateDirectory: stateDirectoryOf(flags, context.config.stateDirectory),
-    repository: findRepository(context.workingDirectory),
-    files,
+    repository,
+    files: files.map((file) => resolveWorkflowFile(file, context.workingDirectory, repository)),
     event: flags.event,
     payload: flags.payload === undefined ? null : readPayload(flags.payload),
     job: flags.job ?? null,
