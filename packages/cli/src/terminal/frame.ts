@@ -2,8 +2,10 @@
 import { formatDuration } from '@sallyport/core'
 import type { JobState, StepState } from './run-model.ts'
 import { type Style, signOf } from './style.ts'
-import { fit } from './width.ts'
+import { fit, widthOf } from './width.ts'
 
+/** Less says nothing. */
+const NAME_COLUMNS_MIN = 8
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏']
 
 export interface FrameOptions {
@@ -19,9 +21,10 @@ export function renderFrame(jobs: readonly JobState[], options: FrameOptions): r
   const queued = jobs.filter(({ state }) => state === 'queued').length
   const rowsMax = Math.max(1, options.rows - 2)
   const rowsPerJob = active.length === 0 ? 0 : Math.max(1, Math.floor((rowsMax - 1) / active.length))
-  const lines = active.flatMap((job) => renderJob(job, rowsPerJob, options)).slice(0, Math.max(0, rowsMax - 1))
+  const narrow = { ...options, columns: options.columns - 1 }
+  const lines = active.flatMap((job) => renderJob(job, rowsPerJob, narrow)).slice(0, Math.max(0, rowsMax - 1))
   if (queued > 0) lines.push(options.style.dim(`  ${queued} queued`))
-  return lines.map((line) => fit(line, options.columns - 1))
+  return lines.map((line) => fit(line, narrow.columns))
 }
 
 function renderJob(job: JobState, rowsMax: number, options: FrameOptions): string[] {
@@ -36,11 +39,15 @@ function renderJob(job: JobState, rowsMax: number, options: FrameOptions): strin
   return [head, ...shown.map((step) => renderStep(step, options)), ...running.map((step) => renderStep(step, options))]
 }
 
-export function renderStep(step: StepState, { style, nowMs }: Pick<FrameOptions, 'style' | 'nowMs'>): string {
-  const indent = '  '.repeat(Math.min(8, step.id.split('.').length))
+/** The name gives way, not the time: a step without a name is called by its first line, which may be long. */
+export function renderStep(step: StepState, { style, nowMs, columns }: Omit<FrameOptions, 'rows'>): string {
+  // The end of an action's step comes after others, so it is not shown as if it belonged to the last of them.
+  const depth = step.id.replace(/\.(pre|post)$/, '').split('.').length
+  const indent = '  '.repeat(Math.min(8, depth))
   const sign = step.state === 'running' ? style.warn(spin(nowMs)) : signOf(step.state, style)
   const time = step.state === 'skipped' ? 'skipped' : formatDuration(step.durationMs ?? elapsed(step, nowMs))
-  return `${indent}${sign} ${step.name} ${style.dim(time)}`
+  const room = columns - widthOf(`${indent}${sign}  ${time}`)
+  return `${indent}${sign} ${fit(step.name, Math.max(NAME_COLUMNS_MIN, room))} ${style.dim(time)}`
 }
 
 function elapsed({ startedAtMs }: { readonly startedAtMs: number }, nowMs: number): number {

@@ -84,7 +84,7 @@ export class LiveView implements View {
     const message = job.message === null ? '' : `: ${job.message}`
     const lines = [`${signOf(job.state, style)} ${style.bold(job.name)} ${style.dim(time)}${message}`]
     for (const step of job.steps) {
-      lines.push(fit(renderStep(step, { style, nowMs: now() }), stdout.columns))
+      lines.push(fit(renderStep(step, { style, nowMs: now(), columns: stdout.columns }), stdout.columns))
       if (step.state === 'failure') lines.push(...this.#renderFailure(job, step))
     }
     return lines
@@ -120,7 +120,8 @@ export class LiveView implements View {
   #erase(): string {
     const { columns } = this.#options.stderr
     const rows = this.#painted.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0)
-    return rows === 0 ? '' : `\r\x1b[${rows}A\x1b[J`
+    // Row by row: terminals keep in their history what one erasure of the whole screen takes away.
+    return rows === 0 ? '' : `\r${'\x1b[A\x1b[2K'.repeat(rows)}`
   }
 }
 

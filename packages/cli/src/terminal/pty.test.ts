@@ -35,7 +35,7 @@ async function readAll(
 test('on a terminal the tree is repainted, and the cursor comes back', { skip: NO_SCRIPT }, async () => {
   const { output, code } = await readAll(startOnTerminal(['run'], { FAKE_PACE: '0.5' }))
   assert.equal(code, 1)
-  assert.match(output, /\x1b\[\dA\x1b\[J/)
+  assert.match(output, /\r(\x1b\[A\x1b\[2K)+/)
   assert.match(output, /⠋|⠙|⠹/)
   assert.match(output, /Record: sallyport runs show/)
   assert.ok(output.lastIndexOf(SHOW_CURSOR) > output.lastIndexOf('\x1b[?25l'))

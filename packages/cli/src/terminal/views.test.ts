@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeSink, runCli } from '../_harness.ts'
 import { showLine } from './command-line.ts'
-import { renderFrame } from './frame.ts'
+import { renderFrame, renderStep } from './frame.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { LiveView } from './live-view.ts'
 import { PlainView } from './plain-view.ts'
@@ -67,6 +67,12 @@ test('text is cut by the columns that it takes, and colours are closed', () => {
   assert.equal(fit('\x1b[31mabcdef\x1b[0m', 4), '\x1b[31mabc…\x1b[0m')
   assert.equal(fit('abcd', 4), 'abcd')
   assert.equal(widthOf('e\u0301🙂'), 3)
+})
+
+test('a long name of a step gives way to its time; the end of an action is not nested under another step', () => {
+  const step = { id: '4.post', name: 'Post '.repeat(20), state: 'success', startedAtMs: 0, durationMs: 41, message: null }
+  assert.match(renderStep(step, { style, nowMs: 0, columns: 40 }), /^ {2}✓ Post Post .*….* 41ms$/)
+  assert.match(renderStep({ ...step, id: '4.1', name: 'Build' }, { style, nowMs: 0, columns: 40 }), /^ {4}✓ Build 41ms$/)
 })
 
 test('a line without end takes bounded memory and says what was cut', () => {
@@ -149,7 +155,7 @@ test('each repaint erases exactly what the last one painted, also after the term
   stderr.columns = 20
   view.note('two')
   view.close()
-  assert.match(stderr.text, /^\r\x1b\[4A\x1b\[Jtwo\n/, 'a line of 66 columns now takes four rows')
+  assert.ok(stderr.text.startsWith(`\r${'\x1b[A\x1b[2K'.repeat(4)}two\n`), 'a line of 66 columns now takes four rows')
 })
 
 test('NO_COLOR leaves no colour, and a terminal with colours gets them', async () => {
