@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** The candidate that `text` is most likely a slip of; null when none is near. */
+/** The candidate that `text` is most likely a slip or the beginning of; null when none is near. */
 export function nearest(text: string, candidates: readonly string[]): string | null {
   const lower = text.slice(0, 64).toLowerCase()
   const ranked = candidates.map((name) => ({ name, distance: distance(lower, name.toLowerCase()) })).sort((a, b) => a.distance - b.distance)
+  const begun = candidates.filter((name) => lower.length > 1 && name.toLowerCase().startsWith(lower))
+  if (begun.length === 1) return begun[0] ?? null
   const best = ranked[0]
   return best !== undefined && best.distance <= Math.max(1, Math.floor(best.name.length / 3)) ? best.name : null
 }

@@ -77,6 +77,8 @@ test('names and values are split at the first equals sign', () => {
 test('a slip of the keyboard is recognised, another word is not', () => {
   assert.equal(nearest('memroy', LIMIT_KEYS), 'memory')
   assert.equal(nearest('exce', ['exec', 'expr']), 'exec')
+  assert.equal(nearest('mem', LIMIT_KEYS), 'memory')
+  assert.equal(nearest('ex', ['exec', 'expr']), null)
   assert.equal(nearest('kubernetes', LIMIT_KEYS), null)
 })
 
