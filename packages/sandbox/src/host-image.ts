@@ -20,7 +20,7 @@ export interface HostImage {
 }
 
 /** Raise when the skeleton's content changes, so that an old one is not reused. */
-const SKELETON_VERSION = 1
+const SKELETON_VERSION = 2
 
 /** Entries of /etc that builds read and that hold no secret on any distribution. */
 const ETC_ALLOWED: readonly string[] = [
@@ -109,7 +109,8 @@ const ETC_REFUSED: readonly RegExp[] = [
   /^security\/opasswd/,
 ]
 
-const PASSWORD_IN_URL = /:\/\/[^/\s:@]*:[^/\s@]+@/
+/** `user:password@`, or a token alone. */
+const CREDENTIAL_IN_URL = /:\/\/[^/\s@"'<>]+@/
 const FILE_MAX_BYTES = 16 << 20
 
 /** Mount points and homes that every sandbox has. */
@@ -147,49 +148,47 @@ const DIRECTORIES: readonly (readonly [path: string, mode: number])[] = [
 /** Directories of a merged-/usr host are links; of an older one, layers of their own. */
 const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
 
-/** Makes the skeleton if the host changed since the last one. `directory` is Sallyport's own. */
-export async function prepareHostImage(directory: string): Promise<HostImage> {
-  const skeleton = join(directory, `host-${skeletonKey()}`)
+/** Makes the skeleton if the host changed since the last one. `directory` is Sallyport's own; `host` is another root in tests only. */
+export async function prepareHostImage(directory: string, host = '/'): Promise<HostImage> {
+  const skeleton = join(directory, `host-${skeletonKey(host)}`)
   await mkdir(directory, { recursive: true, mode: 0o711 })
   await removeStalePartials(directory)
-  if (!existsSync(skeleton)) await buildSkeleton(directory, skeleton)
+  if (!existsSync(skeleton)) await buildSkeleton(host, directory, skeleton)
   const layers = [
     { target: '/', source: skeleton },
-    ...['/usr', ...realDirectories(), '/var/lib/dpkg'].filter(isDirectory).map((path) => ({ target: path, source: path })),
+    ...['usr', ...USR_LINKS, 'var/lib/dpkg']
+      .filter((path) => isDirectory(join(host, path)))
+      .map((path) => ({ target: `/${path}`, source: join(host, path) })),
   ]
-  return { description: `host (${osName()})`, layers }
+  return { description: `host (${osName(host)})`, layers }
 }
 
 function isDirectory(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
-function realDirectories(): string[] {
-  return USR_LINKS.map((name) => `/${name}`).filter(isDirectory)
-}
-
-function osName(): string {
-  const name = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux'
+function osName(host: string): string {
+  const name = /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(readFileSync(join(host, 'etc/os-release'), 'utf8'))?.[1] ?? 'Linux'
   return name.replace(/ \(.*\)$/, '')
 }
 
 /** What changes when packages are installed or the listed files are edited; a change deep inside a listed directory is seen with the next one. */
-function skeletonKey(): string {
+function skeletonKey(host: string): string {
   const hash = createHash('sha256').update(`${SKELETON_VERSION}\n`)
-  const watched = ['passwd', 'group', 'ssl/certs', ...ETC_ALLOWED.filter((name) => existsSync(join('/etc', name)))].map((name) =>
-    join('/etc', name),
+  const watched = ['passwd', 'group', 'ssl/certs', ...ETC_ALLOWED.filter((name) => existsSync(join(host, 'etc', name)))].map((name) =>
+    join('etc', name),
   )
-  for (const path of [...watched, '/var/lib/dpkg/status', ...USR_LINKS.map((name) => `/${name}`)]) {
-    const stats = lstatSync(path, { throwIfNoEntry: false })
+  for (const path of [...watched, 'var/lib/dpkg/status', ...USR_LINKS]) {
+    const stats = lstatSync(join(host, path), { throwIfNoEntry: false })
     hash.update(`${path} ${stats?.ino} ${stats?.mtimeMs} ${stats?.ctimeMs} ${stats?.size}\n`)
   }
   return hash.digest('hex').slice(0, 16)
 }
 
-async function buildSkeleton(directory: string, target: string): Promise<void> {
+async function buildSkeleton(host: string, directory: string, target: string): Promise<void> {
   const partial = await mkdtemp(join(directory, '.partial-'))
   try {
-    await fillSkeleton(partial)
+    await fillSkeleton(host, partial)
     await publish(partial, target)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
@@ -201,15 +200,15 @@ async function buildSkeleton(directory: string, target: string): Promise<void> {
   await removeOthers(directory, target)
 }
 
-async function fillSkeleton(partial: string): Promise<void> {
+async function fillSkeleton(host: string, partial: string): Promise<void> {
   await chmod(partial, 0o755)
   for (const [path, mode] of DIRECTORIES) {
     await mkdir(join(partial, path))
     await chmod(join(partial, path), mode)
   }
-  for (const name of USR_LINKS) await copyUsrLink(name, partial)
-  for (const name of ETC_ALLOWED) await copyAllowed(name, partial)
-  await writeAccounts(partial)
+  for (const name of USR_LINKS) await copyUsrLink(join(host, name), join(partial, name))
+  for (const name of ETC_ALLOWED) await copyAllowed(name, { from: join(host, 'etc'), to: join(partial, 'etc') })
+  await writeAccounts(join(host, 'etc'), partial)
   await writeGenerated(partial)
 }
 
@@ -232,20 +231,25 @@ async function removeOthers(directory: string, current: string): Promise<void> {
   }
 }
 
-async function copyUsrLink(name: string, root: string): Promise<void> {
-  const stats = lstatSync(`/${name}`, { throwIfNoEntry: false })
-  if (stats?.isSymbolicLink()) await symlink(await readlink(`/${name}`), join(root, name))
-  if (stats?.isDirectory()) await mkdir(join(root, name))
+async function copyUsrLink(source: string, target: string): Promise<void> {
+  const stats = lstatSync(source, { throwIfNoEntry: false })
+  if (stats?.isSymbolicLink()) await symlink(await readlink(source), target)
+  if (stats?.isDirectory()) await mkdir(target)
 }
 
-async function copyAllowed(name: string, root: string): Promise<void> {
+interface EtcCopy {
+  readonly from: string
+  readonly to: string
+}
+
+async function copyAllowed(name: string, etc: EtcCopy): Promise<void> {
   if (ETC_REFUSED.some((pattern) => pattern.test(name))) return
-  const source = join('/etc', name)
+  const source = join(etc.from, name)
   const stats = lstatSync(source, { throwIfNoEntry: false })
   if (stats === undefined) return
-  const target = join(root, 'etc', name)
+  const target = join(etc.to, name)
   if (stats.isSymbolicLink()) await symlink(await readlink(source), target)
-  else if (stats.isDirectory() && everybodyMay(stats, 0o005)) await copyDirectory(name, target, root)
+  else if (stats.isDirectory() && everybodyMay(stats, 0o005)) await copyDirectory(name, etc)
   else if (stats.isFile() && everybodyMay(stats, 0o004) && stats.size <= FILE_MAX_BYTES) await copyPublicFile(source, target, stats)
 }
 
@@ -253,28 +257,28 @@ function everybodyMay(stats: Stats, mode: number): boolean {
   return (stats.mode & mode) === mode
 }
 
-async function copyDirectory(name: string, target: string, root: string): Promise<void> {
-  await mkdir(target, { mode: 0o755 })
-  for (const entry of await readdir(join('/etc', name))) await copyAllowed(join(name, entry), root)
+async function copyDirectory(name: string, etc: EtcCopy): Promise<void> {
+  await mkdir(join(etc.to, name), { mode: 0o755 })
+  for (const entry of await readdir(join(etc.from, name))) await copyAllowed(join(name, entry), etc)
 }
 
 async function copyPublicFile(source: string, target: string, stats: Stats): Promise<void> {
-  if (stats.size < 1 << 20 && PASSWORD_IN_URL.test(await readFile(source, 'latin1'))) return
+  if (CREDENTIAL_IN_URL.test(await readFile(source, 'latin1'))) return
   await copyFile(source, target)
   await chmod(target, stats.mode & 0o755)
 }
 
 /** System accounts only, and none with a home of the host. */
-async function writeAccounts(root: string): Promise<void> {
+async function writeAccounts(etc: string, root: string): Promise<void> {
   const system = (text: string): string[] =>
     text.split('\n').filter((line) => /^[a-z_][a-z0-9_.-]*:/i.test(line) && isSystemId(Number(line.split(':')[2])))
-  const users = system(await readFile('/etc/passwd', 'utf8')).map((line) => {
+  const users = system(await readFile(join(etc, 'passwd'), 'utf8')).map((line) => {
     const [name, , uid, gid, , home, shell] = line.split(':')
     return name === 'root'
       ? 'root:x:0:0:root:/home/runner:/bin/bash'
       : `${name}:x:${uid}:${gid}::${home?.startsWith('/home') === true ? '/nonexistent' : home}:${shell}`
   })
-  const groups = system(await readFile('/etc/group', 'utf8')).map((line) => `${line.split(':').slice(0, 3).join(':')}:`)
+  const groups = system(await readFile(join(etc, 'group'), 'utf8')).map((line) => `${line.split(':').slice(0, 3).join(':')}:`)
   await writeFile(join(root, 'etc/passwd'), `${users.join('\n')}\n`)
   await writeFile(join(root, 'etc/group'), `${groups.join('\n')}\n`)
 }
@@ -285,12 +289,24 @@ function isSystemId(id: number): boolean {
 
 async function writeGenerated(root: string): Promise<void> {
   const write = async (path: string, text: string): Promise<void> => {
-    await mkdir(dirname(join(root, path)), { recursive: true })
-    await writeFile(join(root, path), text)
+    await makeRealDirectories(root, dirname(path))
+    await rm(join(root, path), { recursive: true, force: true })
+    await writeFile(join(root, path), text, { flag: 'wx' })
   }
   await write('etc/hosts', '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n')
   await write('etc/hostname', 'sallyport\n')
   await write('etc/resolv.conf', '')
   // apt-get cannot switch to its own user for downloads without a capability that jobs do not have.
   await write('etc/apt/apt.conf.d/99sallyport', 'APT::Sandbox::User "root";\n')
+}
+
+/** A copied link (an `/etc/apt` that lies elsewhere) would lead what is written here onto the host. */
+async function makeRealDirectories(root: string, path: string): Promise<void> {
+  let current = root
+  for (const part of path.split('/')) {
+    current = join(current, part)
+    if (isDirectory(current)) continue
+    await rm(current, { force: true })
+    await mkdir(current)
+  }
 }
