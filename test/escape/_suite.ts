@@ -72,13 +72,17 @@ export function escape(attack: Escape): void {
   }
 }
 
-/** A test that no wall can be taken out of, or that needs more than one sandbox. It counts for the rows, and for the walls named. */
-export function behaviour(
-  facts: { readonly name: string; readonly rows: readonly number[]; readonly walls?: readonly WallName[] },
-  run: () => Promise<void>,
-): void {
-  if (isListing) return list({ never: facts.name, rows: facts.rows, without: (facts.walls ?? []).map((wall) => [wall]) })
-  test(facts.name, run)
+export interface Behaviour {
+  readonly name: string
+  readonly rows: readonly number[]
+  /** The walls that are out in it. */
+  readonly without?: readonly (readonly WallName[])[]
+}
+
+/** A test of another form, in the same box and the same matrix. */
+export function behaviour({ name, rows, without = [] }: Behaviour, run: () => Promise<void>): void {
+  if (isListing) return list({ never: name, rows, without })
+  test(name, run)
 }
 
 function list({ never, rows, without, only }: Pick<Escape, 'never' | 'rows' | 'without' | 'only'>): void {

@@ -5,7 +5,7 @@ import type { OciConfig } from './oci-config.ts'
 import { WALLS, type Wall, type WallName } from './walls.ts'
 
 /** Conditions of an experiment that are no wall: something for the walls to stop, there with and without them. */
-export type PlantName = 'leaked-descriptor'
+export type PlantName = 'leaked-descriptor' | 'session-key'
 
 const PLANTS: Readonly<Record<PlantName, SourcePatch>> = {
   // As a runtime with CVE-2024-21626: a directory of the host, open without close-on-exec in the process that becomes a step.
@@ -13,6 +13,12 @@ const PLANTS: Readonly<Record<PlantName, SourcePatch>> = {
     file: 'enter.c',
     find: '  join_namespaces(pidfd);',
     replace: '  if (open("/", O_RDONLY | O_DIRECTORY) < 0) refuse("leak");\n  join_namespaces(pidfd);',
+  },
+  'session-key': {
+    file: 'enter.c',
+    find: '  if (setsid() < 0 && errno != EPERM) failed("setsid", errno);',
+    replace:
+      '  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 || syscall(SYS_add_key, "user", "planted-key", "loot", 4, KEY_SPEC_SESSION_KEYRING) < 0) failed("plant a key", errno);\n  if (setsid() < 0 && errno != EPERM) failed("setsid", errno);',
   },
 }
 

@@ -69,6 +69,10 @@ const HOST_FILES: Readonly<Record<string, string>> = {
   '/var/lib/sallyport-canary': '/var/lib/sallyport-canary',
 }
 
+function makeWritable(mount: OciMount): OciMount {
+  return mount.type === 'bind' ? { ...mount, options: mount.options.map((option) => (option === 'ro' ? 'rw' : option)) } : mount
+}
+
 export type WallName =
   | 'user-namespace'
   | 'pid-namespace'
@@ -93,6 +97,7 @@ export type WallName =
   | 'open-files-limit'
   | 'no-core-dumps'
   | 'init-protected'
+  | 'own-files-read-only'
   | 'step-domain'
   | 'step-signal-scope'
   | 'step-mount-namespace'
@@ -225,6 +230,11 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     without: 'PID 1 is dumpable',
     helper: [patch('init.c', 'prctl(PR_SET_DUMPABLE, 0)', 'prctl(PR_SET_DUMPABLE, 1)')],
   },
+  'own-files-read-only': {
+    guarantees: [],
+    without: 'our helper, and what the host offers read-only, are mounted writable',
+    bundle: (config) => ({ ...config, mounts: config.mounts.map(makeWritable) }),
+  },
   'step-domain': {
     guarantees: ['step-memory-isolation'],
     without: 'all steps, and PID 1, are in no Landlock domain',
@@ -264,14 +274,19 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     helper: [
       patch(
         'keeper.c',
-        'static int remove_cgroup(const char *directory) {\n  kill_cgroup(directory);',
-        'static int remove_cgroup(const char *directory) {\n  (void)kill_cgroup;',
+        'static void kill_cgroup(const char *directory) {',
+        'static void kill_cgroup(const char *directory) {\n  if (directory) return;',
       ),
+      patch('keeper.c', 'attempt < 2000', 'attempt < 20'),
     ],
   },
   'undumpable-entry': {
     guarantees: [],
     without: 'the process that becomes a step is dumpable on its way in',
-    helper: [patch('enter.c', 'prctl(PR_SET_DUMPABLE, 0) != 0 || ', '')],
+    // The change of user has the same effect: it is taken back after it.
+    helper: [
+      patch('enter.c', 'prctl(PR_SET_DUMPABLE, 0) != 0 || ', ''),
+      patch('enter.c', 'if (setsid() < 0) refuse("setsid");', 'if (setsid() < 0 || prctl(PR_SET_DUMPABLE, 1) != 0) refuse("setsid");'),
+    ],
   },
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises'
-import { createDriver, type Sandbox, type SandboxSpec, type StepExit, type StepSpec } from '@sallyport/sandbox'
+import { createDriver, type Limits, type Sandbox, type SandboxSpec, type StepExit, type StepSpec } from '@sallyport/sandbox'
 import { type Attempt, parseAttempts } from '../attempt.ts'
 import { buildAttacks } from '../compile.spawn.ts'
 import { stateDirectory } from './disposable-box.spawn.ts'
@@ -15,7 +15,7 @@ export interface Experiment {
 }
 
 /** Small enough that every limit is met within a second. */
-export const EXPERIMENT_LIMITS = {
+export const EXPERIMENT_LIMITS: Limits = {
   cpu: 1,
   memoryBytes: 256 << 20,
   memorySwapBytes: 256 << 20,
@@ -23,7 +23,7 @@ export const EXPERIMENT_LIMITS = {
   diskBytes: 64 << 20,
   diskInodes: 4096,
   openFiles: 512,
-} as const
+}
 
 let serial = 0
 
