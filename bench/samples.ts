@@ -20,13 +20,13 @@ const attemptTimeLimitMs = 30_000
 
 /**
  * The wall time of each whole process, as the median of `repeats` interleaved rounds: what disturbs the machine disturbs all alike.
- * A contender that fails its first round is named as missing with its own words, never timed.
+ * Every one is started in `directory`, an empty one: ours copies it. A contender that fails its first round is named as missing with its own words, never timed.
  */
-export function sampleAll(contenders: readonly Contender[], repeats: number): Sample[] {
-  const tried = contenders.map((contender) => ({ ...contender, missing: whyMissing(contender.command), times: [] as number[] }))
+export function sampleAll(contenders: readonly Contender[], repeats: number, directory: string): Sample[] {
+  const tried = contenders.map((contender) => ({ ...contender, missing: whyMissing(contender.command, directory), times: [] as number[] }))
   for (let round = 0; round < repeats; round++) {
     for (const { command, missing, times } of tried) {
-      if (missing === undefined && 'argv' in command) times.push(timeOnce(command.argv))
+      if (missing === undefined && 'argv' in command) times.push(timeOnce(command.argv, directory))
     }
   }
   return tried.map(({ name, missing, times }) =>
@@ -49,21 +49,21 @@ function medianOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? Number.NaN) + high) / 2
 }
 
-function whyMissing(command: Command): string | undefined {
+function whyMissing(command: Command, directory: string): string | undefined {
   if ('missing' in command) return command.missing
-  const answer = start(command.argv, 'pipe')
+  const answer = start(command.argv, directory, 'pipe')
   if (answer.status === 0) return undefined
   const words = `${answer.error?.message ?? ''}${answer.stderr ?? ''}`.trim().split('\n')[0]
   return `it fails here (${answer.status === null ? answer.signal : `code ${answer.status}`}): ${words}`.slice(0, 140)
 }
 
-function timeOnce(argv: readonly string[]): number {
+function timeOnce(argv: readonly string[], directory: string): number {
   const startedMs = performance.now()
-  const { status } = start(argv, 'ignore')
+  const { status } = start(argv, directory, 'ignore')
   const elapsedMs = performance.now() - startedMs
   return status === 0 ? elapsedMs : Number.NaN
 }
 
-function start([program = '', ...rest]: readonly string[], output: 'pipe' | 'ignore'): SpawnSyncReturns<string> {
-  return spawnSync(program, rest, { stdio: ['ignore', output, output], encoding: 'utf8', timeout: attemptTimeLimitMs })
+function start([program = '', ...rest]: readonly string[], cwd: string, output: 'pipe' | 'ignore'): SpawnSyncReturns<string> {
+  return spawnSync(program, rest, { stdio: ['ignore', output, output], encoding: 'utf8', cwd, timeout: attemptTimeLimitMs })
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Start latency of one `true`, whole process: ours beside the peers, in one run.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { peers } from './peers.ts'
@@ -17,7 +17,10 @@ export async function run(): Promise<BenchRow[]> {
     const state = join(scratch, 'state')
     const command = { argv: [launcher, 'exec', '--state', state, '--', 'true'] }
     const help = { argv: [launcher, '--version'] }
-    const samples = sampleAll([...peers(scratch), { name: 'sallyport --version', command: help }, { name: ours, command }], repeats)
+    const empty = join(scratch, 'empty')
+    mkdirSync(empty)
+    const contenders = [...peers(scratch), { name: 'sallyport --version', command: help }, { name: ours, command }]
+    const samples = sampleAll(contenders, repeats, empty)
     return samples.map((sample) => toRow(sample, samples))
   } finally {
     rmSync(scratch, { recursive: true, force: true })
