@@ -9,13 +9,16 @@ import { messageOf } from '@sallyport/core'
 import { SandboxError } from './sandbox-error.ts'
 import { removeStalePartials } from './stale-partials.ts'
 
+/** Raise when the options below change, so that an older template is not used. */
+const FORMAT = 2
+
 /**
  * An empty ext4 file system of the given size and inode count, made once per size and then copied (sparse, a few MiB) for each
  * job. A file system of its own is what limits bytes and inodes at once, on any host: quotas would need the host's file system
  * to be prepared for them.
  */
 export async function prepareDiskTemplate(directory: string, bytes: number, inodes: number): Promise<string> {
-  const path = join(directory, `${bytes}-${inodes}.ext4`)
+  const path = join(directory, `${bytes}-${inodes}-${FORMAT}.ext4`)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await removeStalePartials(directory)
   if (existsSync(path)) return path
@@ -48,6 +51,9 @@ async function format(path: string, inodes: number): Promise<void> {
     '4096',
     '-m',
     '0',
+    // The default of 128 bytes has no room for fractions of a second: what changed within one would look unchanged, to us and to make.
+    '-I',
+    '256',
     '-N',
     String(inodes),
     '-O',
