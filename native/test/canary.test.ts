@@ -4,37 +4,14 @@
 import assert from 'node:assert/strict'
 import { readlinkSync } from 'node:fs'
 import { test } from 'node:test'
+import { GUARANTEES } from '@sallyport/sandbox'
 import { buildHelper, type Finished, run } from './_helper.ts'
 
 const helper = buildHelper()
 const namespaces = ['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup']
 
 /** All but the three that the host checks in the cgroup. */
-const guarantees = [
-  'user-namespace',
-  'pid-namespace',
-  'mount-namespace',
-  'network-none',
-  'ipc-namespace',
-  'uts-namespace',
-  'cgroup-namespace',
-  'capabilities',
-  'no-new-privileges',
-  'seccomp',
-  'masked-paths',
-  'read-only-kernel',
-  'host-files-hidden',
-  'devices',
-  'nosuid-nodev',
-  'disk-limit',
-  'inode-limit',
-  'open-files-limit',
-  'no-core-dumps',
-  'init-protected',
-  'step-memory-isolation',
-  'step-signal-isolation',
-  'step-private-files',
-]
+const guarantees = GUARANTEES.filter((name) => !['memory-limit', 'pids-limit', 'cpu-limit'].includes(name))
 
 function hostNamespaces(): string[] {
   return namespaces.flatMap((name) => ['--host-ns', `${name}=${readlinkSync(`/proc/self/ns/${name}`).replace(/\D/g, '')}`])

@@ -50,33 +50,36 @@ export const SANDBOX_PATHS = {
 } as const
 
 /** What a job is promised. Each is proven by the self-check before the first step, or the job does not start. */
-export type Guarantee =
-  | 'user-namespace'
-  | 'pid-namespace'
-  | 'mount-namespace'
-  | 'network-none'
-  | 'ipc-namespace'
-  | 'uts-namespace'
-  | 'cgroup-namespace'
-  | 'capabilities'
-  | 'no-new-privileges'
-  | 'seccomp'
-  | 'masked-paths'
-  | 'read-only-kernel'
-  | 'host-files-hidden'
-  | 'devices'
-  | 'nosuid-nodev'
-  | 'memory-limit'
-  | 'pids-limit'
-  | 'cpu-limit'
-  | 'disk-limit'
-  | 'inode-limit'
-  | 'open-files-limit'
-  | 'no-core-dumps'
-  | 'init-protected'
-  | 'step-memory-isolation'
-  | 'step-signal-isolation'
-  | 'step-private-files'
+export const GUARANTEES = [
+  'user-namespace',
+  'pid-namespace',
+  'mount-namespace',
+  'network-none',
+  'ipc-namespace',
+  'uts-namespace',
+  'cgroup-namespace',
+  'capabilities',
+  'no-new-privileges',
+  'seccomp',
+  'masked-paths',
+  'read-only-kernel',
+  'host-files-hidden',
+  'devices',
+  'nosuid-nodev',
+  'memory-limit',
+  'pids-limit',
+  'cpu-limit',
+  'disk-limit',
+  'inode-limit',
+  'open-files-limit',
+  'no-core-dumps',
+  'init-protected',
+  'step-memory-isolation',
+  'step-signal-isolation',
+  'step-private-files',
+] as const
+
+export type Guarantee = (typeof GUARANTEES)[number]
 
 export interface SelfCheckResult {
   readonly guarantee: Guarantee

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readlinkSync } from 'node:fs'
 import type { EffectiveLimits } from './cgroup.ts'
-import { type Guarantee, type Limits, SANDBOX_PATHS, type SelfCheckResult } from './contract.ts'
+import { GUARANTEES, type Guarantee, type Limits, SANDBOX_PATHS, type SelfCheckResult } from './contract.ts'
 import type { Entered } from './native/enter.spawn.ts'
 import { STEP_CAPABILITY_MASK } from './oci/capabilities.ts'
 import { SandboxError } from './sandbox-error.ts'
@@ -17,36 +17,6 @@ export interface SelfCheckInput {
     files: readonly { name: string; content: Uint8Array; mode: number }[],
   ) => { entered: Entered; kill: () => void; release: () => void }
 }
-
-/** Every one of them must be reported, by the canaries or by us: a canary that says nothing about a wall has not tried it. */
-export const ALL_GUARANTEES: readonly Guarantee[] = [
-  'user-namespace',
-  'pid-namespace',
-  'mount-namespace',
-  'network-none',
-  'ipc-namespace',
-  'uts-namespace',
-  'cgroup-namespace',
-  'capabilities',
-  'no-new-privileges',
-  'seccomp',
-  'masked-paths',
-  'read-only-kernel',
-  'host-files-hidden',
-  'devices',
-  'nosuid-nodev',
-  'memory-limit',
-  'pids-limit',
-  'cpu-limit',
-  'disk-limit',
-  'inode-limit',
-  'open-files-limit',
-  'no-core-dumps',
-  'init-protected',
-  'step-memory-isolation',
-  'step-signal-isolation',
-  'step-private-files',
-]
 
 /**
  * Tries every wall from inside, as a step would, before any code of the job runs. The canaries are our own static program: the image
@@ -141,14 +111,15 @@ function parseCanary(text: string): SelfCheckResult[] {
 
 function parseLine(line: string): SelfCheckResult {
   const [, name, verdict, evidence] = /^(\S+) (holds|fails) (.*)$/.exec(line) ?? []
-  const guarantee = ALL_GUARANTEES.find((known) => known === name)
+  const guarantee = GUARANTEES.find((known) => known === name)
   if (guarantee === undefined) throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: the canary said "${line.slice(0, 200)}"`)
   return { guarantee, holds: verdict === 'holds', evidence: evidence ?? '' }
 }
 
+/** Every guarantee must be reported, by the canaries or by us: a canary that says nothing about a wall has not tried it. */
 function missing(results: readonly SelfCheckResult[]): SelfCheckResult[] {
   const reported = new Set(results.map((result) => result.guarantee))
-  return ALL_GUARANTEES.filter((guarantee) => !reported.has(guarantee)).map((guarantee) => ({
+  return GUARANTEES.filter((guarantee) => !reported.has(guarantee)).map((guarantee) => ({
     guarantee,
     holds: false,
     evidence: 'nothing tried it',
