@@ -57,8 +57,8 @@ export async function keepChanges(sandbox: Sandbox, workspace: string, directory
     if (content === null) return
     const target = join(directory, path)
     await makeRealDirectories(directory, dirname(path))
-    // Unlike any name that a job or a killed run may have put there.
-    const partial = `${target}.${randomUUID()}.sallyport-partial`
+    // Unlike any name that a job or a killed run may have put there, and short where the job's own name is as long as names may be.
+    const partial = join(dirname(target), `.${randomUUID()}.sallyport-partial`)
     try {
       await pipeline(content, createWriteStream(partial, { flags: 'wx', mode: modes.get(path) ?? 0o644 }))
       assertReplaceable(target, path)

@@ -193,6 +193,7 @@ export class EnteredSandbox implements Sandbox {
       return await readListing(new ByteReader(entered.output), entriesMax)
     } finally {
       kill()
+      hangUp(entered)
       await entered.exit
       release()
     }
@@ -218,6 +219,7 @@ export class EnteredSandbox implements Sandbox {
       }
     } finally {
       kill()
+      hangUp(entered)
       await entered.exit
       await sending
       release()
@@ -272,6 +274,11 @@ function enterOrRemove(cgroup: StepCgroup, helper: string, request: EnterRequest
 /** Of a generator that its reader may leave early: what is left of it stays to be read. */
 function keptOpen(content: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => content.next() }) }
+}
+
+/** Nobody reads on: else the warden would wait for ever to pass on what the pump has written, and with it the pump's end. */
+function hangUp(entered: Entered): void {
+  entered.output.destroy()
 }
 
 function failNoInput(): never {

@@ -52,9 +52,17 @@ async function* exactly(path: string, size: number, content: Uint8Array | AsyncI
 
 const LIST_TYPES: Readonly<Record<string, FileEntry['type']>> = { f: 'file', d: 'directory', l: 'symlink', o: 'other' }
 
-/** All entries of a `list` answer. @throws SANDBOX_PROTOCOL, SANDBOX_INPUT when there are more than the limit. */
-export async function readListing(reader: ByteReader, entriesMax: number): Promise<FileEntry[]> {
+/** Of all paths of a list together. A million paths of 4 KiB each would fill our memory; those of a big real tree have a hundred bytes. */
+const LIST_PATHS_MAX_BYTES = 256 << 20
+
+/** All entries of a `list` answer. @throws SANDBOX_PROTOCOL, SANDBOX_INPUT when there is more than the limits allow. */
+export async function readListing(
+  reader: ByteReader,
+  entriesMax: number,
+  pathsMaxBytes: number = LIST_PATHS_MAX_BYTES,
+): Promise<FileEntry[]> {
   const entries: FileEntry[] = []
+  let pathsLeft = pathsMaxBytes
   for (;;) {
     const header = await reader.demand(25)
     const kind = header.toString('latin1', 0, 1)
@@ -66,6 +74,9 @@ export async function readListing(reader: ByteReader, entriesMax: number): Promi
     const pathBytes = header.readUInt32LE(21)
     if (type === undefined || pathBytes === 0 || pathBytes > PATH_MAX_BYTES)
       throw new SandboxError('SANDBOX_PROTOCOL', 'Malformed file list')
+    pathsLeft -= pathBytes
+    if (pathsLeft < 0)
+      throw new SandboxError('SANDBOX_INPUT', `Paths of more than ${pathsMaxBytes} bytes under one directory of the sandbox`)
     const name = await reader.demand(pathBytes)
     const size = header.readBigUInt64LE(5)
     const path = decodePath(name)
