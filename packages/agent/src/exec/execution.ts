@@ -136,7 +136,10 @@ class Execution {
     const timer = setTimeout(() => this.#end('timed-out', running), Math.min(limits.timeMs, 2 ** 31 - 1))
     try {
       await this.#pipe(running)
-      return await running.exit
+      const exit = await running.exit
+      // What the command left running would change files while they are compared, and may hold every pid that we need for it.
+      await running.kill()
+      return exit
     } finally {
       clearTimeout(timer)
       interrupt.soft.removeEventListener('abort', cancel)
