@@ -68,11 +68,25 @@ describe('secrets', () => {
     assert.equal(run.exitCode, 0, run.why)
     // Reversed, so that the redactor does not hide a leak from this test
     const read = (step: string): string =>
-      run.output('one', step).split('\n').filter(Boolean).map((line) => Buffer.from([...line].reverse().join(''), 'base64').toString('utf8')).join('\n')
+      run
+        .output('one', step)
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => Buffer.from([...line].reverse().join(''), 'base64').toString('utf8'))
+        .join('\n')
     const all = [TOKEN, 'line-one-of-key-4711', DOTENV, UNUSED]
-    assert.deepEqual(all.filter((value) => read('1').includes(value)), [])
-    assert.deepEqual(all.filter((value) => read('2').includes(value)), [TOKEN, 'line-one-of-key-4711', DOTENV])
-    assert.deepEqual(all.filter((value) => read('3').includes(value)), [])
+    assert.deepEqual(
+      all.filter((value) => read('1').includes(value)),
+      [],
+    )
+    assert.deepEqual(
+      all.filter((value) => read('2').includes(value)),
+      [TOKEN, 'line-one-of-key-4711', DOTENV],
+    )
+    assert.deepEqual(
+      all.filter((value) => read('3').includes(value)),
+      [],
+    )
     assert.match(read('3'), /PATH=/, 'the leftover of the first step did look at /proc')
     assert.equal(run.output('one', '4'), '[]\n')
     const handed = run.document.secrets.map(({ name, step }) => `${name} ${step}`)
