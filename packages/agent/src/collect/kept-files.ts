@@ -38,9 +38,9 @@ export async function findChanges(
   return { kept, dropped: changed.length - kept.length + deleted }
 }
 
-/** Links and special files stay behind: a link out of the directory would be followed later, on the host. */
+/** Links and special files stay behind: a link out of the directory would be followed later, on the host. `.GIT` is `.git` where case does not count. */
 function isKept(entry: FileEntry, write: readonly string[]): boolean {
-  if (entry.type !== 'file' || entry.path.split('/').includes('.git')) return false
+  if (entry.type !== 'file' || entry.path.toLowerCase().split('/').includes('.git')) return false
   return write.some((path) => {
     const base = path.replace(/^\.\//, '').replace(/\/+$/, '')
     return base === '.' || base === '' || entry.path === base || entry.path.startsWith(`${base}/`)
