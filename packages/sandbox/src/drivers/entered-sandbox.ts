@@ -191,6 +191,8 @@ export class EnteredSandbox implements Sandbox {
     entered.input?.end()
     try {
       return await readListing(new ByteReader(entered.output), entriesMax)
+    } catch (error) {
+      throw await pumpFailure(error, entered)
     } finally {
       kill()
       hangUp(entered)
@@ -217,6 +219,8 @@ export class EnteredSandbox implements Sandbox {
         // What the caller did not want stands before the next answer.
         if (content !== null) for await (const _ of content);
       }
+    } catch (error) {
+      throw await pumpFailure(error, entered)
     } finally {
       kill()
       hangUp(entered)
@@ -235,6 +239,16 @@ export class EnteredSandbox implements Sandbox {
     this.#disposed ??= this.#parts.keeper.dispose()
     return this.#disposed
   }
+}
+
+/** An answer that ends early says less than the warden, when the pump could not even start: a job can have used up its own limits. */
+async function pumpFailure(error: unknown, entered: Entered): Promise<unknown> {
+  if (!(error instanceof SandboxError) || error.code !== 'SANDBOX_PROTOCOL') return error
+  const exit = await Promise.race([entered.exit, sleep(1000, null, { ref: false })])
+  if (exit?.kind !== 'failed-to-start') return error
+  return new SandboxError('SANDBOX_FAILED', `Cannot reach the files of the sandbox: ${exit.message}`, {
+    hint: 'Processes that the job left running may hold all that its limits allow',
+  })
 }
 
 const KILL_LIMIT_MS = 5000
