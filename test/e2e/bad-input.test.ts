@@ -178,6 +178,28 @@ describe('a job that floods', () => {
   })
 })
 
+describe('a job that uses up its own processes', () => {
+  test('gets errors that say so, in steps and in what the runner does for it, and the run ends', async () => {
+    const repository = world.workflow(`
+      on: push
+      jobs:
+        one:
+          runs-on: ubuntu-latest
+          steps:
+            - { shell: sh, continue-on-error: true, run: 'for i in $(seq 100); do setsid sleep 1000 & done' }
+            - { continue-on-error: true, run: echo no room }
+            - { continue-on-error: true, run: "echo \${{ hashFiles('**') }}" }
+    `)
+    const run = await world.runJson(repository, ['--limit', 'pids=30'], { timeLimitMs: 30_000 })
+    assert.equal(run.exitCode, 0, run.why)
+    assert.match(JSON.stringify(run.document.refusals), /pids limit/)
+    const finished = run.events.filter(({ type }) => type === 'step.finished').map(({ data }) => `${data['outcome']}: ${data['message']}`)
+    assert.match(finished[1] ?? '', /failure: .*Resource temporarily unavailable/)
+    assert.match(finished[2] ?? '', /failure: .*Resource temporarily unavailable/)
+    await assertNothingLeft(world)
+  })
+})
+
 describe('environment files', () => {
   test('of 100 MiB or with a NUL are refused by name; the step fails, the run goes on and loses nothing', async () => {
     const repository = world.workflow(`
