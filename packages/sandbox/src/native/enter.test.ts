@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type EnterRequest, enterSandbox } from './enter.spawn.ts'
+
+const REQUEST: EnterRequest = {
+  init: 2,
+  uid: 100_000,
+  capabilities: 0n,
+  seccomp: new Uint8Array(),
+  openFiles: 1,
+  cgroups: [],
+  argv: ['/bin/true'],
+  env: {},
+  workingDirectory: '/',
+  privateDirectory: null,
+  files: [],
+  collect: [],
+  collectBytesMax: 0,
+  pump: false,
+}
+
+const WITH_NUL: readonly Partial<EnterRequest>[] = [
+  { argv: ['/bin/true\0'] },
+  { argv: ['/bin/true', 'a\0b'] },
+  { env: { NAME: 'a\0b' } },
+  { env: { 'NA\0ME': 'a' } },
+  { workingDirectory: '/tmp\0' },
+  { cgroups: ['/sys\0'] },
+  { collect: ['a\0b'] },
+  { files: [{ name: 'a\0b', content: new Uint8Array(), mode: 0o644 }] },
+  { privateDirectory: { path: '/run\0', bytes: 1 } },
+]
+
+for (const change of WITH_NUL) {
+  test(`a NUL is refused before anything is started: ${JSON.stringify(change).slice(0, 60)}`, () => {
+    assert.throws(() => enterSandbox('/no/such/helper', { ...REQUEST, ...change }), { code: 'SANDBOX_INPUT' })
+  })
+}
+
+test('a helper that is not there is a step that did not start, not an exception', async () => {
+  const exit = await enterSandbox('/no/such/helper', REQUEST).exit
+  assert.equal(exit.kind, 'failed-to-start')
+  assert.match(exit.message ?? '', /ENOENT/)
+})
+
+test('a warden that ends without a word is a step that did not start', async () => {
+  const exit = await enterSandbox('/bin/false', REQUEST).exit
+  assert.deepEqual([exit.kind, exit.message], ['failed-to-start', "the step's warden ended with 1"])
+})
