@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { PassThrough, Readable } from 'node:stream'
+import { test } from 'node:test'
+import { GUARANTEES, type SelfCheckResult } from './contract.ts'
+import type { Entered } from './native/enter.spawn.ts'
+import { runSelfCheck, type SelfCheckInput } from './self-check.ts'
+
+const LIMITS = { cpu: 2, memoryBytes: 1000, memorySwapBytes: 1000, pids: 64, diskBytes: 1, diskInodes: 1, openFiles: 16 }
+const EFFECTIVE = { memoryBytes: 1000, memorySwapBytes: 1000, pids: 64, cpu: 2 }
+const FROM_OUTSIDE = new Set(['memory-limit', 'pids-limit', 'cpu-limit'])
+const SEEN = GUARANTEES.filter((guarantee) => !FROM_OUTSIDE.has(guarantee))
+
+interface Played {
+  readonly released: string[]
+  check(): Promise<readonly SelfCheckResult[]>
+}
+
+/** A sandbox whose canary says what the test wants. */
+function play(canary: string, changes: Partial<SelfCheckInput> = {}, target = '17\n'): Played {
+  const released: string[] = []
+  const entered = (text: string): Entered => ({
+    output: Readable.from(text === '' ? [] : [Buffer.from(text)]),
+    input: new PassThrough(),
+    errors: Readable.from([Buffer.from('its own words')]),
+    exit: Promise.resolve({ kind: 'exited', code: 3, message: null, files: {} }),
+  })
+  const input: SelfCheckInput = {
+    limits: LIMITS,
+    effective: EFFECTIVE,
+    hostname: 'x',
+    start: ([mode = '']) => ({
+      entered: entered(mode === 'canary' ? canary : target),
+      kill: () => undefined,
+      release: () => void released.push(mode),
+    }),
+    ...changes,
+  }
+  return { released, check: () => runSelfCheck(input, new AbortController().signal) }
+}
+
+const report = (lines: readonly string[]): string => `${[...lines, `done ${lines.length}`].join('\n')}\n`
+const HOLDS = SEEN.map((guarantee) => `${guarantee} holds it was tried`)
+
+const failedOf = (results: readonly SelfCheckResult[]): string[] => results.filter(({ holds }) => !holds).map(({ guarantee }) => guarantee)
+
+test('all walls stand when each was tried and holds', async () => {
+  assert.deepEqual(failedOf(await play(report(HOLDS)).check()), [])
+})
+
+test('a wall that fails is named with its evidence, also among others of its name that hold', async () => {
+  const results = await play(report([...HOLDS, 'seccomp fails mount: allowed'])).check()
+  assert.deepEqual(
+    results.filter(({ holds }) => !holds),
+    [{ guarantee: 'seccomp', holds: false, evidence: 'mount: allowed' }],
+  )
+})
+
+for (const guarantee of SEEN) {
+  test(`a canary that says nothing about ${guarantee} has not tried it`, async () => {
+    assert.deepEqual(failedOf(await play(report(HOLDS.filter((line) => !line.startsWith(`${guarantee} `)))).check()), [guarantee])
+  })
+}
+
+for (const [what, canary] of [
+  ['nothing', ''],
+  ['no last line', `${HOLDS.join('\n')}\n`],
+  ['a wrong count', `${HOLDS.join('\n')}\ndone ${HOLDS.length + 1}\n`],
+  ['a last line without its end', report(HOLDS).trimEnd()],
+  ['an unknown guarantee', report([...HOLDS, 'anything holds x'])],
+  ['a line without a verdict', report([...HOLDS, 'seccomp'])],
+  ['a verdict of its own', report([...HOLDS, 'seccomp perhaps x'])],
+  ['binary', '\0\u0001\u0002\n'],
+] as const) {
+  test(`a canary that says ${what} is no self-check`, async () => {
+    const played = play(canary)
+    await assert.rejects(played.check(), { code: 'SANDBOX_FAILED' })
+    assert.deepEqual(played.released.sort(), ['canary', 'canary-target'])
+  })
+}
+
+for (const [what, target] of [
+  ['nothing', ''],
+  ['no number', 'x\n'],
+  ['a number without its end', '17'],
+] as const) {
+  test(`a target that says ${what} is no self-check`, async () => {
+    const played = play(report(HOLDS), {}, target)
+    await assert.rejects(played.check(), { code: 'SANDBOX_FAILED' })
+    assert.deepEqual(played.released.sort(), ['canary', 'canary-target'])
+  })
+}
+
+for (const [name, effective, guarantee] of [
+  ['no memory limit', { memoryBytes: null }, 'memory-limit'],
+  ['a greater memory limit', { memoryBytes: 1100 }, 'memory-limit'],
+  ['swap beside the memory', { memorySwapBytes: 2000 }, 'memory-limit'],
+  ['no limit of processes', { pids: null }, 'pids-limit'],
+  ['one process more', { pids: 65 }, 'pids-limit'],
+  ['no quota of the processor', { cpu: null }, 'cpu-limit'],
+  ['a limit that is no number', { cpu: Number.NaN }, 'cpu-limit'],
+] as const) {
+  test(`a kernel that has ${name} fails ${guarantee}`, async () => {
+    assert.deepEqual(failedOf(await play(report(HOLDS), { effective: { ...EFFECTIVE, ...effective } }).check()), [guarantee])
+  })
+}
+
+test('an abort ends the check', async () => {
+  const controller = new AbortController()
+  controller.abort(new Error('stop'))
+  const input = { limits: LIMITS, effective: EFFECTIVE, hostname: 'x', start: neverSaying }
+  await assert.rejects(runSelfCheck(input, controller.signal), /stop/)
+})
+
+function neverSaying(): ReturnType<SelfCheckInput['start']> {
+  const output = Readable.from([Buffer.from('1'), Buffer.from('7\n')])
+  const exit = Promise.resolve({ kind: 'signalled', code: 9, message: null, files: {} } as const)
+  return { entered: { output, input: null, errors: Readable.from([]), exit }, kill: () => undefined, release: () => undefined }
+}
