@@ -46,8 +46,17 @@ export async function inDisposableBox(): Promise<void> {
   if (code !== null) process.exit(code)
 }
 
-const listed: unknown[] = []
-if (isListing) process.once('exit', () => process.stdout.write(JSON.stringify(listed)))
+/** What one test says about itself. */
+export type Listed = Pick<Escape, 'never' | 'rows' | 'without' | 'only'>
+
+let listed: Listed[] = []
+
+/** What the files that were imported since the last call test. */
+export function takeListed(): readonly Listed[] {
+  const taken = listed
+  listed = []
+  return taken
+}
 
 export function escape(attack: Escape): void {
   if (isListing) return list(attack)
@@ -85,8 +94,8 @@ export function behaviour({ name, rows, without = [] }: Behaviour, run: () => Pr
   test(name, run)
 }
 
-function list({ never, rows, without, only }: Pick<Escape, 'never' | 'rows' | 'without' | 'only'>): void {
-  listed.push({ never, rows, without, only })
+function list({ never, rows, without, only }: Listed): void {
+  listed.push({ never, rows, without, ...(only === undefined ? {} : { only }) })
 }
 
 async function tryIt(attack: Escape, without: readonly WallName[]): Promise<Finding> {

@@ -53,7 +53,7 @@ const cases: readonly Case[] = [
   {
     never: "an earlier step's leftover writes into a later step's environment file",
     action: 'echo EVIL=1 >> /run/sallyport/step/env',
-    didGet: ({ later }) => (later.exit.files['env'] ?? Buffer.alloc(0)).includes('EVIL'),
+    didGet: ({ later }) => Buffer.from(later.exit.files['env'] ?? []).includes('EVIL'),
     without: shared,
   },
   {

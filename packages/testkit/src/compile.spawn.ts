@@ -55,25 +55,42 @@ export interface SourcePatch {
 
 const native = join(sources, '../../../native')
 
-/** The static helper with some of its sources changed, built by its own Makefile, once for each content; its path. */
+/**
+ * The static helper with some of its sources changed, built once for each content; its path. What did not change is compiled once for
+ * all variants: there are dozens.
+ */
 export async function buildHelper(patches: readonly SourcePatch[]): Promise<string> {
   const texts = await patchedSources(patches)
-  const hash = createHash('sha256').update(await readFile(join(native, 'Makefile')))
-  for (const [name, text] of texts) hash.update(name).update(text)
+  const headers = [...texts].filter(([name]) => name.endsWith('.h'))
+  const objects = [...texts]
+    .filter(([name]) => name.endsWith('.c'))
+    .map(([name, text]) => ({ name, text, object: `helper-${name}-${digest([...headers, [name, text]])}.o` }))
   const cache = await cacheDirectory()
-  const binary = join(cache, `helper-${hash.digest('hex').slice(0, 16)}`)
+  const binary = join(cache, `helper-${digest(objects.map(({ name, object }) => [name, object]))}`)
   if (await isFile(binary)) return binary
   const directory = await mkdtemp(join(cache, 'build-'))
   try {
-    await mkdir(join(directory, 'src'))
-    for (const [name, text] of texts) await writeFile(join(directory, 'src', name), text)
-    await writeFile(join(directory, 'Makefile'), await readFile(join(native, 'Makefile')))
-    await run('make', ['--silent', '-C', directory, 'OUT=out'])
-    await rename(join(directory, 'out/sallyport-helper'), binary)
+    for (const [name, text] of texts) await writeFile(join(directory, name), text)
+    for (const { name, object } of objects) {
+      if (await isFile(join(cache, object))) continue
+      await run('gcc', [...HELPER_FLAGS, '-c', '-o', object, name], { cwd: directory })
+      await rename(join(directory, object), join(cache, object))
+    }
+    await run('gcc', ['-static', '-o', 'helper', ...objects.map(({ object }) => join(cache, object))], { cwd: directory })
+    await rename(join(directory, 'helper'), binary)
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
   return binary
+}
+
+/** As native/Makefile, without what is about warnings, hardening and reproducible bytes. */
+const HELPER_FLAGS = ['-O1', '-std=gnu11', '-D_GNU_SOURCE']
+
+function digest(parts: readonly (readonly [name: string, text: string])[]): string {
+  const hash = createHash('sha256')
+  for (const [name, text] of parts) hash.update(`${name}\0${text}\0`)
+  return hash.digest('hex').slice(0, 16)
 }
 
 async function patchedSources(patches: readonly SourcePatch[]): Promise<ReadonlyMap<string, string>> {

@@ -40,7 +40,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
     config: Buffer.from(JSON.stringify(bundle)),
   })
   // Compiled while the runtime works.
-  const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK, privateFiles: true })
+  const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK })
   const init = await created
   await keeper.start()
   return new EnteredSandbox({

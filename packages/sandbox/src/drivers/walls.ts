@@ -5,8 +5,6 @@ export interface StepWalls {
   /** Compiled `struct sock_filter` array. */
   readonly seccomp: Uint8Array
   readonly capabilities: bigint
-  /** Whether the step's files lie in a mount that only it sees. */
-  readonly privateFiles: boolean
 }
 
 /** What the escape suite changes to remove one wall. The product only ever uses {@link ALL_WALLS}. */

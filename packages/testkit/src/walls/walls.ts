@@ -277,7 +277,7 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
         'static void kill_cgroup(const char *directory) {',
         'static void kill_cgroup(const char *directory) {\n  if (directory) return;',
       ),
-      patch('keeper.c', 'attempt < 2000', 'attempt < 20'),
+      patch('keeper.c', 'attempt < 2000; attempt++) {\n    left = 0;', 'attempt < 20; attempt++) {\n    left = 0;'),
     ],
   },
   'undumpable-entry': {

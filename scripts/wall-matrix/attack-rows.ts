@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** An attack that happened, and that works by processes, files or the kernel of the machine that runs jobs. */
+export interface AttackRow {
+  /** Its number in the project's list of attacks. */
+  readonly row: number
+  readonly attack: string
+  /** What no test of this suite covers, and where it is or will be covered; null when nothing is left. */
+  readonly gap: string | null
+}
+
+export const ATTACK_ROWS: readonly AttackRow[] = [
+  {
+    row: 1,
+    attack: "a changed action reads the memory of the runner's worker with sudo and prints the secrets",
+    gap: 'pinning of actions: the issue of actions and their lock',
+  },
+  { row: 3, attack: 'the same, and the loot is sent to a look-alike domain', gap: 'rules for domains and paths: the gate' },
+  {
+    row: 13,
+    attack: 'a process replaces a source file for the moment of its compilation',
+    gap: 'what an earlier step left behind may write the workspace of a later one (published as such); noticing it: the issue of detections',
+  },
+  { row: 17, attack: 'a job of a fork leaves a process on the runner, which waits for a job with secrets', gap: null },
+  { row: 18, attack: "a job starts a runner of the attacker's own", gap: 'telling it from other traffic, once there is any: the gate' },
+  { row: 24, attack: 'a job with root removes the firewall rules and the agent that watch it', gap: null },
+  {
+    row: 25,
+    attack: 'a variable of the loader, planted through the environment file, runs code in a later step',
+    gap: 'which names are refused: packages/engine/src/env-file.test.ts',
+  },
+  { row: 28, attack: 'data leaves in the labels of DNS questions', gap: 'once some names may be asked for: the gate' },
+  { row: 29, attack: 'several DNS questions in one TCP segment, of which only the first is judged', gap: 'the gate' },
+  {
+    row: 30,
+    attack: 'raw and packet sockets, io_uring and bare addresses pass a filter by name',
+    gap: 'DNS over HTTPS and TLS to an allowed host: the gate',
+  },
+  { row: 34, attack: "the container daemon's socket, or a mount of the host's root, is a way to root", gap: null },
+  { row: 35, attack: "the host's runtime binary is overwritten through /proc/self/exe", gap: null },
+  { row: 36, attack: "a directory that a runtime left open becomes a step's working directory", gap: null },
+  { row: 37, attack: 'races around masked paths and consoles make a runtime write into /proc', gap: null },
+  { row: 38, attack: "the release_agent of a mounted cgroup hierarchy runs as the host's root", gap: null },
+  {
+    row: 39,
+    attack: 'a hole in the kernel is used from within a container',
+    gap: 'a hole in what every build needs (files, pipes, TCP): a kernel of its own, the issue of micro virtual machines and gVisor',
+  },
+  {
+    row: 41,
+    attack: "a token in the checkout's configuration is uploaded with an artifact",
+    gap: 'artifacts: the issue of job services; the checkout keeps no credentials',
+  },
+  {
+    row: 44,
+    attack: 'somebody attaches to a container that is kept after a failure',
+    gap: 'nothing is kept and nothing can be attached to: outlive-the-job covers row 17',
+  },
+  { row: 45, attack: 'a shell whose streams are a socket', gap: 'noticing the attempt: the issue of detections' },
+  { row: 46, attack: 'a job mines coins', gap: 'noticing it: the issue of detections' },
+  {
+    row: 49,
+    attack: 'what a build writes into .git or a tool’s configuration runs later, outside',
+    gap: 'git on the host never reads a workspace of a job: packages/agent',
+  },
+  {
+    row: 50,
+    attack: 'text in a log is taken for a command to the runner',
+    gap: 'which commands are obeyed: packages/engine/src/output-scanner.test.ts',
+  },
+]
