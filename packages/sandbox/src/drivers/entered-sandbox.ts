@@ -35,6 +35,9 @@ export interface EnteredSandboxParts {
   readonly walls: StepWalls
 }
 
+/** For one listing, reading or writing of files; a repository of 10 GiB takes about two minutes. */
+const PUMP_TIME_MAX_MS = 15 * 60e3
+
 /** Of the step's private tmpfs: the script, the environment files, and what the step puts there. */
 const PRIVATE_DIRECTORY_BYTES = 192 << 20
 
@@ -140,7 +143,13 @@ export class EnteredSandbox implements Sandbox {
       { id: 'pump', argv: [SANDBOX_PATHS.helper, ...argv], env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0 },
       { pump: true },
     )
-    return { entered, kill: () => cgroup.kill(), release: () => void cgroup.remove() }
+    // Hostile from the first job step on: one that neither ends nor answers must not hold the job for ever.
+    const watchdog = setTimeout(() => cgroup.kill(), PUMP_TIME_MAX_MS)
+    const release = (): void => {
+      clearTimeout(watchdog)
+      cgroup.remove()
+    }
+    return { entered, kill: () => cgroup.kill(), release }
   }
 
   #enter(step: StepSpec, options: { readonly pump: boolean }): { entered: Entered; cgroup: StepCgroup } {
