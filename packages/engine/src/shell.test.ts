@@ -12,7 +12,9 @@ test('each documented shell has its documented command line', () => {
   assert.deepEqual(argv(null), ['bash', '-e', '/s/script.sh'])
   assert.deepEqual(argv('bash'), ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '/s/script.sh'])
   assert.deepEqual(argv('sh'), ['sh', '-e', '/s/script.sh'])
-  assert.deepEqual(argv('python'), ['python', '/s/script.py'])
+  const [sh, c, script = '', path] = argv('python')
+  assert.deepEqual([sh, c, path], ['sh', '-c', '/s/script.py'])
+  assert.match(script, /exec python "\$0"; exec python3 "\$0"$/)
   assert.deepEqual(argv('pwsh'), ['pwsh', '-command', ". '/s/script.ps1'"])
 })
 

@@ -13,11 +13,14 @@ interface KnownShell {
   readonly wrap?: (script: string) => string
 }
 
+/** Current Debian and Ubuntu have Python as `python3` alone; GitHub's images have both names. */
+const PYTHON = String.raw`sh -c "command -v python >/dev/null && exec python \"$0\"; exec python3 \"$0\"" {0}`
+
 /** GitHub's documented command lines for Linux. */
 const SHELLS: Readonly<Record<string, KnownShell>> = {
   bash: { template: 'bash --noprofile --norc -eo pipefail {0}', extension: '.sh' },
   sh: { template: 'sh -e {0}', extension: '.sh' },
-  python: { template: 'python {0}', extension: '.py' },
+  python: { template: PYTHON, extension: '.py' },
   pwsh: { template: `pwsh -command ". '{0}'"`, extension: '.ps1', wrap: wrapPowerShell },
 }
 

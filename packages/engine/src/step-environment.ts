@@ -72,10 +72,15 @@ export function stepEnvironment(parts: EnvironmentParts): Readonly<Record<string
   ])
   for (const layer of parts.layers) for (const [name, value] of layer) env.set(name, value)
   env.set('PATH', [...parts.paths.toReversed(), env.get('PATH') ?? PATH_DEFAULT].join(':'))
-  for (const [name, value] of [...runnerVariables(parts), ...parts.action]) env.set(name, value)
+  for (const [name, value] of [...runnerVariables(parts), ...parts.action]) {
+    if (value !== '' || !ABSENT_WHEN_EMPTY.has(name)) env.set(name, value)
+  }
   for (const [name, value] of env) checkVariable(name, value)
   return Object.fromEntries(env)
 }
+
+/** Scripts ask whether they are there at all; GitHub sets neither without a value. */
+const ABSENT_WHEN_EMPTY: ReadonlySet<string> = new Set(['GITHUB_ACTION_PATH', 'RUNNER_DEBUG'])
 
 function* runnerVariables({ input, github }: EnvironmentParts): Generator<readonly [string, string]> {
   yield ['GITHUB_ACTIONS', 'true']

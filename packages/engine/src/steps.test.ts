@@ -134,13 +134,21 @@ test('shell and working-directory come from the step, the job or the workflow', 
   const yaml = `defaults: { run: { shell: sh, working-directory: all } }\n${oneJob('- run: x\n- run: y\n  shell: python\n  working-directory: /abs\n- run: z\n  working-directory: ../up', '    defaults: { run: { working-directory: job } }\n')}`
   const driven = drive(yaml)
   assert.deepEqual([processOf(driven, '1').argv[0], processOf(driven, '1').workingDirectory], ['sh', '/work/job'])
-  assert.deepEqual([processOf(driven, '2').argv, processOf(driven, '2').workingDirectory], [['python', '/step/script.py'], '/abs'])
+  assert.deepEqual([processOf(driven, '2').argv.at(-1), processOf(driven, '2').workingDirectory], ['/step/script.py', '/abs'])
   assert.equal(processOf(driven, '3').workingDirectory, '/up')
 })
 
 test('a shell that does not exist here fails its step and names the line', () => {
   const driven = drive(oneJob('- run: x', '    defaults: { run: { shell: "${{ vars.S }}" } }\n'), { input: { vars: { S: 'cmd' } } })
   assert.match(messageOf(driven, '1'), /^ci\.yml:\d+:.*Windows only/)
+})
+
+test('what has no value is not in the environment where scripts ask whether it is there', () => {
+  const input = { runner: { os: 'Linux', debug: '' }, github: { action_path: '', base_ref: '' } }
+  const { env } = processOf(drive(oneJob('- run: x'), { input }), '1')
+  assert.deepEqual([env['RUNNER_DEBUG'], env['GITHUB_ACTION_PATH'], env['GITHUB_BASE_REF']], [undefined, undefined, ''])
+  const debug = processOf(drive(oneJob('- run: x'), { input: { runner: { debug: '1' } } }), '1')
+  assert.equal(debug.env['RUNNER_DEBUG'], '1')
 })
 
 test('the environment has the documented variables, and neither the token nor a way to override them', () => {
