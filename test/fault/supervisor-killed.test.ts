@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
+import { existsSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { keepersOf, sandboxPids } from '../_host.ts'
@@ -70,5 +72,30 @@ describe('kill -9 of the supervisor leaves nothing behind', () => {
       conclusions.filter((conclusion) => !['interrupted', 'success'].includes(conclusion)),
       [],
     )
+  })
+
+  test('of exec at random moments', async (t) => {
+    const args = ['exec', '--state', world.state, '--', 'sh', '-c', 'setsid sleep 1000 & sleep 0.2']
+    const delays = Array.from({ length: 6 }, () => Math.random() * 800)
+    t.diagnostic(`delays in ms: ${delays.map(Math.round).join(', ')}`)
+    for (const delay of delays) {
+      const running = world.start(args)
+      await sleep(delay)
+      await killAndExpectNothing(world, running)
+    }
+    await expectNextRunWorks(world)
+  })
+
+  test('but half-made caches, which the next run removes once nobody can be making them', async () => {
+    const old = ['disks/1-1.ext4.x.partial', 'images/.partial-x'].map((name) => join(world.state, 'sandbox', name))
+    const [young] = ['disks/2-2.ext4.y.partial'].map((name) => join(world.state, 'sandbox', name))
+    for (const path of [...old, young ?? '']) writeFileSync(path, '')
+    for (const path of old) utimesSync(path, new Date(0), new Date(0))
+    await expectNextRunWorks(world)
+    assert.deepEqual(
+      old.filter((path) => existsSync(path)),
+      [],
+    )
+    assert.equal(existsSync(young ?? ''), true)
   })
 })
