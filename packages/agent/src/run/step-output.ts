@@ -154,11 +154,12 @@ export class StepOutput {
     const { secrets } = this.#sinks
     const property = (name: string): string | null => {
       const text = properties[name]
-      return text === undefined ? null : secrets.redact(text.slice(0, 1024))
+      return text === undefined ? null : secrets.redact(text).slice(0, 1024)
     }
     this.#sinks.annotate({
       level,
-      message: secrets.redact(value.slice(0, 16_384)),
+      // Cut after it is masked: half of a secret is no form of it any more.
+      message: secrets.redact(value).slice(0, 16_384),
       title: property('title'),
       file: property('file'),
       line: property('line'),

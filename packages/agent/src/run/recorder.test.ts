@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { RunEvent } from '@sallyport/core'
+import { createSecretSet } from '@sallyport/redaction'
+import type { RunRecord } from '@sallyport/store'
+import { Recorder } from './recorder.ts'
+
+const SECRET = 'correct-horse-battery-staple'
+
+function recorderOver(append: (event: RunEvent) => Promise<{ seq: number }>): Recorder {
+  const secrets = createSecretSet()
+  secrets.add(SECRET)
+  return new Recorder({ append } as unknown as RunRecord, secrets)
+}
+
+test('no string of an event reaches the journal with a secret, however deep and in names too', async () => {
+  const events: RunEvent[] = []
+  const recorder = recorderOver(async (event) => ({ seq: events.push(event) }))
+  recorder.add({
+    type: 'step.started',
+    data: { name: `Run ${SECRET}`, list: [{ [`key ${SECRET}`]: SECRET }], count: 3, none: null, yes: true },
+  })
+  await recorder.settle()
+  assert.deepEqual(events[0]?.data, { name: 'Run ***', list: [{ 'key ***': '***' }], count: 3, none: null, yes: true })
+})
+
+test('an event that could not be stored stops whoever waits for it, then and later', async () => {
+  let calls = 0
+  const recorder = recorderOver(() => (calls++ === 0 ? Promise.reject(new Error('disk full')) : Promise.resolve({ seq: 2 })))
+  recorder.add({ type: 'a.b', data: {} })
+  await assert.rejects(recorder.settle(), /disk full/)
+  recorder.add({ type: 'a.c', data: {} })
+  await assert.rejects(recorder.settle(), /disk full/)
+})

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { test } from 'node:test'
+import { createSecretSet } from '@sallyport/redaction'
+import { type Annotation, type OutputTotals, StepOutput, type StepOutputSinks } from './step-output.ts'
+
+const SECRET = 'correct-horse-battery-staple'
+
+interface Heard {
+  readonly recorded: string
+  readonly printed: string
+  readonly annotations: readonly Annotation[]
+  readonly commands: readonly string[]
+  readonly refused: readonly string[]
+  readonly overflows: number
+  readonly totals: OutputTotals
+}
+
+async function hear(chunks: readonly (string | Buffer)[], changes: Partial<StepOutputSinks> = {}): Promise<Heard> {
+  const secrets = createSecretSet()
+  secrets.add(SECRET)
+  const heard = {
+    recorded: '',
+    printed: '',
+    annotations: [] as Annotation[],
+    commands: [] as string[],
+    refused: [] as string[],
+    overflows: 0,
+  }
+  const output = new StepOutput({
+    secrets,
+    log: {
+      file: 'log/1.log',
+      offset: 0,
+      write: async (bytes) => {
+        heard.recorded += Buffer.from(bytes).toString()
+      },
+      sync: async () => undefined,
+      [Symbol.asyncDispose]: async () => undefined,
+    },
+    budget: { left: 1 << 30 },
+    print: (bytes) => {
+      heard.printed += Buffer.from(bytes).toString()
+    },
+    annotate: (annotation) => heard.annotations.push(annotation),
+    command: (command, name, value) => heard.commands.push(`${command} ${name}=${value}`),
+    refuse: (what) => heard.refused.push(what),
+    overflow: () => {
+      heard.overflows += 1
+    },
+    ...changes,
+  })
+  const totals = await output.consume(Readable.from(chunks.map((chunk) => Buffer.from(chunk as string))))
+  return { ...heard, totals }
+}
+
+const byteByByte = (text: string): Buffer[] => [...Buffer.from(text)].map((byte) => Buffer.from([byte]))
+
+test('what is shown is what is recorded, and neither holds a secret', async () => {
+  const { recorded, printed, totals } = await hear([`before ${SECRET} after\n`, `${SECRET}${SECRET}`])
+  assert.equal(printed, recorded)
+  assert.equal(recorded, 'before *** after\n***')
+  assert.ok(totals.masked >= 2)
+})
+
+test('output that comes byte by byte is handled as a whole', async () => {
+  const text = `a ${SECRET} b\n::set-output name=x::1\n::warning file=f.ts::careful ${SECRET}\nlast`
+  const whole = await hear([text])
+  const split = await hear(byteByByte(text))
+  assert.deepEqual(split, whole)
+  assert.deepEqual(whole.commands, ['set-output x=1'])
+  assert.ok(!whole.recorded.includes(SECRET))
+})
+
+test('a masked value is masked from its own line on, and its line does not tell it', async () => {
+  const { recorded } = await hear(['early-value\n::add-mask::early-value\nlate early-value\n'])
+  assert.equal(recorded, 'early-value\n::add-mask::***\nlate ***\n')
+})
+
+test('a value that cannot be masked is a refusal, an empty one is nothing', async () => {
+  assert.deepEqual((await hear(['::add-mask::x\n::add-mask::\n'])).refused, ['workflow command "add-mask"'])
+})
+
+test('commands that would change the environment of later steps are refused by name and stay in the log', async () => {
+  const { refused, recorded, commands } = await hear(['::set-env name=PATH::/evil\n::add-path::/evil\n'])
+  assert.deepEqual(refused, ['workflow command "set-env"', 'workflow command "add-path"'])
+  assert.match(recorded, /set-env/)
+  assert.deepEqual(commands, [])
+})
+
+test('after stop-commands text is text until the token comes', async () => {
+  const { commands, recorded } = await hear(['::stop-commands::token-1\n::set-output name=a::1\n::token-1::\n::set-output name=b::2\n'])
+  assert.deepEqual(commands, ['set-output b=2'])
+  assert.match(recorded, /::set-output name=a::1/)
+})
+
+test('an annotation is masked in every part, before it is cut', async () => {
+  const long = 'x'.repeat(16_384 - 10)
+  const [first, second] = (await hear([`::error file=${SECRET},title=t ${SECRET}::m ${SECRET}\n::notice::${long}${SECRET}\n`])).annotations
+  assert.deepEqual([first?.file, first?.title, first?.message], ['***', 't ***', 'm ***'])
+  assert.equal(second?.message, `${long}***`)
+})
+
+test('annotations beyond fifty are only lines of the log', async () => {
+  const { annotations, recorded } = await hear(['::warning::again\n'.repeat(200)])
+  assert.equal(annotations.length, 50)
+  assert.equal(recorded.split('\n').length, 201)
+})
+
+test('output over the budget is counted and dropped, and told once', async () => {
+  const budget = { left: 10 }
+  const heard = await hear(['12345', '6789012345', 'more', 'and more'], { budget })
+  assert.equal(heard.recorded, '1234567890')
+  assert.deepEqual([heard.overflows, heard.totals.bytes, heard.totals.dropped, budget.left], [1, 10, 17, 0])
+})
+
+test('a job whose budget is used up by earlier steps prints nothing more', async () => {
+  const heard = await hear(['x'], { budget: { left: 0 } })
+  assert.deepEqual([heard.recorded, heard.overflows, heard.totals.dropped], ['', 1, 1])
+})
+
+test('exactly the budget is no overflow', async () => {
+  assert.equal((await hear(['12345', '67890'], { budget: { left: 10 } })).overflows, 0)
+})
+
+test('where commands are off, text that looks like one is text, and still masked', async () => {
+  const { recorded, commands, refused } = await hear([`::set-output name=a::${SECRET}\n::set-env name=A::b\n`], { commands: false })
+  assert.equal(recorded, '::set-output name=a::***\n::set-env name=A::b\n')
+  assert.deepEqual([...commands, ...refused], [])
+})
