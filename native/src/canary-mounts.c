@@ -94,6 +94,9 @@ static void judge(const struct mount *mount, const struct canary_options *option
   int writable = !has_option(mount->options, "ro");
   if (writable && !is_own_file_system(mount->type) && !is_on_disk(mount, options)) keep(found->writable, mount);
   if (is_mask(mount)) return;
+  // Parts of the sandbox's own procfs made read-only: crun binds them without the flags. The kernel lets nobody execute a file or open a
+  // device of a procfs, whatever its mount says (SB_I_NOEXEC, SB_I_NODEV in fs/proc/root.c).
+  if (!writable && strcmp(mount->type, "proc") == 0) return;
   if (!has_option(mount->options, "nosuid")) keep(found->suid, mount);
   if (!has_option(mount->options, "nodev") && strcmp(mount->type, "devpts") != 0) keep(found->device, mount);
 }

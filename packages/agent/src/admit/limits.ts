@@ -27,11 +27,16 @@ export function defaultLimits(): JobLimits {
   }
 }
 
+/** The ratio of the defaults: 10 GiB, a million inodes. */
+const BYTES_PER_INODE = 10_240
+
 /** The user's limits over the defaults. Swap is never given unless asked for by name: secrets would reach a disk. */
 export function effectiveLimits(asked: Partial<JobLimits>): JobLimits {
   const limits = { ...defaultLimits(), ...asked }
   return {
     ...limits,
+    // A small disk has no room for a million of them.
+    diskInodes: asked.diskInodes ?? Math.min(limits.diskInodes, Math.floor(limits.diskBytes / BYTES_PER_INODE)),
     memorySwapBytes: asked.memorySwapBytes ?? limits.memoryBytes,
     openFiles: Math.min(limits.openFiles, OPEN_FILES_MAX, inheritedOpenFiles()),
   }

@@ -8,8 +8,8 @@ import { test } from 'node:test'
 import { inspectHost } from './host-support.ts'
 import { findProgram } from './oci-runtime.spawn.ts'
 
-/** Without controllers crun can set no limit; and it makes the read-only paths without nosuid and nodev. Each is named, and stops a job. */
-const MISSING = ['memory-limit', 'pids-limit', 'cpu-limit', 'nosuid-nodev']
+/** Without controllers crun can set no limit. Each is named, and stops a job. */
+const MISSING = ['memory-limit', 'pids-limit', 'cpu-limit']
 
 /** Only in this namespace: the machine's own mounts stay as they are. */
 const HIDE_V1 = 'mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"'
