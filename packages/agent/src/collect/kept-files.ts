@@ -40,11 +40,16 @@ export async function findChanges(
 
 /** Links and special files stay behind: a link out of the directory would be followed later, on the host. `.GIT` is `.git` where case does not count. */
 function isKept(entry: FileEntry, write: readonly string[]): boolean {
-  if (entry.type !== 'file' || entry.path.toLowerCase().split('/').includes('.git')) return false
+  if (entry.type !== 'file' || !isPlainPath(entry.path)) return false
   return write.some((path) => {
     const base = path.replace(/^\.\//, '').replace(/\/+$/, '')
     return base === '.' || base === '' || entry.path === base || entry.path.startsWith(`${base}/`)
   })
+}
+
+/** Untrusted: `..`, an empty component or a leading slash would name a file outside of the directory. */
+function isPlainPath(path: string): boolean {
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && part.toLowerCase() !== '.git')
 }
 
 /**

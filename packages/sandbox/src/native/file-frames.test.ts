@@ -116,6 +116,9 @@ const MALFORMED: readonly (readonly [what: string, bytes: Buffer, code: string])
     'SANDBOX_PROTOCOL',
   ],
   ['an empty path', Buffer.concat([listFrame(named('')), END]), 'SANDBOX_PROTOCOL'],
+  ...['..', '../a', 'a/../../b', '/a', 'a//b', './a', 'a/'].map(
+    (path) => [`the path "${path}"`, Buffer.concat([listFrame(named(path)), END]), 'SANDBOX_PROTOCOL'] as const,
+  ),
   ['a path of 4 GiB', listFrame({ ...named('a'), pathBytes: 0xffff_ffff }), 'SANDBOX_PROTOCOL'],
   ['a path of one byte too many', listFrame({ ...named('a'), pathBytes: 4097 }), 'SANDBOX_PROTOCOL'],
   ['an end that says that there is more', listFrame({ type: 'T', path: Buffer.alloc(0) }), 'SANDBOX_INPUT'],
@@ -169,7 +172,7 @@ test('a request holds the length in bytes, not in characters', () => {
 })
 
 test('a listing that is cut into any pieces is read the same', async () => {
-  const path = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => text.isWellFormed())
+  const path = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }).filter((text) => text.isWellFormed() && !/[./\0]/.test(text))
   await fc.assert(
     fc.asyncProperty(fc.array(path, { maxLength: 20 }), fc.array(fc.nat(60), { maxLength: 30 }), async (paths, cuts) => {
       const whole = Buffer.concat([...paths.map((text) => listFrame(named(text))), END])

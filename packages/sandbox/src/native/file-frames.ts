@@ -80,10 +80,16 @@ export async function readListing(
     const name = await reader.demand(pathBytes)
     const size = header.readBigUInt64LE(5)
     const path = decodePath(name)
+    if (path !== null && !isBelow(path)) throw new SandboxError('SANDBOX_PROTOCOL', 'Malformed file list')
     // A name that is no UTF-8 cannot be named in a pattern or kept by us; it is left where it is.
     if (path !== null)
       entries.push({ path, type, mode: header.readUInt32LE(1), size: Number(size), changedAtNs: header.readBigUInt64LE(13) })
   }
+}
+
+/** Whether a listed path names something below the root, as every one of our own helper does. */
+function isBelow(path: string): boolean {
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..')
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
