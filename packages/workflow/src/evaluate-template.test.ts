@@ -32,6 +32,12 @@ describe('a template', () => {
     assert.deepEqual(evaluateTemplate(node, scope), { a: [1, 'main'], k1: null })
   })
 
+  it('takes in the items of a list that an expression gives among others', () => {
+    const nested: TemplateNode = { kind: 'sequence', items: [literal(8)], at }
+    const node: TemplateNode = { kind: 'sequence', items: [literal(0), expression('github.list'), nested, expression('github.ref')], at }
+    assert.deepEqual(evaluateTemplate(node, scope), [0, 1, 2, [8], 'main'])
+  })
+
   it('takes in the entries of an inserted mapping, under any name', () => {
     const value = evaluateTemplate(mapping(['a', literal(1)], [expression('insert'), expression('fromJSON(vars.EXTRA)')]), scope)
     assert.deepEqual(Object.entries(value as object), [

@@ -63,10 +63,16 @@ function evaluateNode(node: TemplateNode, scope: ExpressionScope, budget: Evalua
     case 'expression':
       return evaluateWithin(budget, node.expression, scope, node.at)
     case 'sequence':
-      return node.items.map((item) => evaluateNode(item, scope, budget))
+      return node.items.flatMap((item) => evaluateItem(item, scope, budget))
     case 'mapping':
       return evaluateMapping(node.entries, scope, budget)
   }
+}
+
+/** An expression that gives a list puts its items in its place, as on GitHub; a list that is written out stays one item. */
+function evaluateItem(item: TemplateNode, scope: ExpressionScope, budget: EvaluationBudget): readonly Json[] {
+  const value = evaluateNode(item, scope, budget)
+  return item.kind === 'expression' && Array.isArray(value) ? value : [value]
 }
 
 function evaluateMapping(
