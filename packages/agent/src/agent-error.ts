@@ -14,8 +14,6 @@ export type AgentErrorCode =
   | 'RUNNER_UNSUPPORTED'
   /** A guarantee does not hold on this host; nothing of the job has run. */
   | 'GUARANTEE_MISSING'
-  /** No isolation driver works here. */
-  | 'ISOLATION_UNAVAILABLE'
   /** What `--write` was to keep cannot be kept. */
   | 'WRITE_REFUSED'
   /** Sallyport was interrupted before the end. */

@@ -23,7 +23,6 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   WRITE_REFUSED: ExitCode.badInput,
   SANDBOX_UNSUPPORTED: ExitCode.guaranteeMissing,
   GUARANTEE_MISSING: ExitCode.guaranteeMissing,
-  ISOLATION_UNAVAILABLE: ExitCode.guaranteeMissing,
   INTERRUPTED: ExitCode.interrupted,
 }
 

@@ -121,7 +121,7 @@ export type EngineEvent =
       readonly ended: ProcessEnd
       /** The exit code, or 128 + signal; null when it never started. */
       readonly exitCode: number | null
-      /** Why, when `ended` is `limit` or `failed-to-start`: names the limit. */
+      /** Why: names the limit, what did not start, or what the step was refused. Null when the exit code says it all. */
       readonly message: string | null
       readonly files: StepFileContents
     }

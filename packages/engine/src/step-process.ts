@@ -62,7 +62,7 @@ function processed(job: JobState, frame: Frame, key: string, exit: ProcessExited
 function attemptOf(job: JobState, frame: Frame, exit: ProcessExited): Attempt {
   switch (exit.ended) {
     case 'exited':
-      return exit.exitCode === 0 ? succeeded() : failed(exit.exitCode, `the process ended with exit code ${exit.exitCode}`)
+      return exit.exitCode === 0 ? succeeded() : failed(exit.exitCode, exit.message ?? `the process ended with exit code ${exit.exitCode}`)
     case 'signalled':
       return failed(exit.exitCode, `the process was killed by signal ${(exit.exitCode ?? 128) - 128}`)
     case 'timed-out':

@@ -25,7 +25,7 @@ export interface SandboxSpec {
   readonly image: { readonly kind: 'host' }
   readonly rootfs: Rootfs
   readonly limits: Limits
-  /** A host directory mounted read-only at {@link SANDBOX_PATHS.node}, or null. */
+  /** A program of the host, mounted read-only at {@link SANDBOX_PATHS.node}, or null. */
   readonly nodeBinary: string | null
   /** Host directories offered read-only, by name (toolchains under a home directory). */
   readonly readOnlyBinds: readonly { readonly source: string; readonly target: string }[]

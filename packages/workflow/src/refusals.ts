@@ -8,7 +8,7 @@ import { quote, suggest } from './wording.ts'
 const JOB_KEYS: Readonly<Record<string, { readonly message: string; readonly instead: string }>> = {
   container: {
     message: 'jobs in a container of their own (container) are not supported yet',
-    instead: 'choose the image in sallyport.yml or with --image',
+    instead: 'remove the key: jobs run on an image of this host',
   },
   services: { message: 'service containers (services) are not supported yet', instead: 'start the service in a step of the job' },
   environment: {

@@ -21,11 +21,29 @@ export async function matchWorkflows(
   const changedPaths = await listChangedPaths(repository)
   const named = options.files.length > 0
   return plans.map((plan) => {
-    const match = matchTrigger(plan, { event: options.event, ref: repository.ref, changedPaths })
+    const match = matchTrigger(plan, {
+      event: options.event,
+      ref: eventRef(options, repository),
+      changedPaths,
+      activity: activityOf(options),
+    })
     const knowsEvent = plan.triggers.some((trigger) => trigger.event === options.event)
     const triggered = match.triggered || (named && (knowsEvent || !eventWasNamed(options)))
     return { plan, triggered, reason: triggered ? null : match.reason }
   })
+}
+
+/** Filters of pull requests look at the branch that they go into. */
+function eventRef(options: RunOptions, repository: Repository): string {
+  const pullRequest = options.payload?.['pull_request'] as { readonly base?: { readonly ref?: unknown } } | undefined
+  const base = pullRequest?.base?.ref
+  return typeof base === 'string' ? base : repository.ref
+}
+
+/** What `types` filters by; a payload without one passes every filter. */
+function activityOf(options: RunOptions): string | null {
+  const action = options.payload?.['action']
+  return typeof action === 'string' ? action : null
 }
 
 /** `push` is only the default: a workflow file that the user names runs even if it listens to something else. */

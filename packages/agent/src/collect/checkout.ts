@@ -163,9 +163,21 @@ async function entryOf(source: string, path: string): Promise<PutEntry | null> {
     const content = await readFile(source)
     return { type: 'file', path, mode, size: content.length, content }
   } catch (error) {
+    if (path.includes(NOT_UTF8)) throw notUtf8(path, error)
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw new AgentError('REPOSITORY_UNREADABLE', `Cannot read "${source}": ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** What Node puts in place of bytes that are no UTF-8. */
+const NOT_UTF8 = '\uFFFD'
+
+/** Left out without a word the file would be missed by a job, and by nobody else. */
+function notUtf8(path: string, cause: unknown): AgentError {
+  return new AgentError('REPOSITORY_UNREADABLE', `Cannot copy "${path}": its name is not UTF-8`, {
+    cause,
+    hint: 'Rename the file, or remove it',
+  })
 }
 
 /** Opened now, so that an unreadable file is an error with its name rather than a broken stream later. */

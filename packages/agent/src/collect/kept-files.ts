@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from 'node:crypto'
-import { createWriteStream, lstatSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { createWriteStream, lstatSync, type Stats } from 'node:fs'
+import { lchown, mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { FileEntry, Sandbox } from '@sallyport/sandbox'
@@ -57,16 +57,19 @@ function isPlainPath(path: string): boolean {
  * link, old or new, leads a file elsewhere.
  */
 export async function keepChanges(sandbox: Sandbox, workspace: string, directory: string, kept: readonly FileEntry[]): Promise<void> {
+  // Root writes into a user's directory: what it leaves there is the user's.
+  const owner = lstatSync(directory)
   const modes = new Map(kept.map((entry) => [entry.path, entry.mode & 0o111 ? 0o755 : 0o644]))
   await sandbox.readFiles(workspace, [...modes.keys()], async (path, content) => {
     if (content === null) return
     const target = join(directory, path)
-    await makeRealDirectories(directory, dirname(path))
+    await makeRealDirectories(directory, dirname(path), owner)
     // Unlike any name that a job or a killed run may have put there, and short where the job's own name is as long as names may be.
     const partial = join(dirname(target), `.${randomUUID()}.sallyport-partial`)
     try {
       await pipeline(content, createWriteStream(partial, { flags: 'wx', mode: modes.get(path) ?? 0o644 }))
       assertReplaceable(target, path)
+      await lchown(partial, owner.uid, owner.gid)
       await rename(partial, target)
     } catch (error) {
       await rm(partial, { force: true })
@@ -75,14 +78,17 @@ export async function keepChanges(sandbox: Sandbox, workspace: string, directory
   })
 }
 
-async function makeRealDirectories(root: string, path: string): Promise<void> {
+async function makeRealDirectories(root: string, path: string, owner: Stats): Promise<void> {
   let current = root
   for (const part of path.split('/')) {
     if (part === '.' || part === '') continue
     current = join(current, part)
     const stats = lstatSync(current, { throwIfNoEntry: false })
-    if (stats === undefined) await mkdir(current)
-    else if (!stats.isDirectory()) throw new AgentError('WRITE_REFUSED', `Cannot keep files under "${path}": "${current}" is no directory`)
+    if (stats === undefined) {
+      await mkdir(current)
+      await lchown(current, owner.uid, owner.gid)
+    } else if (!stats.isDirectory())
+      throw new AgentError('WRITE_REFUSED', `Cannot keep files under "${path}": "${current}" is no directory`)
   }
 }
 

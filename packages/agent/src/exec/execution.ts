@@ -11,6 +11,7 @@ import type { ExecOptions, ExecResult, JobLimits, RunObserver } from '../contrac
 import type { PreparedSandbox } from '../prepare/prepare-sandbox.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
+import { describeUnmasked, maskSecrets, type UnmaskedSecret } from '../run/mask-secrets.ts'
 import { Recorder } from '../run/recorder.ts'
 import { StepOutput } from '../run/step-output.ts'
 import { bringScripts } from './script-arguments.ts'
@@ -30,12 +31,12 @@ export async function execute(request: ExecRequest, preparing: Promise<PreparedS
   const { options, observer } = request
   const runId = newRunId()
   const secrets = createSecretSet()
-  for (const value of Object.values(options.secrets)) secrets.add(value)
+  const unmasked = maskSecrets(secrets, options.secrets)
   await protectSupervisor()
   await using record = await openRecord(options.stateDirectory, runId, preparing)
   record.onEvent = (event) => observer.event(event)
   // Awaited here: the record closes with this scope.
-  return await new Execution({ ...request, record, secrets, runId }).run(preparing)
+  return await new Execution({ ...request, record, secrets, unmasked, runId }).run(preparing)
 }
 
 /** A sandbox without a record is not used: it goes again. */
@@ -52,6 +53,7 @@ async function openRecord(stateDirectory: string, runId: string, preparing: Prom
 interface Parts extends ExecRequest {
   readonly record: RunRecord
   readonly secrets: SecretSet
+  readonly unmasked: readonly UnmaskedSecret[]
   readonly runId: string
 }
 
@@ -66,6 +68,7 @@ class Execution {
   constructor(parts: Parts) {
     this.#parts = parts
     this.#recorder = new Recorder(parts.record, parts.secrets)
+    for (const secret of parts.unmasked) this.#refusals.add({ job: JOB, step: null, what: 'masking', detail: describeUnmasked(secret) })
   }
 
   async run(preparing: Promise<PreparedSandbox>): Promise<ExecResult> {

@@ -5,6 +5,7 @@ import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import { effectiveLimits } from '../admit/limits.ts'
+import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
 import { workspacePath } from '../claim/github-context.ts'
 import { inspectRepository, type Repository } from '../claim/repository.spawn.ts'
@@ -14,6 +15,7 @@ import type { RunDocument, RunObserver, RunOptions } from '../contract.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
 import { Refusals } from '../record/refusals.ts'
 import type { RunShared } from './job-host.ts'
+import { describeUnmasked, maskSecrets } from './mask-secrets.ts'
 import { Recorder } from './recorder.ts'
 import { type WorkflowOutcome, WorkflowRun } from './workflow-run.ts'
 
@@ -22,19 +24,30 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   const repository = await inspectRepository(options.repository)
   const files = await findWorkflowFiles(options.repository, options.files)
   const plans = selectTriggered(await matchWorkflows(await readWorkflows(options.repository, files), options, repository), options)
-  const inputs = plans.map((plan) => resolveInputs(plan, options))
-  await protectSupervisor()
-  const parser = await loadWorkflowParser()
   const runId = newRunId()
+  const secrets = createSecretSet()
+  const parser = await loadWorkflowParser()
+  const inputs = plans.map((plan) =>
+    buildEngineInput({
+      plan,
+      options,
+      repository,
+      runId,
+      inputs: resolveInputs(plan, options),
+      parseAction: (file, text) => parser.parseAction(file, text),
+      containsSecret: (text) => secrets.matches(text),
+    }),
+  )
+  assertMatrixKnown(inputs, options.matrix)
+  await protectSupervisor()
   await using record = await createRunStore(options.stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
-  const secrets = createSecretSet()
   const recorder = new Recorder(record, secrets)
   const session = new RunSession({ options, repository, plans, observer, record, recorder, secrets, runId })
   session.announce()
-  for (const [index, plan] of plans.entries()) {
+  for (const input of inputs) {
     if (options.interrupt.soft.aborted) break
-    await session.runPlan(plan, inputs[index] ?? {}, (file, text) => parser.parseAction(file, text))
+    await session.runWorkflow(input)
   }
   return await session.finish()
 }
@@ -67,11 +80,7 @@ class RunSession {
   announce(): void {
     const { options, repository, plans, recorder, secrets } = this.#parts
     // Masked before the first event: a name in a workflow may hold a value.
-    for (const [name, value] of Object.entries(options.secrets)) {
-      const result = secrets.add(value)
-      if (!result.masked && result.reason !== 'empty')
-        this.#notice(`secret ${name} cannot be masked (${result.reason}): it would show in logs where a job prints it`)
-    }
+    for (const secret of maskSecrets(secrets, options.secrets)) this.#notice(describeUnmasked(secret))
     recorder.add({
       type: 'run.started',
       data: {
@@ -90,10 +99,8 @@ class RunSession {
     this.#parts.recorder.add({ type: 'run.notice', data: { message, file, line } })
   }
 
-  async runPlan(plan: WorkflowPlan, inputs: EngineInput['inputs'], parseAction: EngineInput['parseAction']): Promise<void> {
+  async runWorkflow(input: EngineInput): Promise<void> {
     const { interrupt } = this.#parts.options
-    const { secrets } = this.#parts
-    const input = buildEngineInput({ ...this.#parts, plan, inputs, parseAction, containsSecret: (text) => secrets.matches(text) })
     const run = new WorkflowRun(input, this.#shared(JSON.stringify(input.github['event'])))
     const kill = (): void => run.kill()
     let grace: NodeJS.Timeout | null = null

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { SallyportError } from '@sallyport/core'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type EffectiveLimits, findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
 import {
@@ -188,7 +189,8 @@ export class EnteredSandbox implements Sandbox {
     release()
     const match = /^ok (\d+) (\d+)\n$/.exec(text)
     if (match !== null) return { files: Number(match[1]), bytes: Number(match[2]) }
-    if (failure instanceof SandboxError) throw failure
+    // A source that could not be read says so itself.
+    if (failure instanceof SallyportError) throw failure
     throw new SandboxError(
       'SANDBOX_FAILED',
       `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`,
