@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { SallyportError } from '@sallyport/core'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SallyportError } from '@sallyport/core'
 import { type EffectiveLimits, findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
 import {
   type FileEntry,
