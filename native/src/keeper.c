@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -611,7 +612,8 @@ static void await_readable(int fd, const char *what) {
 
 static void runtime_child(const char *runtime, const char *verb, const char *id, int control) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  // Not /dev/null: a runtime gives its standard streams to the container's root (crun by fchown), and the host's device would be the job's.
+  int null = memfd_create("nothing", MFD_CLOEXEC);
   int log = open(BOX "/stderr", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (null < 0 || log < 0) _exit(125);
   // PID 1 inherits the standard streams of `create`: they must lead nowhere.
