@@ -15,9 +15,11 @@ import { ALL_WALLS, type WallTransform } from './walls.ts'
 export interface OciRuntime {
   readonly name: 'runc' | 'crun'
   /** Why it cannot work on a host like this, before anything is tried; null when nothing is known. */
-  readonly knownObstacle: (host: { readonly hybridCgroups: boolean }, version: string) => string | null
+  readonly knownObstacle: (host: { readonly hybridCgroups: boolean }) => string | null
   readonly package: string
 }
+
+const OBSTACLE_HINT = 'Install the package runc, or use a host with pure cgroup v2'
 
 /** Sandboxes whose PID 1 an OCI runtime creates and whose steps enter from outside: runc and crun. */
 export class OciDriver implements SandboxDriver {
@@ -42,8 +44,8 @@ export class OciDriver implements SandboxDriver {
     if (path === null)
       return this.#unusable(null, `"${this.#runtime.name}" is not installed`, `Install the package ${this.#runtime.package}`)
     const version = await readVersion(path)
-    const obstacle = this.#runtime.knownObstacle(inspectHost(), version)
-    if (obstacle !== null) return this.#unusable(version, obstacle, 'Use another runtime, or a host with pure cgroup v2')
+    const obstacle = this.#runtime.knownObstacle(inspectHost())
+    if (obstacle !== null) return this.#unusable(version, obstacle, OBSTACLE_HINT)
     try {
       const sandbox = await this.prepare(PROBE_SPEC, signal)
       await sandbox[Symbol.asyncDispose]()
@@ -66,6 +68,8 @@ export class OciDriver implements SandboxDriver {
         hint: `Install the package ${this.#runtime.package}`,
       })
     }
+    const obstacle = this.#runtime.knownObstacle(inspectHost())
+    if (obstacle !== null) throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${obstacle}`, { hint: OBSTACLE_HINT })
     const helper = this.#walls.helper(findHelper())
     // First of all: while the keeper makes the job's disk, everything else is worked out.
     const keeper = new Keeper(helper, { template: await this.#disk(spec), spool: this.#spool })
