@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Notice, SourcePosition } from './plan.ts'
+import type { Notice, SourcePosition, Trigger } from './plan.ts'
 import { type Problem, WorkflowError, type WorkflowErrorCode } from './problem.ts'
 
 /** More than this many help nobody, and a hostile file could ask for millions. */
@@ -47,14 +47,14 @@ export class Findings {
   }
 
   /** @throws WorkflowError with every problem, in the order of the file, when there is any. */
-  throwProblems(code: WorkflowErrorCode): void {
+  throwProblems(code: WorkflowErrorCode, triggers: readonly Trigger[] | null = null): void {
     if (this.#problems.length === 0) return
     const sorted = this.#problems.toSorted((a, b) => a.at.line - b.at.line || a.at.column - b.at.column)
     const last = sorted.at(-1)
     if (this.#dropped > 0 && last !== undefined) {
       sorted.push({ at: last.at, message: `${this.#dropped} more problems are not shown`, suggestion: 'fix these first', kind: last.kind })
     }
-    throw new WorkflowError(code, sorted)
+    throw new WorkflowError(code, sorted, triggers)
   }
 
   #add(problem: Problem): void {

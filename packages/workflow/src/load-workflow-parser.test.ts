@@ -180,6 +180,19 @@ describe('a workflow file', () => {
     assert.deepEqual(plan.triggers[0]?.inputs, [{ name: 'version', type: 'string', required: false, default: null, options: [] }])
   })
 
+  it('still tells its triggers when it is merely unsupported, and never when it is wrong', () => {
+    const triggersOf = (job: string): readonly string[] | null => {
+      try {
+        parser.parseWorkflow('f', `on: [push, schedule]\njobs: {a: ${job}}`)
+      } catch (error) {
+        if (error instanceof WorkflowError) return error.triggers?.map(({ event }) => event) ?? null
+      }
+      return assert.fail('it was accepted')
+    }
+    assert.deepEqual(triggersOf('{runs-on: windows-2025, steps: [{uses: a/b@v1}]}'), ['push', 'schedule'])
+    assert.equal(triggersOf('{runs-on: windows-2025, steps: [{uses: nothing}]}'), null)
+  })
+
   it('can be read in one call too', async () => {
     assert.equal((await parseWorkflow('ci.yml', typical)).jobs.length, 2)
   })

@@ -46,7 +46,7 @@ function readWorkflow(library: ParserLibrary, file: string, text: string): Workf
     findings,
   )
   const plan = root === null ? null : toWorkflowPlan(file, root, findings)
-  findings.throwProblems('WORKFLOW_INVALID')
+  findings.throwProblems('WORKFLOW_INVALID', plan?.triggers)
   return known(plan)
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SallyportError } from '@sallyport/core'
-import type { SourcePosition } from './plan.ts'
+import type { SourcePosition, Trigger } from './plan.ts'
 
 /** One thing that is wrong in a user's file, and what would be right. */
 export interface Problem {
@@ -19,10 +19,16 @@ export type WorkflowErrorCode = 'WORKFLOW_INVALID' | 'ACTION_INVALID' | 'EXPRESS
 export class WorkflowError extends SallyportError<WorkflowErrorCode> {
   override readonly name = 'WorkflowError'
   readonly problems: readonly Problem[]
+  /**
+   * Of a workflow that is valid and only uses what is unsupported today; null for every other file. So a file
+   * that the event does not trigger need not stop the others.
+   */
+  readonly triggers: readonly Trigger[] | null
 
-  constructor(code: WorkflowErrorCode, problems: readonly Problem[]) {
+  constructor(code: WorkflowErrorCode, problems: readonly Problem[], triggers: readonly Trigger[] | null = null) {
     super(code, problems.map(formatProblem).join('\n'), { details: { problems } })
     this.problems = problems
+    this.triggers = problems.every(({ kind }) => kind === 'unsupported') ? triggers : null
   }
 }
 
