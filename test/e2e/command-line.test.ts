@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { assertNothingLeft } from '../_host.ts'
@@ -245,7 +245,8 @@ describe('doctor', () => {
 describe('exit codes', () => {
   test('5 when a runner that is asked for cannot be used here, before any step', async () => {
     const repository = world.workflow('on: push\njobs: { one: { runs-on: ubuntu-latest, steps: [{ run: "true" }] } }\n')
-    const hidden = ['unshare', '-m', 'sh', '-c', 'mount --bind /dev/null "$(readlink -f "$(command -v runc)")" && exec "$@"', 'sh']
+    const hide = 'for p in runc crun; do p="$(command -v $p)" && mount --bind /dev/null "$(readlink -f "$p")"; done; exec "$@"'
+    const hidden = ['unshare', '-m', 'sh', '-c', hide, 'sh']
     const result = await world.run(['run'], { cwd: repository, wrap: hidden })
     assert.equal(result.exitCode, 5, result.stderr)
     assert.match(result.stderr + result.stdout, /SANDBOX_UNSUPPORTED.*"runc" is not installed/)
@@ -253,6 +254,16 @@ describe('exit codes', () => {
     const doctor = await world.run(['doctor'], { wrap: hidden })
     assert.equal(doctor.exitCode, 5)
     assert.match(doctor.stdout, /runc.*not installed/)
+  })
+
+  test('5 when only crun is there and the host’s cgroups are not for it', async (t) => {
+    if (!existsSync('/usr/bin/crun')) return t.skip('crun is not installed')
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    if (!/ cgroup2 /.test(mounts) || !/ cgroup /.test(mounts)) return t.skip('crun works here: the cgroups are not hybrid')
+    const result = await world.run(['exec', '--json', '--isolation', 'crun', '--', 'true'])
+    assert.equal(result.exitCode, 125, result.stderr)
+    assert.equal((JSON.parse(result.stdout) as { error: { exitCode: number } }).error.exitCode, 5)
+    assert.match(result.stderr, /SANDBOX_UNSUPPORTED.*hybrid cgroups/)
   })
 
   test('2 for a runner of another system, by its label', async () => {

@@ -47,6 +47,16 @@ describe('an OCI runtime that fails', () => {
     })
   }
 
+  test('by giving its standard streams to the job, as crun does, reaches no device of the host', async () => {
+    const device = join(world.directory, 'device')
+    mkdirSync(device)
+    const own = `mount -t tmpfs none ${device} && mknod -m 666 ${device}/null c 1 3 && mount --bind ${device}/null /dev/null && exec "$@"`
+    const script = 'chown 4242 /dev/fd/0 /dev/fd/1 /dev/fd/2; echo "the owner is $(stat -c %u /dev/null)" > "$4"; exit 1'
+    const run = await world.runJson(repository, [], { wrap: ['unshare', '-m', 'sh', '-c', own, 'sh', ...withRuntime(script)] })
+    assert.match(String(run.document.error?.message), /the owner is 0/)
+    await assertNothingLeft(world)
+  })
+
   const hanging: readonly (readonly [name: string, script: string])[] = [
     ['at create', 'sleep 1000'],
     ['at create, with a process that detached', '(setsid sleep 1000 &); sleep 1000'],
