@@ -43,7 +43,7 @@ escape({
 escape({
   never: "a step opens the kernel's memory",
   probe: 'kcore-read',
-  error: existsSync('/proc/kcore') ? 'EACCES' : 'ENOENT',
+  error: existsSync('/proc/kcore') ? 'ENODATA' : 'ENOENT',
   without: [],
   only: 'masked, owned by a user that the job is not, and behind a capability that no process in a user namespace has',
   rows: [37],

@@ -138,7 +138,14 @@ static struct verdict opens(const char *path, int flags) {
 
 static struct verdict core_pattern_write(void) { return opens("/proc/sys/kernel/core_pattern", O_WRONLY); }
 static struct verdict sysrq_trigger(void) { return opens("/proc/sysrq-trigger", O_WRONLY); }
-static struct verdict kcore_read(void) { return opens("/proc/kcore", O_RDONLY); }
+
+// A mask opens too, and is empty.
+static struct verdict kcore_read(void) {
+  char start[64];
+  ssize_t length = read_file("/proc/kcore", start, sizeof start);
+  if (length < 0) return refused(errno, "/proc/kcore");
+  return length == 0 ? refused(ENODATA, "/proc/kcore is empty") : got("/proc/kcore, %zd bytes", length);
+}
 
 // A runtime that masks paths by mounting /dev/null over them is lost when the job can put a link of its own there.
 static struct verdict masked_path_race(void) {
