@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
-import { build } from 'esbuild'
 import fc from 'fast-check'
 import { loadWorkflowParser, parseWorkflow, type WorkflowParser } from './load-workflow-parser.ts'
 import type { TemplateNode } from './plan.ts'
@@ -319,37 +314,5 @@ describe('a hostile action file', () => {
   it('cannot reach the prototypes of the process', () => {
     refused('__proto__: {polluted: 1}\nconstructor: {prototype: {polluted: 1}}\nruns: {using: node24, main: x}')
     assert.equal('polluted' in {}, false)
-  })
-})
-
-describe('the parser', () => {
-  it('also works when everything is bundled into one file', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'workflow-bundle-'))
-    try {
-      const entry = join(folder, 'entry.mjs')
-      const index = JSON.stringify(join(import.meta.dirname, 'index.ts'))
-      writeFileSync(
-        entry,
-        `import { parseWorkflow } from ${index}\nconst plan = await parseWorkflow('f', process.argv[2])\nconsole.log(plan.jobs[0].id)`,
-      )
-      const outfile = join(folder, 'bundle.mjs')
-      const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
-      await build({
-        entryPoints: [entry],
-        outfile,
-        bundle: true,
-        format: 'esm',
-        platform: 'node',
-        target: 'node24',
-        banner,
-        logLevel: 'error',
-      })
-      const printed = execFileSync(process.execPath, [outfile, 'on: push\njobs: {only: {runs-on: x, steps: [run: make]}}'], {
-        encoding: 'utf8',
-      })
-      assert.equal(printed, 'only\n')
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
   })
 })

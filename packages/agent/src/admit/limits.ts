@@ -12,7 +12,7 @@ const OPEN_FILES_MAX = 1_048_576
  * What a job gets unless it is asked for otherwise. Memory: a quarter of the host is left to the host; pids: a parallel build of a big project stays
  * under 1,000; output: GitHub's own log limit order; time: GitHub's 6 hours.
  */
-export function defaultLimits(): JobLimits {
+function defaultLimits(): JobLimits {
   const memoryBytes = Math.min(16 * GiB, Math.floor((totalmem() * 3) / 4 / 2 ** 20) * 2 ** 20)
   return {
     cpu: availableParallelism(),

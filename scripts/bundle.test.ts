@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a bundler does to packages that load others in ways of their own.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { build } from 'esbuild'
+
+test('the workflow parser also works when everything is bundled into one file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'workflow-bundle-'))
+  try {
+    const entry = join(folder, 'entry.mjs')
+    const index = JSON.stringify(join(import.meta.dirname, '../packages/workflow/src/index.ts'))
+    writeFileSync(
+      entry,
+      `import { parseWorkflow } from ${index}\nconst plan = await parseWorkflow('f', process.argv[2])\nconsole.log(plan.jobs[0].id)`,
+    )
+    const outfile = join(folder, 'bundle.mjs')
+    const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" }
+    await build({
+      entryPoints: [entry],
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'node24',
+      banner,
+      logLevel: 'error',
+    })
+    const printed = execFileSync(process.execPath, [outfile, 'on: push\njobs: {only: {runs-on: x, steps: [run: make]}}'], {
+      encoding: 'utf8',
+    })
+    assert.equal(printed, 'only\n')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
