@@ -21,9 +21,9 @@ Examples:
   sallyport exec --secret NPM_TOKEN -- ./publish.sh
   In a step of a CI runner:   shell: sudo --preserve-env=RUNNER_TEMP sallyport exec -- bash -e {0}
 
-The command works on a copy of the current directory. Its output goes to stdout (to stderr with --json, which
-prints the result to stdout). Inside a CI runner a script under RUNNER_TEMP that the command line names is copied
-in as well. The exit code is the command's own; 125 means that Sallyport gives the reason.`
+The command works on a copy of the current directory, and its stdin is empty. Its output goes to stdout (to stderr
+with --json, which prints the result to stdout). Inside a CI runner a script under RUNNER_TEMP that the command line
+names is copied in as well. The exit code is the command's own; 125 means that Sallyport gives the reason.`
 
 interface ExecFlags extends SecretOptions {
   readonly write: readonly string[]
