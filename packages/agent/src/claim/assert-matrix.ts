@@ -12,7 +12,7 @@ export function assertMatrixKnown(inputs: readonly EngineInput[], wanted: Readon
   if (Object.keys(wanted).length === 0) return
   const known: string[] = []
   for (const input of inputs) {
-    for (const job of input.workflow.jobs.filter(({ id }) => input.onlyJob === null || id === input.onlyJob)) {
+    for (const job of jobsToRun(input)) {
       const combinations = previewMatrix(input, job)
       if (combinations === null || combinations.some((values) => holds(values, wanted))) return
       known.push(...combinations.flatMap((values) => Object.entries(values).map(([key, value]) => `${key}=${plain(value)}`)))
@@ -21,6 +21,15 @@ export function assertMatrixKnown(inputs: readonly EngineInput[], wanted: Readon
   const asked = Object.entries(wanted).map(([key, value]) => `${key}=${value}`)
   const there = [...new Set(known)].slice(0, 30).join(', ') || 'no job has a matrix'
   throw new AgentError('JOB_UNKNOWN', `Cannot run with --matrix ${asked.join(' --matrix ')}: no job has that combination (${there})`)
+}
+
+/** `--job` and all that it needs: the combination may be one of theirs. */
+function jobsToRun({ workflow, onlyJob }: EngineInput): EngineInput['workflow']['jobs'] {
+  if (onlyJob === null) return workflow.jobs
+  const wanted = new Set([onlyJob])
+  // A set hands out what is added while it is walked.
+  for (const id of wanted) for (const needed of workflow.jobs.find((job) => job.id === id)?.needs ?? []) wanted.add(needed)
+  return workflow.jobs.filter(({ id }) => wanted.has(id))
 }
 
 function holds(values: { readonly [key: string]: Json }, wanted: Readonly<Record<string, string>>): boolean {
