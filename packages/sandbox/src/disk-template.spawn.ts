@@ -64,5 +64,7 @@ async function format(path: string, inodes: number): Promise<void> {
     '-E',
     'lazy_itable_init=1,nodiscard,num_backup_sb=0,packed_meta_blocks=1',
   ]
-  await promisify(execFile)('mke2fs', [...options, path], { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', MKE2FS_CONFIG: NO_CONFIGURATION } })
+  await promisify(execFile)('mke2fs', [...options, path], {
+    env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', MKE2FS_CONFIG: NO_CONFIGURATION },
+  })
 }

@@ -17,8 +17,8 @@ test('the cgroup layout is told from what is mounted', () => {
 test('crun is known not to work on a hybrid host, and runc to work everywhere', () => {
   for (const mounts of [V1, V2, V1 + V2]) {
     const host = inspectHost(mounts)
-    assert.equal(RUNC.knownObstacle(host, '1'), null)
-    assert.equal(CRUN.knownObstacle(host, '1') === null, host.cgroups !== 'hybrid')
+    assert.equal(RUNC.knownObstacle(host), null)
+    assert.equal(CRUN.knownObstacle(host) === null, host.cgroups !== 'hybrid')
   }
 })
 
