@@ -117,7 +117,7 @@ export function commandLine(pid: number): string {
 }
 
 /** Job cgroups carry the last six characters of the run's id. */
-export function jobCgroupDirectories({ state }: Pick<Place, 'state'>): string[] {
+function jobCgroupDirectories({ state }: Pick<Place, 'state'>): string[] {
   const suffixes = listIfPresent(join(state, 'runs')).map((id) => id.slice(-6))
   return cgroupMounts().flatMap(({ path }) => {
     const parent = join(path, 'sallyport')

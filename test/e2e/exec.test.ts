@@ -102,7 +102,6 @@ describe('exec', () => {
     })
     execFileSync('mkfifo', [join(cwd, 'fifo')])
     symlinkSync('/nonexistent', join(cwd, 'broken'))
-    writeFileSync(Buffer.concat([Buffer.from(`${cwd}/`), Buffer.from([0xff, 0xfe])]), 'no UTF-8')
     const script =
       'ls -1A | wc -l; cat "$(printf "new\\nline")" -- -rf; mkdir out; printf x > "out/$(printf "a\\nb\\tc")"; printf y > "$(printf "out/\\377")"; printf z > "out/\\033[2J"'
     const result = await world.exec(['bash', '-c', script], ['--write', 'out'], { cwd, timeLimitMs: 20_000 })
@@ -111,6 +110,16 @@ describe('exec', () => {
     assert.equal(existsSync(join(cwd, 'owned')), false)
     assert.doesNotMatch(result.stdout + result.stderr, /\x1b/)
     assert.equal(readdirSync(join(cwd, 'out')).length >= 2, true)
+  })
+
+  test('names a file that cannot be copied because its name is no text', async () => {
+    const cwd = directoryWith({})
+    writeFileSync(Buffer.concat([Buffer.from(`${cwd}/`), Buffer.from([0xff, 0xfe])]), 'no UTF-8')
+    const result = await world.exec(['true'], [], { cwd })
+    assert.equal(result.exitCode, 125)
+    assert.deepEqual([result.document.error?.code, result.document.error?.exitCode], ['REPOSITORY_UNREADABLE', 2])
+    assert.match(result.stderr, /UTF-8/)
+    await assertNothingLeft(world)
   })
 
   test('lets its limits be set, and names the one that was hit', async () => {
