@@ -44,7 +44,7 @@ const patch = (file: string, find: string, replace: string): SourcePatch => ({ f
 /** A tmpfs in the place of the job's disk. */
 function otherDisk(options: string): SourcePatch {
   return patch(
-    'keeper.c',
+    'keeper-disk.c',
     'mount_or_fail(device, DISK, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "noinit_itable,nobarrier,errors=continue");',
     `mount_or_fail("disk", DISK, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOATIME, "${options}");`,
   )
@@ -112,7 +112,7 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     without: "the job's root is the surrounding root",
     bundle: all(withoutNamespace('user'), withoutLinux('uidMappings'), withoutLinux('gidMappings'), replaceMount('/dev', OWN_DEVICES)),
     helper: [
-      patch('keeper.c', '#define ID_BASE 0x70000000u', '#define ID_BASE 0u'),
+      patch('keeper-slot.c', '#define ID_BASE 0x70000000u', '#define ID_BASE 0u'),
       patch('enter.c', ' || request.uid < 65536)', ')'),
       patch('enter.c', 'const int all = CLONE_NEWUSER | ', 'const int all = '),
     ],
@@ -194,9 +194,9 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     guarantees: ['nosuid-nodev'],
     without: "the job's disk honours set-user-id files, file capabilities and device nodes",
     helper: [
-      patch('keeper.c', 'MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOATIME', 'MS_BIND | MS_REMOUNT | MS_NOATIME'),
+      patch('keeper-mounts.c', 'MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOATIME', 'MS_BIND | MS_REMOUNT | MS_NOATIME'),
       patch(
-        'keeper.c',
+        'keeper-disk.c',
         'mount_or_fail(device, DISK, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME',
         'mount_or_fail(device, DISK, "ext4", MS_NOATIME',
       ),
@@ -273,11 +273,11 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     without: "at the end of a job its cgroups' members are not killed",
     helper: [
       patch(
-        'keeper.c',
+        'keeper-cgroups.c',
         'static void kill_cgroup(const char *directory) {',
         'static void kill_cgroup(const char *directory) {\n  if (directory) return;',
       ),
-      patch('keeper.c', 'attempt < 2000; attempt++) {\n    left = 0;', 'attempt < 20; attempt++) {\n    left = 0;'),
+      patch('keeper-cgroups.c', 'attempt < 2000; attempt++) {\n    left = 0;', 'attempt < 20; attempt++) {\n    left = 0;'),
     ],
   },
   'undumpable-entry': {

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cgroups of a job, in every hierarchy that the host has: found, kept quick to enter, killed and removed.
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+#define CGROUP_ROOTS_MAX 24
+static char *cgroup_roots[CGROUP_ROOTS_MAX];
+static bool_t cgroup_is_v2[CGROUP_ROOTS_MAX];
+static size_t cgroup_root_count;
+
+void find_cgroup_roots(void) {
+  FILE *mounts = fopen("/proc/self/mounts", "re");
+  if (!mounts) fail("/proc/self/mounts");
+  char device[512], path[4096], type[64];
+  while (cgroup_root_count < CGROUP_ROOTS_MAX && fscanf(mounts, "%511s %4095s %63s%*[^\n]", device, path, type) == 3)
+    if (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0) {
+      cgroup_is_v2[cgroup_root_count] = strcmp(type, "cgroup2") == 0;
+      cgroup_roots[cgroup_root_count++] = keep(path);
+    }
+  fclose(mounts);
+}
+
+// `cgroup.procs` of where this process is, in one hierarchy: v2, or a v1 one that is mounted under its controllers' names.
+static int own_cgroup(char *path, size_t size) {
+  FILE *file = fopen("/proc/self/cgroup", "re");
+  if (!file) return -1;
+  char line[4200];
+  int found = -1;
+  while (found != 0 && fgets(line, sizeof line, file)) {
+    char *rest = line;
+    strsep(&rest, ":");
+    const char *names = strsep(&rest, ":");
+    if (!names || !rest) continue;
+    rest[strcspn(rest, "\n")] = 0;
+    for (size_t i = 0; i < cgroup_root_count && found != 0; i++) {
+      const char *mounted = strrchr(cgroup_roots[i], '/');
+      if (*names ? cgroup_is_v2[i] || !mounted || strcmp(mounted + 1, names) != 0 : !cgroup_is_v2[i]) continue;
+      snprintf(path, size, "%s%s/cgroup.procs", cgroup_roots[i], rest);
+      found = access(path, W_OK);
+    }
+  }
+  fclose(file);
+  return found;
+}
+
+static void kill_listed(const char *directory) {
+  char path[5200];
+  snprintf(path, sizeof path, "%s/cgroup.procs", directory);
+  FILE *procs = fopen(path, "re");
+  if (!procs) return;
+  int pid;
+  while (fscanf(procs, "%d", &pid) == 1)
+    if (pid > 1) kill(pid, SIGKILL);
+  fclose(procs);
+}
+
+static void kill_cgroup(const char *directory) {
+  char path[5200];
+  snprintf(path, sizeof path, "%s/cgroup.kill", directory);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd >= 0) {
+    (void)write_all(fd, "1", 1);
+    close(fd);
+    return;
+  }
+  kill_listed(directory);
+}
+
+// Removes a job's cgroup and its steps' (one level: jobs cannot make any). Returns 0 when it is gone.
+static int remove_cgroup(const char *directory) {
+  kill_cgroup(directory);
+  DIR *entries = opendir(directory);
+  if (!entries) return errno == ENOENT ? 0 : -1;
+  struct dirent *entry;
+  char path[5120];
+  while ((entry = readdir(entries))) {
+    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "%s/%s", directory, entry->d_name);
+    kill_cgroup(path);
+    rmdir(path);
+  }
+  closedir(entries);
+  return rmdir(directory) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static int remove_matching(const char *root, const char *prefix) {
+  char parent[4200], path[4800];
+  snprintf(parent, sizeof parent, "%s/sallyport", root);
+  DIR *entries = opendir(parent);
+  if (!entries) return 0;
+  int left = 0;
+  struct dirent *entry;
+  while ((entry = readdir(entries))) {
+    if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
+    snprintf(path, sizeof path, "%s/%s", parent, entry->d_name);
+    if (remove_cgroup(path) != 0) left++;
+  }
+  closedir(entries);
+  return left;
+}
+
+// Every cgroup of this id range: this job's own, or what a killed keeper left. Bounded: dying processes take a moment.
+int remove_cgroups(void) {
+  char prefix[32];
+  snprintf(prefix, sizeof prefix, "slot%u-", slot_number());
+  int left = 0;
+  for (int attempt = 0; attempt < 2000; attempt++) {
+    left = 0;
+    for (size_t i = 0; i < cgroup_root_count; i++) left += remove_matching(cgroup_roots[i], prefix);
+    if (left == 0) return 0;
+    usleep(attempt < 50 ? 200 : 5000);
+  }
+  return left;
+}
+
+// Moving a process between cgroups waits for an RCU grace period (about 10 ms) unless another move has just paid for it.
+// While the sandbox is built and its first steps start, a child of ours pays, by moving itself to where it is.
+#define WARM_MS 400
+#define WARM_EVERY_MS 4
+
+void keep_cgroups_warm(void) {
+  pid_t child = fork();
+  if (child != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  char path[4600];
+  close(SUPERVISOR_FD);
+  if (cgroup_root_count == 0 || own_cgroup(path, sizeof path) != 0) _exit(0);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  for (int i = 0; fd >= 0 && i < WARM_MS / WARM_EVERY_MS; i++) {
+    if (write(fd, "0", 1) != 1) _exit(0);
+    usleep(WARM_EVERY_MS * 1000);
+  }
+  _exit(0);
+}

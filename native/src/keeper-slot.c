@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The id range of a sandbox: a numbered lock file a range.
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+#define SLOT_DIR RUN_DIR "/slots"
+
+// Above what systemd hands out to containers (0x6FFFFFFF), below the sign bit, clear of /etc/subuid's usual places.
+#define ID_BASE 0x70000000u
+#define SLOTS 4095u
+
+static unsigned slot;
+static bool_t slot_claimed;
+
+// The lock is held until this process ends, so that no two live jobs ever share ids.
+void claim_slot(void) {
+  make_dir(RUN_DIR, 0755);
+  make_dir(SLOT_DIR, 0700);
+  make_dir(BOX, 0755);
+  for (slot = 0; slot < SLOTS; slot++) {
+    char path[64];
+    snprintf(path, sizeof path, SLOT_DIR "/%u", slot);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) fail(path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+      slot_claimed = 1;
+      return;
+    }
+    close(fd);
+  }
+  fail_message("all id ranges are in use");
+}
+
+unsigned id_base(void) { return ID_BASE + slot * ID_COUNT; }
+
+bool_t has_slot(void) { return slot_claimed; }
+
+unsigned slot_number(void) { return slot; }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts of the keeper (keeper.c), one concept a file. All of it runs on the host, as root, and reads nothing of a job.
+#ifndef SALLYPORT_KEEPER_H
+#define SALLYPORT_KEEPER_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "kernel.h"
+#include "sallyport.h"
+
+#define SUPERVISOR_FD 3
+#define RUN_DIR "/run/sallyport"
+#define BOX RUN_DIR "/box"
+#define ROOTFS BOX "/rootfs"
+#define DISK BOX "/disk"
+#define LOWER BOX "/lower"
+#define USER_NAMESPACE BOX "/user"
+
+#define LAYERS_MAX 16
+#define DIRS_MAX 32
+
+struct layer {
+  char *target, *source;
+};
+
+struct writable {
+  char *target;
+  mode_t mode;
+};
+
+struct setup {
+  char *id, *runtime;
+  bool_t read_only;
+  struct layer layers[LAYERS_MAX];
+  size_t layer_count;
+  struct writable dirs[DIRS_MAX], subs[DIRS_MAX];
+  size_t dir_count, sub_count;
+  char *config;
+  size_t config_size;
+};
+
+// keeper.c
+void tear_down(void);
+
+// keeper-talk.c: lines to and from the supervisor. Both `fail`s tear down, say why, and do not return.
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fail(const char *what) __attribute__((noreturn));
+void fail_message(const char *what) __attribute__((noreturn));
+char *keep(const char *text);
+void read_setup(struct setup *setup);
+void expect(const char *word);
+void make_dir(const char *path, mode_t mode);
+void write_file(const char *path, const void *data, size_t size, mode_t mode);
+
+// keeper-slot.c: the job's id range, held by a lock until this process ends.
+#define ID_COUNT 65536u
+void claim_slot(void);
+bool_t has_slot(void);
+unsigned slot_number(void);
+unsigned id_base(void);
+
+// keeper-cgroups.c
+void find_cgroup_roots(void);
+void keep_cgroups_warm(void);
+int remove_cgroups(void);  // how many are left
+
+// keeper-disk.c: the job's disk, at DISK.
+void mount_disk(const char *template, const char *spool);
+
+// keeper-mounts.c
+void mount_or_fail(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
+void own_mount_namespace(void);
+void copy_self(void);
+void mount_all(const struct setup *setup);
+
+// keeper-runtime.c: `create` gives the host pid of PID 1 and our end of its socket.
+struct init {
+  pid_t pid;
+  int socket;
+};
+void create(const struct setup *setup, struct init *init);
+void start(const struct setup *setup, const struct init *init);
+
+#endif
