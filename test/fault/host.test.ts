@@ -95,18 +95,17 @@ describe('a missing part', () => {
   })
 
   test('mke2fs: says which package has it', async () => {
-    const fresh = new World()
+    await using fresh = new World()
     const hide = 'for p in /usr/sbin/mke2fs /sbin/mke2fs; do [ -e $p ] && mount --bind /dev/null $p; done; exec "$@"'
     const run = await fresh.runJson(repository, [], { wrap: ['unshare', '-m', 'sh', '-c', hide, 'sh'] })
     assert.equal(run.exitCode, 6, run.why)
     assert.match(String(run.document.error?.hint), /e2fsprogs/)
     await assertNothingLeft(fresh)
-    await fresh[Symbol.asyncDispose]()
   })
 })
 
 /** A mount namespace in which this world's state directory is a file system of its own of that size. */
-class SmallDisk implements Disposable {
+class SmallDisk implements AsyncDisposable {
   readonly world: World = new World()
   readonly #holder: ReturnType<typeof spawn>
   readonly #ready: Promise<void>
@@ -137,8 +136,9 @@ class SmallDisk implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#holder.kill('SIGKILL')
+    await this.world[Symbol.asyncDispose]()
   }
 }
 
@@ -147,18 +147,17 @@ const LIMITS = ['--limit', 'disk=256MiB', '--limit', 'inodes=4096']
 describe('a full disk', () => {
   test('from the start: nothing runs, the run ends with 6 and says what to do', async () => {
     for (const size of ['8k', '64k', '1m']) {
-      using disk = new SmallDisk(size)
+      await using disk = new SmallDisk(size)
       const result = await disk.world.run(['run', ...LIMITS], { cwd: repository, wrap: await disk.enter(repository) })
       assert.equal(result.exitCode, 6, `${size}: ${result.stderr}${result.stdout}`)
       assert.match(result.stderr + result.stdout, /error\[(STORE_FULL|SANDBOX_FAILED)\]/)
       assert.match(result.stderr + result.stdout, /space/i)
       await assertNothingLeft(disk.world)
-      await disk.world[Symbol.asyncDispose]()
     }
   })
 
   test('in the middle of a run: it fails with 6, the sandbox goes, and what was on record stays readable', async () => {
-    using disk = new SmallDisk('64m')
+    await using disk = new SmallDisk('64m')
     const slow = world.workflow(`
       on: push
       jobs:
@@ -180,7 +179,6 @@ describe('a full disk', () => {
     assert.equal(lines.map((line) => (JSON.parse(line) as { type: string }).type).includes('step.started'), true)
     const shown = await disk.world.run(['runs', 'log', run], { wrap: await disk.enter('/') })
     assert.match(shown.stdout, /first\n/)
-    await disk.world[Symbol.asyncDispose]()
   })
 
   test('that the job itself fills is the job’s failure, and the record is whole', async () => {
