@@ -185,6 +185,7 @@ export interface DoctorReport {
  * | `job.disposed` | `{ durationMs }` |
  * | `step.annotation` | `{ level: 'error'|'warning'|'notice', message, title, file, line, endLine, column, endColumn }` |
  * | `step.log` | `{ file, from, to, bytes, masked, dropped }` where the step's output lies in the record |
+ * | `exec.copying` | `{ directory }`, when the copy takes more than a second |
  * | `limit.hit` | `{ limit, detail }` |
  * | `network.refused` | `{ count, detail }` |
  */
@@ -197,6 +198,7 @@ export type AgentEventType =
   | 'job.disposed'
   | 'step.annotation'
   | 'step.log'
+  | 'exec.copying'
   | 'limit.hit'
   | 'network.refused'
 

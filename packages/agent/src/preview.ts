@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type EngineInput, previewMatrix } from '@sallyport/engine'
-import { type JobPlan, type StepPlan, secretsOfStep, type TemplateNode, type WorkflowPlan } from '@sallyport/workflow'
+import { type JobPlan, type StepPlan, secretsOfStep, type TemplateNode, type WorkflowError, type WorkflowPlan } from '@sallyport/workflow'
 import { buildEngineInput } from './claim/engine-input.ts'
 import { inspectRepository, type Repository } from './claim/repository.spawn.ts'
 import { matchWorkflows } from './claim/select-workflows.ts'
@@ -13,16 +13,25 @@ export async function previewRun(options: RunOptions): Promise<RunPreview> {
   const files = await findWorkflowFiles(options.repository, options.files)
   const matched = await matchWorkflows(await readWorkflows(options.repository, files), options, repository)
   return {
-    workflows: matched.map(({ plan, triggered, reason }) => ({
-      file: plan.file,
-      name: plan.name,
-      triggers: plan.triggers.map((trigger) => trigger.event),
-      triggered,
-      reason,
-      notices: plan.notices.map((notice) => notice.message),
-      jobs: previewJobs(plan, previewInput(plan, options, repository)),
+    workflows: matched.map((workflow) => ({
+      file: workflow.file,
+      name: workflow.name,
+      triggers: workflow.triggers.map((trigger) => trigger.event),
+      triggered: workflow.triggered && workflow.plan !== null,
+      reason: workflow.unsupported === null ? workflow.reason : unsupportedReason(workflow.unsupported),
+      notices: workflow.plan?.notices.map((notice) => notice.message) ?? [],
+      jobs:
+        workflow.plan === null
+          ? []
+          : previewJobs(workflow.plan, previewInput(workflow.plan, { ...options, event: workflow.event }, repository)),
     })),
   }
+}
+
+function unsupportedReason(error: WorkflowError): string {
+  const [first, ...others] = error.problems
+  const more = others.length === 0 ? '' : `, and ${others.length} more`
+  return `not supported in this release: line ${first?.at.line}: ${first?.message}${more}`
 }
 
 type JobPreview = RunPreview['workflows'][number]['jobs'][number]
@@ -57,7 +66,7 @@ function previewJob(plan: WorkflowPlan, job: JobPlan, input: EngineInput): JobPr
 function stepName(step: StepPlan): string {
   if (step.name !== null) return textOf(step.name)
   if (step.kind === 'run') return `Run ${textOf(step.run).split('\n')[0] ?? ''}`
-  return step.uses.kind === 'local' ? step.uses.path : `actions/checkout@${step.uses.ref}`
+  return step.uses.kind === 'local' ? `Run ${step.uses.path}` : `Run actions/checkout@${step.uses.ref}`
 }
 
 /** A template as a person wrote it, as far as that is known. */

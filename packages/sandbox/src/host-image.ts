@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs'
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import { SandboxError } from './sandbox-error.ts'
@@ -154,6 +154,8 @@ export async function prepareHostImage(directory: string, host = '/'): Promise<H
   await mkdir(directory, { recursive: true, mode: 0o711 })
   await removeStalePartials(directory)
   if (!existsSync(skeleton)) await buildSkeleton(host, directory, skeleton)
+  const now = new Date()
+  await utimes(skeleton, now, now)
   const layers = [
     { target: '/', source: skeleton },
     ...['usr', ...USR_LINKS, 'var/lib/dpkg']
@@ -222,11 +224,14 @@ async function publish(partial: string, target: string): Promise<void> {
   }
 }
 
-/** Skeletons of an older state of the host. Sandboxes that use one keep it: their mounts hold it. */
+/** Longer than any job may run: a skeleton that no sandbox was started from for so long is under none. */
+const UNUSED_MS = 8 * 24 * 3600e3
+
+/** Skeletons of an older state of the host. */
 async function removeOthers(directory: string, current: string): Promise<void> {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name)
-    if (path !== current && name.startsWith('host-') && Date.now() - lstatSync(path).ctimeMs > 24 * 3600e3)
+    if (path !== current && name.startsWith('host-') && Date.now() - lstatSync(path).mtimeMs > UNUSED_MS)
       await rm(path, { recursive: true, force: true })
   }
 }

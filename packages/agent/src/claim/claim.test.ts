@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { loadWorkflowParser, type WorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
+import { loadWorkflowParser, WorkflowError, type WorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import type { RunOptions } from '../contract.ts'
 import { githubContext, workspacePath } from './github-context.ts'
 import type { Repository } from './repository.spawn.ts'
 import { matchWorkflows, resolveInputs, selectTriggered } from './select-workflows.ts'
+import type { ReadWorkflow } from './workflow-files.ts'
 
 const REPOSITORY: Repository = {
   root: '/r',
@@ -23,11 +24,25 @@ before(async () => {
 })
 
 const plan = (on: string, file = 'ci.yml'): WorkflowPlan => parser.parseWorkflow(file, `on: ${on}${JOBS}`)
+const read = (on: string, file = 'ci.yml'): ReadWorkflow => {
+  const parsed = plan(on, file)
+  return { file, name: parsed.name, triggers: parsed.triggers, plan: parsed, unsupported: null }
+}
+/** Valid for GitHub, and not for us. */
+function unsupported(on: string, file: string): ReadWorkflow {
+  try {
+    parser.parseWorkflow(file, `on: ${on}\njobs: { build: { runs-on: windows-latest, steps: [{ run: make }] } }`)
+  } catch (error) {
+    if (error instanceof WorkflowError && error.triggers !== null)
+      return { file, name: file, triggers: error.triggers, plan: null, unsupported: error }
+  }
+  throw new TypeError('Windows became supported')
+}
 const options = (changes: Partial<RunOptions> = {}): RunOptions =>
   ({ files: [], event: 'push', job: null, inputs: {}, payload: null, ...changes }) as unknown as RunOptions
 
 async function triggered(on: string, changes: Partial<RunOptions> = {}): Promise<boolean> {
-  const [match] = await matchWorkflows([plan(on)], options(changes), REPOSITORY)
+  const [match] = await matchWorkflows([read(on)], options(changes), REPOSITORY)
   return match?.triggered ?? false
 }
 
@@ -43,13 +58,31 @@ test('a file that the user names runs whatever its filters say, but not for anot
   assert.equal(await triggered('workflow_dispatch', { files: ['ci.yml'], event: 'pull_request' }), false)
 })
 
+test('a file that is named and does not know push runs for what it knows, a dispatch before all', async () => {
+  const eventOf = async (on: string): Promise<string | undefined> =>
+    (await matchWorkflows([read(on)], options({ files: ['ci.yml'] }), REPOSITORY))[0]?.event
+  assert.equal(await eventOf('[push, workflow_dispatch]'), 'push')
+  assert.equal(await eventOf('[schedule, workflow_dispatch]'.replace('schedule', 'release')), 'workflow_dispatch')
+  assert.equal(await eventOf('pull_request'), 'pull_request')
+})
+
+test('a file that asks for what is not supported matters only when it is triggered', async () => {
+  const files = [read('push', 'a.yml'), unsupported('pull_request', 'windows.yml')]
+  assert.deepEqual(
+    selectTriggered(await matchWorkflows(files, options(), REPOSITORY), options()).map(({ plan: { file } }) => file),
+    ['a.yml'],
+  )
+  const both = await matchWorkflows([read('push', 'a.yml'), unsupported('push', 'windows.yml')], options(), REPOSITORY)
+  assert.throws(() => selectTriggered(both, options()), { code: 'WORKFLOW_INVALID', message: /windows\.yml:/ })
+})
+
 test('nothing to run says why, for each file', async () => {
-  const matched = await matchWorkflows([plan('pull_request', 'a.yml'), plan('release', 'b.yml')], options(), REPOSITORY)
+  const matched = await matchWorkflows([read('pull_request', 'a.yml'), read('release', 'b.yml')], options(), REPOSITORY)
   assert.throws(() => selectTriggered(matched, options()), { code: 'NOTHING_TO_RUN', message: /a\.yml.*b\.yml/ })
 })
 
 test('a job that no triggered workflow has is an error that names those that there are', async () => {
-  const matched = await matchWorkflows([plan('push')], options(), REPOSITORY)
+  const matched = await matchWorkflows([read('push')], options(), REPOSITORY)
   assert.equal(selectTriggered(matched, options({ job: 'build' })).length, 1)
   assert.throws(() => selectTriggered(matched, options({ job: 'biuld' })), { code: 'JOB_UNKNOWN', message: /"build"/ })
 })

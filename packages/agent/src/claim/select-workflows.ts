@@ -1,36 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Json } from '@sallyport/engine'
-import { matchTrigger, type Trigger, type WorkflowInput, type WorkflowPlan } from '@sallyport/workflow'
+import { matchTrigger, type Trigger, WorkflowError, type WorkflowInput, type WorkflowPlan } from '@sallyport/workflow'
 import { AgentError } from '../agent-error.ts'
 import type { RunOptions } from '../contract.ts'
 import { listChangedPaths, type Repository } from './repository.spawn.ts'
+import type { ReadWorkflow } from './workflow-files.ts'
 
-export interface SelectedWorkflow {
-  readonly plan: WorkflowPlan
+export interface MatchedWorkflow extends ReadWorkflow {
+  /** What it is run for: the user's event, or for a named file that does not know `push` the one that it does know. */
+  readonly event: string
   readonly triggered: boolean
   /** Why not, when it is not. */
   readonly reason: string | null
 }
 
-/** Which of the plans the event triggers. Files that the user named run whatever their filters say, as long as they know the event. */
+/** Which of the files the event triggers. Those that the user named run whatever their filters say, as long as they know the event. */
 export async function matchWorkflows(
-  plans: readonly WorkflowPlan[],
+  files: readonly ReadWorkflow[],
   options: RunOptions,
   repository: Repository,
-): Promise<SelectedWorkflow[]> {
+): Promise<MatchedWorkflow[]> {
   const changedPaths = await listChangedPaths(repository)
   const named = options.files.length > 0
-  return plans.map((plan) => {
-    const match = matchTrigger(plan, {
-      event: options.event,
-      ref: eventRef(options, repository),
-      changedPaths,
-      activity: activityOf(options),
-    })
-    const knowsEvent = plan.triggers.some((trigger) => trigger.event === options.event)
-    const triggered = match.triggered || (named && (knowsEvent || !eventWasNamed(options)))
-    return { plan, triggered, reason: triggered ? null : match.reason }
+  return files.map((file) => {
+    const event = named ? eventOf(file, options) : options.event
+    const match = matchTrigger(file, { event, ref: eventRef(options, repository), changedPaths, activity: activityOf(options) })
+    const triggered = match.triggered || (named && file.triggers.some((trigger) => trigger.event === event))
+    return { ...file, event, triggered, reason: triggered ? null : match.reason }
   })
+}
+
+/** `push` is only the default: a workflow file that the user names runs for what it listens to. */
+function eventOf(file: ReadWorkflow, options: RunOptions): string {
+  const events = file.triggers.map((trigger) => trigger.event)
+  if (options.event !== DEFAULT_EVENT || events.includes(DEFAULT_EVENT)) return options.event
+  return events.includes('workflow_dispatch') ? 'workflow_dispatch' : (events[0] ?? options.event)
 }
 
 /** Filters of pull requests look at the branch that they go into. */
@@ -46,30 +50,34 @@ function activityOf(options: RunOptions): string | null {
   return typeof action === 'string' ? action : null
 }
 
-/** `push` is only the default: a workflow file that the user names runs even if it listens to something else. */
-function eventWasNamed(options: RunOptions): boolean {
-  return options.event !== DEFAULT_EVENT
-}
-
 const DEFAULT_EVENT = 'push'
 
-/** @throws AgentError NOTHING_TO_RUN, JOB_UNKNOWN. */
-export function selectTriggered(matched: readonly SelectedWorkflow[], options: RunOptions): WorkflowPlan[] {
-  const triggered = matched.filter((workflow) => workflow.triggered).map((workflow) => workflow.plan)
+/** A workflow to run, and the event that it runs for. */
+export interface TriggeredWorkflow {
+  readonly plan: WorkflowPlan
+  readonly event: string
+}
+
+/**
+ * @throws AgentError NOTHING_TO_RUN, JOB_UNKNOWN.
+ * @throws WorkflowError when a triggered file asks for what is not supported; one that nothing triggers is nobody's concern.
+ */
+export function selectTriggered(matched: readonly MatchedWorkflow[], options: RunOptions): TriggeredWorkflow[] {
+  const triggered = matched.filter((workflow) => workflow.triggered)
   if (triggered.length === 0) {
-    const reasons = matched.map(({ plan, reason }) => `${plan.file}: ${reason}`).join('; ')
+    const reasons = matched.map(({ file, reason }) => `${file}: ${reason}`).join('; ')
     throw new AgentError('NOTHING_TO_RUN', `Cannot run anything: the event "${options.event}" triggers no workflow (${reasons})`, {
       hint: 'Name another event with --event, or a workflow file',
     })
   }
-  if (options.job === null) return triggered
-  const withJob = triggered.filter((plan) => plan.jobs.some((job) => job.id === options.job))
+  const problems = triggered.flatMap(({ unsupported }) => unsupported?.problems ?? [])
+  if (problems.length > 0) throw new WorkflowError('WORKFLOW_INVALID', problems)
+  const runnable = triggered.flatMap(({ plan, event }) => (plan === null ? [] : [{ plan, event }]))
+  if (options.job === null) return runnable
+  const withJob = runnable.filter(({ plan }) => plan.jobs.some((job) => job.id === options.job))
   if (withJob.length > 0) return withJob
-  const known = triggered.flatMap((plan) => plan.jobs.map((job) => job.id))
-  throw new AgentError(
-    'JOB_UNKNOWN',
-    `Cannot run job "${options.job}": the triggered workflows have ${known.map((id) => `"${id}"`).join(', ')}`,
-  )
+  const known = runnable.flatMap(({ plan }) => plan.jobs.map((job) => `"${job.id}"`)).join(', ')
+  throw new AgentError('JOB_UNKNOWN', `Cannot run job "${options.job}": the triggered workflows have ${known}`)
 }
 
 /** Values of the `inputs` context. @throws AgentError INPUT_INVALID naming the input and what would be right. */

@@ -2,7 +2,7 @@
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { messageOf } from '@sallyport/core'
-import { loadWorkflowParser, WorkflowError, type WorkflowPlan } from '@sallyport/workflow'
+import { loadWorkflowParser, type Trigger, WorkflowError, type WorkflowPlan } from '@sallyport/workflow'
 import { AgentError } from '../agent-error.ts'
 
 /** GitHub's own limit for a workflow file is 512 KiB. */
@@ -32,22 +32,34 @@ function shownPath(repository: string, path: string): string {
   return inside.startsWith('..') || isAbsolute(inside) ? resolve(repository, path) : inside
 }
 
-/** All plans, or every problem of every file at once. @throws WorkflowError, AgentError. */
-export async function readWorkflows(repository: string, files: readonly string[]): Promise<WorkflowPlan[]> {
+/** A workflow file: its plan, or why it cannot run in this release. */
+export interface ReadWorkflow {
+  readonly file: string
+  readonly name: string
+  readonly triggers: readonly Trigger[]
+  readonly plan: WorkflowPlan | null
+  /** Non-null without a plan: valid, and only asks for what Sallyport does not have yet. It matters if something triggers it. */
+  readonly unsupported: WorkflowError | null
+}
+
+/** All files, or everything that is wrong in all of them at once. @throws WorkflowError, AgentError. */
+export async function readWorkflows(repository: string, files: readonly string[]): Promise<ReadWorkflow[]> {
   const texts = await Promise.all(files.map((file) => readText(resolve(repository, file), file)))
   const parser = await loadWorkflowParser()
-  const plans: WorkflowPlan[] = []
+  const read: ReadWorkflow[] = []
   const problems: WorkflowError['problems'][number][] = []
   for (const [index, file] of files.entries()) {
     try {
-      plans.push(parser.parseWorkflow(file, texts[index] ?? ''))
+      const plan = parser.parseWorkflow(file, texts[index] ?? '')
+      read.push({ file, name: plan.name, triggers: plan.triggers, plan, unsupported: null })
     } catch (error) {
       if (!(error instanceof WorkflowError)) throw error
-      problems.push(...error.problems)
+      if (error.triggers === null) problems.push(...error.problems)
+      else read.push({ file, name: file, triggers: error.triggers, plan: null, unsupported: error })
     }
   }
   if (problems.length > 0) throw new WorkflowError('WORKFLOW_INVALID', problems)
-  return plans
+  return read
 }
 
 async function readText(path: string, shown: string): Promise<string> {

@@ -48,8 +48,9 @@ export async function checkout(request: CheckoutRequest): Promise<CheckoutResult
   const skip = isOwnState(repository.root, request.stateDirectory)
   const depth = Number(inputs['fetch-depth'] ?? '1')
   const entries = sourcesOf({ repository, scratch: scratch.path, commit, whole: asked !== null, depth, skip })
-  const written = await sandbox.putFiles('/home/runner/work', prefixed(prefix, entries))
-  return { ref: asked ?? repository.ref, commit, ...written }
+  const tally = { files: 0, bytes: 0 }
+  await sandbox.putFiles('/home/runner/work', prefixed(prefix, tallied(entries, tally)))
+  return { ref: asked ?? repository.ref, commit, ...tally }
 }
 
 /** Inputs that would need a network, another repository or a credential. Those with a literal value were refused before the run. */
@@ -101,6 +102,17 @@ async function* sourcesOf(sources: Sources): AsyncGenerator<PutEntry> {
   yield* directoryEntries(join(clone, '.git'), '.git')
   if (sources.whole) yield* directoryEntries(clone, '', (path) => path === '.git')
   else yield* listedEntries(repository.root, await listWorkingTree(repository), skip)
+}
+
+/** The files that a person would count: not those in `.git`. */
+async function* tallied(entries: AsyncIterable<PutEntry>, tally: { files: number; bytes: number }): AsyncGenerator<PutEntry> {
+  for await (const entry of entries) {
+    if (entry.type === 'file' && !entry.path.startsWith('.git/')) {
+      tally.files += 1
+      tally.bytes += entry.size
+    }
+    yield entry
+  }
 }
 
 async function* prefixed(prefix: string, entries: AsyncIterable<PutEntry>): AsyncGenerator<PutEntry> {

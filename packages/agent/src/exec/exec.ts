@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto'
-import { SANDBOX_PATHS } from '@sallyport/sandbox'
+import { assertCanEnforce, SANDBOX_PATHS } from '@sallyport/sandbox'
 import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
@@ -9,7 +9,9 @@ import { EXEC_WORKSPACE } from './workspace.ts'
 
 /** One command in the sandbox that jobs get, in a copy of a directory. */
 export async function execCommand(options: ExecOptions, observer: RunObserver): Promise<ExecResult> {
+  assertCanEnforce()
   assertWritable(options.write)
+  assertCopyable(options.directory)
   const limits = effectiveLimits(options.limits)
   // The sandbox is on its way while the rest of the program is loaded and the record is opened.
   const preparing = prepareSandbox({
@@ -26,6 +28,14 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
 
 function ignoreUntilAwaited(): void {
   // `execute` awaits the same promise and reports its failure.
+}
+
+/** @throws AgentError REPOSITORY_UNREADABLE for what is no project but the host itself. */
+function assertCopyable(directory: string): void {
+  if (!['/', '/proc', '/sys', '/dev', '/run'].includes(directory)) return
+  throw new AgentError('REPOSITORY_UNREADABLE', `Cannot copy "${directory}": it is the host itself`, {
+    hint: 'Change to the directory that the command needs, or to an empty one',
+  })
 }
 
 /** Before anything starts. @throws AgentError WRITE_REFUSED. */

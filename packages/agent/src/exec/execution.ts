@@ -2,7 +2,7 @@
 import { opendirSync } from 'node:fs'
 import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
-import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
+import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
@@ -19,6 +19,8 @@ import { EXEC_WORKSPACE } from './workspace.ts'
 
 const JOB = 'exec'
 const STEP = '1'
+/** After this long a person wonders what is happening. */
+const COPY_PATIENCE_MS = 1000
 
 export interface ExecRequest {
   readonly options: ExecOptions
@@ -103,6 +105,7 @@ class Execution {
       failed: [],
     })
     const baseline = await this.#copyIn(sandbox)
+    options.interrupt.soft.throwIfAborted()
     const exit = await this.#execute(sandbox)
     const changes = await findChanges(sandbox, EXEC_WORKSPACE, baseline, options.write)
     if (options.write.length > 0) await keepChanges(sandbox, EXEC_WORKSPACE, options.directory, changes.kept)
@@ -113,8 +116,20 @@ class Execution {
   async #copyIn(sandbox: Sandbox): Promise<Baseline> {
     const { directory, stateDirectory } = this.#parts.options
     if (isEmpty(directory)) return new Map()
-    await sandbox.putFiles(EXEC_WORKSPACE, directoryEntries(directory, '', isOwnState(directory, stateDirectory)))
-    return takeBaseline(sandbox, EXEC_WORKSPACE)
+    const progress = setTimeout(() => this.#report('exec.copying', { directory }), COPY_PATIENCE_MS)
+    try {
+      await sandbox.putFiles(EXEC_WORKSPACE, this.#interruptible(directoryEntries(directory, '', isOwnState(directory, stateDirectory))))
+      return await takeBaseline(sandbox, EXEC_WORKSPACE)
+    } finally {
+      clearTimeout(progress)
+    }
+  }
+
+  async *#interruptible(entries: AsyncIterable<PutEntry>): AsyncGenerator<PutEntry> {
+    for await (const entry of entries) {
+      this.#parts.options.interrupt.soft.throwIfAborted()
+      yield entry
+    }
   }
 
   async #execute(sandbox: Sandbox): Promise<StepExit> {

@@ -2,6 +2,7 @@
 import { ExitCode } from '@sallyport/core'
 import type { Conclusion, EngineInput } from '@sallyport/engine'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
+import { assertCanEnforce } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import { effectiveLimits } from '../admit/limits.ts'
@@ -21,19 +22,21 @@ import { type WorkflowOutcome, WorkflowRun } from './workflow-run.ts'
 
 /** Runs what the event triggers, one workflow after the other, the jobs of each in parallel. */
 export async function runWorkflows(options: RunOptions, observer: RunObserver): Promise<RunDocument> {
+  assertCanEnforce()
   const repository = await inspectRepository(options.repository)
   const files = await findWorkflowFiles(options.repository, options.files)
-  const plans = selectTriggered(await matchWorkflows(await readWorkflows(options.repository, files), options, repository), options)
+  const triggered = selectTriggered(await matchWorkflows(await readWorkflows(options.repository, files), options, repository), options)
   const runId = newRunId()
   const secrets = createSecretSet()
   const parser = await loadWorkflowParser()
-  const inputs = plans.map((plan) =>
+  const plans = triggered.map(({ plan }) => plan)
+  const inputs = triggered.map(({ plan, event }) =>
     buildEngineInput({
       plan,
-      options,
+      options: { ...options, event },
       repository,
       runId,
-      inputs: resolveInputs(plan, options),
+      inputs: resolveInputs(plan, { ...options, event }),
       parseAction: (file, text) => parser.parseAction(file, text),
       containsSecret: (text) => secrets.matches(text),
     }),

@@ -16,7 +16,7 @@ import { UsageError } from '../usage-error.ts'
 const EXAMPLES = `
 Examples:
   sallyport exec -- npm test
-  sallyport exec --write dist -- npm run build     keeps what the command changed in dist, drops the rest
+  sallyport exec --write dist -- npm run build     keeps files that it made or changed in dist; deletes none
   sallyport exec --limit memory=512MiB --limit time=2m -- ./configure
   sallyport exec --secret NPM_TOKEN -- ./publish.sh
   In a step of a CI runner:   shell: sudo --preserve-env=RUNNER_TEMP sallyport exec -- bash -e {0}
@@ -53,7 +53,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, context: Context)
   using interrupt = createInterrupt(context.signals, (line) => stderr.write(`${line}\n`))
   const options = readOptions(argv, flags, context, interrupt)
   const agent = await context.loadAgent()
-  const printer = createPrinter(flags.json === true ? stderr : stdout, config.allowsColor)
+  const printer = createPrinter(flags.json === true ? stderr : stdout, stderr, config.allowsColor)
   context.onStdoutClosed = interrupt.kill // As SIGPIPE ends a command whose reader is gone.
   try {
     const result = await agent.exec(options, printer.observer)
@@ -91,9 +91,12 @@ function parseWritePath(text: string): string {
 }
 
 /** Bytes pass as they are, except to a terminal, which would obey them. */
-function createPrinter(sink: Sink, keepsColor: boolean): { observer: RunObserver; end: () => void } {
+function createPrinter(sink: Sink, stderr: Sink, keepsColor: boolean): { observer: RunObserver; end: () => void } {
   const nothing = (): void => undefined
-  const event = nothing // The record has them; only the result is told.
+  // The record has them all; only a wait is told while it lasts.
+  const event: RunObserver['event'] = ({ type }) => {
+    if (type === 'exec.copying') stderr.write('sallyport: copying the current directory…\n')
+  }
   if (!sink.isTerminal) return { observer: { event, output: (_job, _step, bytes) => sink.write(bytes) }, end: nothing }
   const decoder = new TextDecoder()
   const sanitizer = new Sanitizer(keepsColor)

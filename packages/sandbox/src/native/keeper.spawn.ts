@@ -26,33 +26,33 @@ export class Keeper {
   readonly #lines: LineQueue
   readonly #exited: Promise<void>
   /** Every process of the sandbox is dead and its cgroups are gone. */
-  readonly #ended: Promise<void>
-  #reportEnded: () => void = () => {}
-  /** Resolves with the reason when PID 1 or the keeper ends before it was asked to. */
-  readonly lost: Promise<string>
-  #reportLost: (reason: string) => void = () => {}
+  readonly #ended = Promise.withResolvers<void>()
+  readonly #lost = Promise.withResolvers<string>()
   #disposing = false
   #slot: { readonly number: number; readonly idBase: number } | null = null
 
   /** `template` and `spool`: the empty disk, and the directory for the (unlinked) copy of it. The keeper starts with that at once. */
   constructor(helper: string, disk: { readonly template: string; readonly spool: string }) {
-    this.#process = spawn(helper, ['keeper', disk.template, disk.spool], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'], env: { PATH: RUNTIME_PATH }, cwd: '/' })
+    this.#process = spawn(helper, ['keeper', disk.template, disk.spool], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      env: { PATH: RUNTIME_PATH },
+      cwd: '/',
+    })
     this.#socket = this.#process.stdio[3] as Socket
     this.#lines = new LineQueue(this.#socket)
-    this.lost = new Promise((resolve) => {
-      this.#reportLost = resolve
-    })
-    this.#ended = new Promise((resolve) => {
-      this.#reportEnded = resolve
-    })
     this.#exited = new Promise((resolve) => {
       this.#process.once('error', () => resolve())
       this.#process.once('exit', () => resolve())
     })
     void this.#exited.then(() => {
-      this.#reportEnded()
-      if (!this.#disposing) this.#reportLost('the keeper of the sandbox ended')
+      this.#ended.resolve()
+      if (!this.#disposing) this.#lost.resolve('the keeper of the sandbox ended')
     })
+  }
+
+  /** Resolves with the reason when PID 1 or the keeper ends before it was asked to. */
+  get lost(): Promise<string> {
+    return this.#lost.promise
   }
 
   /** The id range that this sandbox has for itself. */
@@ -86,7 +86,7 @@ export class Keeper {
   /** As {@link dispose}, but resolves when all that is left is the kernel's release of mounts; that keeps no process of ours from ending. */
   async disposeInBackground(): Promise<void> {
     const disposed = this.dispose()
-    await Promise.race([this.#ended, disposed])
+    await Promise.race([this.#ended.promise, disposed])
     this.#process.unref()
     this.#socket.unref()
   }
@@ -99,8 +99,8 @@ export class Keeper {
     for (;;) {
       const line = await this.#lines.next()
       if (line === null) return
-      if (line === 'disposed') this.#reportEnded()
-      if (line === 'lost' && !this.#disposing) this.#reportLost('PID 1 of the sandbox ended')
+      if (line === 'disposed') this.#ended.resolve()
+      if (line === 'lost' && !this.#disposing) this.#lost.resolve('PID 1 of the sandbox ended')
     }
   }
 
@@ -132,7 +132,8 @@ function formatSetup(setup: KeeperSetup): Buffer {
 
 function formatLine(fields: readonly string[]): string {
   for (const field of fields) {
-    if (/[\t\n\0]/.test(field)) throw new SandboxError('SANDBOX_INPUT', `Cannot use a path with a control character: ${JSON.stringify(field)}`)
+    if (/[\t\n\0]/.test(field))
+      throw new SandboxError('SANDBOX_INPUT', `Cannot use a path with a control character: ${JSON.stringify(field)}`)
   }
   return `${fields.join('\t')}\n`
 }

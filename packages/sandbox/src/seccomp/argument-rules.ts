@@ -126,7 +126,8 @@ export const CONDITIONAL: readonly ConditionalGroup[] = [
   {
     calls: ['prlimit64'],
     why: "A process's own resource limits: C libraries name it by 0.",
-    refused: "any process by its id: one that an earlier step left behind could end a later step by its limit of CPU time, which no Landlock domain stops",
+    refused:
+      'any process by its id: one that an earlier step left behind could end a later step by its limit of CPU time, which no Landlock domain stops',
     decision: only(0, INT, [0n]),
   },
   {
