@@ -206,8 +206,9 @@ export interface SandboxDriver {
   /** What this host can really enforce, measured now, not assumed. */
   probe(signal: AbortSignal): Promise<SandboxCapabilities>
   /**
-   * Allocates everything that the job needs and starts its PID 1, but nothing of the job.
+   * Allocates everything that the job needs and starts its PID 1, but nothing of the job. `onWaiting` is called when all that is left is to wait
+   * for the kernel and the runtime: the caller's time to load what it needs next.
    * @throws SandboxError SANDBOX_UNSUPPORTED naming the guarantee when one cannot be enforced.
    */
-  prepare(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>
+  prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting?: () => void): Promise<Sandbox>
 }

@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf } from '@sallyport/core'
 import { SandboxError } from './sandbox-error.ts'
-import { removeStalePartials } from './stale-partials.ts'
 
 /** Raise when the options below change, so that an older template is not used. */
 const FORMAT = 3
@@ -18,10 +17,9 @@ const FORMAT = 3
  * to be prepared for them.
  */
 export async function prepareDiskTemplate(directory: string, bytes: number, inodes: number): Promise<string> {
-  const path = join(directory, `${bytes}-${inodes}-${FORMAT}.ext4`)
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  await removeStalePartials(directory)
+  const path = templatePath(directory, bytes, inodes)
   if (existsSync(path)) return path
+  await mkdir(directory, { recursive: true, mode: 0o700 })
   // Several jobs, or supervisors, may make the same one at the same time: each its own, and the last rename wins.
   const partial = `${path}.${randomUUID()}.partial`
   try {
@@ -42,6 +40,16 @@ export async function prepareDiskTemplate(directory: string, bytes: number, inod
 
 /** Where there is no file the tool has defaults of its own, the same on every host; with an empty one it has none, and makes an ext2. */
 const NO_CONFIGURATION = '/nonexistent'
+
+/** The template if it is there: looked up without waiting, since the keeper is started with the answer before anything else is loaded. */
+export function findDiskTemplate(directory: string, bytes: number, inodes: number): string | null {
+  const path = templatePath(directory, bytes, inodes)
+  return existsSync(path) ? path : null
+}
+
+function templatePath(directory: string, bytes: number, inodes: number): string {
+  return join(directory, `${bytes}-${inodes}-${FORMAT}.ext4`)
+}
 
 async function format(path: string, inodes: number): Promise<void> {
   // No journal and no copies of the superblock: the disk never outlives its job. Inode tables are never written: the whole is some 100 KiB, copied per job.

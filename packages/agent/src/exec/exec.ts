@@ -13,15 +13,17 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   assertWritable(options.write)
   assertCopyable(options.directory)
   const limits = effectiveLimits(options.limits)
-  // The sandbox is on its way while the rest of the program is loaded and the record is opened.
+  // The rest of the program is loaded and the record opened while the kernel and the runtime work.
+  const waiting = Promise.withResolvers<void>()
   const preparing = prepareSandbox({
     ...options,
     limits,
     id: `exec-${randomBytes(4).toString('hex')}`,
     directories: [SANDBOX_PATHS.work, EXEC_WORKSPACE],
     signal: options.interrupt.soft,
+    onWaiting: waiting.resolve,
   })
-  preparing.catch(ignoreUntilAwaited)
+  await Promise.race([waiting.promise, preparing.catch(ignoreUntilAwaited)])
   const { execute } = await import('./execution.ts')
   return execute({ options, observer, limits }, preparing)
 }

@@ -23,6 +23,8 @@ export interface PrepareInput {
   /** See `SandboxSpec.directories`. */
   readonly directories: readonly string[]
   readonly signal: AbortSignal
+  /** See `SandboxDriver.prepare`. */
+  readonly onWaiting?: () => void
 }
 
 /**
@@ -34,7 +36,7 @@ export interface PrepareInput {
 export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandbox> {
   const start = performance.now()
   const driver = createDriver(input.isolation === 'oci' ? ociDriver() : input.isolation, join(input.stateDirectory, 'sandbox'))
-  const sandbox = await driver.prepare(sandboxSpec(input), input.signal)
+  const sandbox = await driver.prepare(sandboxSpec(input), input.signal, input.onWaiting)
   const prepared = performance.now()
   try {
     const checks = await sandbox.selfCheck(input.signal)

@@ -5,6 +5,7 @@ import type { Keeper } from '../native/keeper.spawn.ts'
 import { buildBundle } from '../oci/bundle.ts'
 import { STEP_CAPABILITY_MASK } from '../oci/capabilities.ts'
 import { type Architecture, compileSeccomp, JOB_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
+import { removeStalePartials } from '../stale-partials.ts'
 import { EnteredSandbox } from './entered-sandbox.ts'
 import type { WallTransform } from './walls.ts'
 
@@ -19,12 +20,20 @@ export interface BuildParts {
   readonly walls: WallTransform
   /** Where the host image's skeleton is kept. */
   readonly imageDirectory: string
+  /** Where the templates of disks are kept. */
+  readonly diskDirectory: string
+  /** See `SandboxDriver.prepare`. */
+  readonly onWaiting: () => void
 }
 
 /** From a keeper that has begun with the disk to a sandbox whose PID 1 runs. The caller disposes the keeper when this throws. */
 export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   const { spec, keeper, walls } = parts
-  const [slot, image] = await Promise.all([keeper.claim(), prepareHostImage(parts.imageDirectory)])
+  const [slot, image] = await Promise.all([
+    keeper.claim(),
+    prepareHostImage(parts.imageDirectory),
+    removeStalePartials(parts.diskDirectory),
+  ])
   const arch = process.arch as Architecture
   const id = `slot${slot.number}-${spec.id}`
   const bundle = walls.bundle(
@@ -41,6 +50,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   })
   // Compiled while the runtime works.
   const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK })
+  parts.onWaiting()
   const init = await created
   await keeper.start()
   return new EnteredSandbox({

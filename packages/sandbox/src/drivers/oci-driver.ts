@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir } from 'node:fs/promises'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import type { Sandbox, SandboxCapabilities, SandboxDriver, SandboxSpec } from '../contract.ts'
-import { prepareDiskTemplate } from '../disk-template.spawn.ts'
+import { findDiskTemplate, prepareDiskTemplate } from '../disk-template.spawn.ts'
 import { findHelper } from '../native/helper-path.ts'
 import { Keeper } from '../native/keeper.spawn.ts'
 import { SandboxError } from '../sandbox-error.ts'
+import { buildSandbox } from './build-sandbox.ts'
 import { assertCanEnforce, inspectHost } from './host-support.ts'
 import { findProgram, readVersion } from './oci-runtime.spawn.ts'
 import { ALL_WALLS, type WallTransform } from './walls.ts'
@@ -59,7 +60,7 @@ export class OciDriver implements SandboxDriver {
     return { driver: this.name, version, usable: false, reason, hint }
   }
 
-  async prepare(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox> {
+  async prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting: () => void = () => undefined): Promise<Sandbox> {
     signal.throwIfAborted()
     assertCanEnforce()
     const runtime = findProgram(this.#runtime.name)
@@ -72,13 +73,20 @@ export class OciDriver implements SandboxDriver {
     if (obstacle !== null) throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${obstacle}`, { hint: OBSTACLE_HINT })
     const helper = this.#walls.helper(findHelper())
     // First of all: while the keeper makes the job's disk, everything else is worked out.
-    const keeper = new Keeper(helper, { template: await this.#disk(spec), spool: this.#spool })
+    const keeper = new Keeper(helper, { template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
     const abandon = (): void => void keeper.dispose()
     signal.addEventListener('abort', abandon, { once: true })
     try {
-      // Loaded while the keeper works: what it needs next is not needed to start it.
-      const { buildSandbox } = await import('./build-sandbox.ts')
-      return await buildSandbox({ spec, helper, keeper, runtime, walls: this.#walls, imageDirectory: join(this.#directory, 'images') })
+      return await buildSandbox({
+        spec,
+        helper,
+        keeper,
+        runtime,
+        walls: this.#walls,
+        imageDirectory: join(this.#directory, 'images'),
+        diskDirectory: this.#disks,
+        onWaiting,
+      })
     } catch (error) {
       await keeper.dispose()
       signal.throwIfAborted()
@@ -92,9 +100,17 @@ export class OciDriver implements SandboxDriver {
     return join(this.#directory, 'spool')
   }
 
-  async #disk(spec: SandboxSpec): Promise<string> {
-    await mkdir(this.#spool, { recursive: true, mode: 0o700 })
-    return prepareDiskTemplate(join(this.#directory, 'disks'), spec.limits.diskBytes, spec.limits.diskInodes)
+  get #disks(): string {
+    return join(this.#directory, 'disks')
+  }
+
+  #findDisk(spec: SandboxSpec): string | null {
+    return existsSync(this.#spool) ? findDiskTemplate(this.#disks, spec.limits.diskBytes, spec.limits.diskInodes) : null
+  }
+
+  #makeDisk(spec: SandboxSpec): Promise<string> {
+    mkdirSync(this.#spool, { recursive: true, mode: 0o700 })
+    return prepareDiskTemplate(this.#disks, spec.limits.diskBytes, spec.limits.diskInodes)
   }
 }
 
