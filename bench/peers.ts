@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How each peer starts one `true`. Each is given the host's /usr read-only, so that all do the same.
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Command, Contender } from './samples.ts'
@@ -16,8 +17,17 @@ export function peers(scratch: string): Contender[] {
     { name: 'runc run', command: runc(join(scratch, 'bundle'), rootfs) },
     { name: 'podman run, no network', command: podman(rootfs, 'none') },
     { name: 'podman run, with network', command: podman(rootfs, 'bridge') },
-    { name: 'srt', command: programOr('srt', ['true'], 'npm package @anthropic-ai/sandbox-runtime') },
+    {
+      name: 'srt',
+      command: programOr('srt', ['true'], 'npm package @anthropic-ai/sandbox-runtime'),
+      note: `on the node in PATH, ${nodeInPath()}`,
+    },
   ]
+}
+
+/** A program of Node's starts as quickly as the Node that it finds. */
+function nodeInPath(): string {
+  return spawnSync('node', ['--version'], { encoding: 'utf8' }).stdout?.trim() || 'none'
 }
 
 function makeRootfs(rootfs: string): string {
@@ -56,7 +66,9 @@ function runc(bundle: string, rootfs: string): Command {
 }
 
 function podman(rootfs: string, network: string): Command {
-  const flags = ['--rm', '--quiet', `--network=${network}`, '--volume=/usr:/usr:ro', '--read-only']
+  // The runtime that we use too; and limits that a root without CAP_SYS_RESOURCE may set.
+  const limits = ['--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024']
+  const flags = ['--rm', '--quiet', '--runtime=runc', ...limits, `--network=${network}`, '--volume=/usr:/usr:ro', '--read-only']
   return programOr('podman', ['run', ...flags, '--rootfs', rootfs, '/usr/bin/true'], 'package podman')
 }
 

@@ -7,6 +7,8 @@ export type Command = { readonly argv: readonly string[] } | { readonly missing:
 export interface Contender {
   readonly name: string
   readonly command: Command
+  /** What a reader has to know of the figure. */
+  readonly note?: string
 }
 
 export interface Sample {
@@ -29,8 +31,10 @@ export function sampleAll(contenders: readonly Contender[], repeats: number, dir
       if (missing === undefined && 'argv' in command) times.push(timeOnce(command.argv, directory))
     }
   }
-  return tried.map(({ name, missing, times }) =>
-    missing === undefined ? toSample(name, times) : { name, medianMs: Number.NaN, note: `missing: ${missing}` },
+  return tried.map(({ name, missing, times, note }) =>
+    missing === undefined
+      ? { ...(note === undefined ? {} : { note }), ...toSample(name, times) }
+      : { name, medianMs: Number.NaN, note: `missing: ${missing}` },
   )
 }
 

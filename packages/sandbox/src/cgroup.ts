@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LimitCounts } from './contract.ts'
 
@@ -196,6 +196,8 @@ function readMembers(directory: string): number[] {
 }
 
 function readIfPresent(path: string): string | null {
+  // Most of what is looked for is in one hierarchy of many: an exception for each of the others would cost milliseconds.
+  if (!existsSync(path)) return null
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { PassThrough, Readable } from 'node:stream'
 import { test } from 'node:test'
 import { GUARANTEES, type SelfCheckResult } from './contract.ts'
-import type { Entered } from './native/enter.spawn.ts'
+import type { Entered } from './native/enter.ts'
 import { runSelfCheck, type SelfCheckInput } from './self-check.ts'
 
 const LIMITS = { cpu: 2, memoryBytes: 1000, memorySwapBytes: 1000, pids: 64, diskBytes: 1, diskInodes: 1, openFiles: 16 }

@@ -2,7 +2,7 @@
 import { readlinkSync } from 'node:fs'
 import type { EffectiveLimits } from './cgroup.ts'
 import { GUARANTEES, type Guarantee, type Limits, SANDBOX_PATHS, type SelfCheckResult } from './contract.ts'
-import type { Entered } from './native/enter.spawn.ts'
+import type { Entered } from './native/enter.ts'
 import { STEP_CAPABILITY_MASK } from './oci/capabilities.ts'
 import { SandboxError } from './sandbox-error.ts'
 

@@ -34,7 +34,7 @@ export async function execute(request: ExecRequest, preparing: Promise<PreparedS
   const runId = newRunId()
   const secrets = createSecretSet()
   const unmasked = maskSecrets(secrets, options.secrets)
-  await protectSupervisor()
+  await protectSupervisor(options.secrets)
   await using record = await openRecord(options.stateDirectory, runId, preparing)
   record.onEvent = (event) => observer.event(event)
   // Awaited here: the record closes with this scope.

@@ -42,7 +42,7 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     }),
   )
   assertMatrixKnown(inputs, options.matrix)
-  await protectSupervisor()
+  await protectSupervisor(options.secrets)
   await using record = await createRunStore(options.stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
   const recorder = new Recorder(record, secrets)

@@ -2,6 +2,7 @@
 import { SANDBOX_PATHS, type Sandbox, type SandboxSpec } from '../contract.ts'
 import { prepareHostImage } from '../host-image.ts'
 import type { Keeper } from '../native/keeper.spawn.ts'
+import { WardenPool } from '../native/warden-pool.spawn.ts'
 import { buildBundle } from '../oci/bundle.ts'
 import { STEP_CAPABILITY_MASK } from '../oci/capabilities.ts'
 import { type Architecture, compileSeccomp, JOB_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
@@ -50,20 +51,30 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   })
   // Compiled while the runtime works.
   const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK })
+  const wardens = new WardenPool(parts.helper)
+  wardens.prepare(FIRST_WARDENS)
   parts.onWaiting()
-  const init = await created
-  await keeper.start()
-  return new EnteredSandbox({
-    id: spec.id,
-    spec,
-    helper: parts.helper,
-    keeper,
-    init,
-    idBase: slot.idBase,
-    imageDescription: image.description,
-    walls: step,
-  })
+  try {
+    const init = await created
+    await keeper.start()
+    return new EnteredSandbox({
+      id: spec.id,
+      spec,
+      wardens,
+      keeper,
+      init,
+      idBase: slot.idBase,
+      imageDescription: image.description,
+      walls: step,
+    })
+  } catch (error) {
+    wardens.close()
+    throw error
+  }
 }
+
+/** The self-check takes two at once; those of later steps are started while it runs. */
+const FIRST_WARDENS = 2
 
 /** Where jobs write most. */
 const WRITABLE = [

@@ -17,9 +17,10 @@ import {
   type StepSpec,
 } from '../contract.ts'
 import { ByteReader } from '../native/byte-reader.ts'
-import { type Entered, type EnterRequest, enterSandbox } from '../native/enter.spawn.ts'
+import { type Entered, type EnterRequest, enterSandbox } from '../native/enter.ts'
 import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
 import type { Keeper } from '../native/keeper.spawn.ts'
+import type { WardenPool } from '../native/warden-pool.spawn.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { runSelfCheck } from '../self-check.ts'
 import type { StepWalls } from './walls.ts'
@@ -27,7 +28,7 @@ import type { StepWalls } from './walls.ts'
 export interface EnteredSandboxParts {
   readonly id: string
   readonly spec: SandboxSpec
-  readonly helper: string
+  readonly wardens: WardenPool
   readonly keeper: Keeper
   /** Host pid of PID 1. */
   readonly init: number
@@ -158,7 +159,7 @@ export class EnteredSandbox implements Sandbox {
     this.#steps += 1
     const { spec, walls } = this.#parts
     const cgroup = new StepCgroup(this.#cgroup, `step-${this.#steps}`)
-    const entered = enterOrRemove(cgroup, this.#parts.helper, {
+    const entered = enterOrRemove(cgroup, this.#parts.wardens, {
       init: this.#parts.init,
       uid: this.#parts.idBase,
       capabilities: walls.capabilities,
@@ -242,11 +243,16 @@ export class EnteredSandbox implements Sandbox {
   }
 
   async disposeInBackground(): Promise<void> {
-    this.#disposed ??= this.#parts.keeper.dispose()
+    void this.#dispose()
     await this.#parts.keeper.disposeInBackground()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    return this.#dispose()
+  }
+
+  #dispose(): Promise<void> {
+    this.#parts.wardens.close()
     this.#disposed ??= this.#parts.keeper.dispose()
     return this.#disposed
   }
@@ -287,9 +293,9 @@ function limitHitIn(before: LimitCounts, after: LimitCounts, own: LimitCounts): 
 }
 
 /** A request that is refused leaves no cgroup behind either. */
-function enterOrRemove(cgroup: StepCgroup, helper: string, request: EnterRequest): Entered {
+function enterOrRemove(cgroup: StepCgroup, wardens: WardenPool, request: EnterRequest): Entered {
   try {
-    return enterSandbox(helper, request)
+    return enterSandbox(() => wardens.take(), request)
   } catch (error) {
     cgroup.remove()
     throw error

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type EnterRequest, enterSandbox } from './enter.spawn.ts'
+import { type EnterRequest, enterSandbox } from './enter.ts'
+import { type Warden, WardenPool } from './warden-pool.spawn.ts'
 
 const REQUEST: EnterRequest = {
   init: 2,
@@ -32,19 +33,43 @@ const WITH_NUL: readonly Partial<EnterRequest>[] = [
   { privateDirectory: { path: '/run\0', bytes: 1 } },
 ]
 
+const wardenOf = (helper: string) => (): Warden => new WardenPool(helper).take()
+const neverTaken = (): Warden => {
+  throw new TypeError('a warden was taken')
+}
+
 for (const change of WITH_NUL) {
   test(`a NUL is refused before anything is started: ${JSON.stringify(change).slice(0, 60)}`, () => {
-    assert.throws(() => enterSandbox('/no/such/helper', { ...REQUEST, ...change }), { code: 'SANDBOX_INPUT' })
+    assert.throws(() => enterSandbox(neverTaken, { ...REQUEST, ...change }), { code: 'SANDBOX_INPUT' })
   })
 }
 
 test('a helper that is not there is a step that did not start, not an exception', async () => {
-  const exit = await enterSandbox('/no/such/helper', REQUEST).exit
+  const exit = await enterSandbox(wardenOf('/no/such/helper'), REQUEST).exit
   assert.equal(exit.kind, 'failed-to-start')
   assert.match(exit.message ?? '', /ENOENT/)
 })
 
 test('a warden that ends without a word is a step that did not start', async () => {
-  const exit = await enterSandbox('/bin/false', REQUEST).exit
+  const exit = await enterSandbox(wardenOf('/bin/false'), REQUEST).exit
   assert.deepEqual([exit.kind, exit.message], ['failed-to-start', "the step's warden ended with 1"])
+})
+
+test('a warden that ended while it waited is not given to a step', async () => {
+  const pool = new WardenPool('/bin/false')
+  pool.prepare(1)
+  const first = pool.take()
+  await first.ended
+  const exit = await enterSandbox(() => first, REQUEST).exit
+  assert.equal(exit.kind, 'failed-to-start')
+  pool.close()
+})
+
+test('a closed pool ends the wardens that wait', async () => {
+  const pool = new WardenPool('/bin/cat')
+  pool.prepare(1)
+  const waiting = pool.take()
+  pool.close()
+  waiting.control.destroy()
+  assert.match(await waiting.ended, /ended with/)
 })

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { StepExit } from '../contract.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { ByteReader } from './byte-reader.ts'
 import { readFileAnswer } from './file-frames.ts'
+import type { Warden } from './warden-pool.spawn.ts'
 
 /** What native/src/enter.c needs to start one process inside a sandbox. */
 export interface EnterRequest {
@@ -39,27 +39,20 @@ export interface Entered {
   readonly exit: Promise<Omit<StepExit, 'limitHit'>>
 }
 
-/** Values go over a socket to the warden, never by argument, environment or file. */
-export function enterSandbox(helper: string, request: EnterRequest): Entered {
-  // Before anything is started: what cannot be passed is refused, and leaves no process that waits for the rest.
+/**
+ * Values go over a socket to the warden, never by argument, environment or file. `take` gives a waiting warden.
+ *
+ * @throws SandboxError SANDBOX_INPUT before one is taken: what cannot be passed is refused, and leaves no process that waits for the rest.
+ */
+export function enterSandbox(take: () => Warden, request: EnterRequest): Entered {
   const encoded = encodeRequest(request)
-  const child = spawn(helper, ['enter'], {
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe', ...(request.pump ? (['pipe'] as const) : [])],
-    env: {},
-    cwd: '/',
-  })
-  const [control, output, errors, results, input] = child.stdio as unknown as [Writable, Readable, Readable, Readable, Writable?]
-  control.on('error', ignoreClosed)
-  input?.on('error', ignoreClosed)
-  control.end(encoded)
-  if (!request.pump) errors.resume()
-  // After its last result the warden only drains what leftovers of the step write: nothing waits for that.
-  child.unref()
-  return { output, input: input ?? null, errors, exit: readResults(child, results) }
-}
-
-function ignoreClosed(): void {
-  // A warden that ended has said why on its result channel, or its exit is the reason: the failed write adds nothing.
+  const warden = take()
+  warden.control.end(encoded)
+  if (!request.pump) {
+    warden.errors.resume()
+    warden.input.destroy()
+  }
+  return { output: warden.output, input: request.pump ? warden.input : null, errors: warden.errors, exit: readResults(warden) }
 }
 
 function encodeRequest(request: EnterRequest): Buffer {
@@ -119,11 +112,7 @@ function encodeFile(file: { readonly name: string; readonly content: Uint8Array;
 
 const MESSAGE_MAX_BYTES = 65_536
 
-async function readResults(child: ChildProcess, results: Readable): Promise<Omit<StepExit, 'limitHit'>> {
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message))
-    child.once('exit', (code, signal) => resolve(`the step's warden ended with ${signal ?? code}`))
-  })
+async function readResults({ results, ended }: Warden): Promise<Omit<StepExit, 'limitHit'>> {
   try {
     return (await readExit(new ByteReader(results))) ?? notStarted(await ended)
   } catch (error) {

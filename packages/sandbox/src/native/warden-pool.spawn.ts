@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+import { spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+
+/** A started helper in mode `enter` (native/src/enter.c) that waits for its request. It holds nothing of any step yet. */
+export interface Warden {
+  readonly control: Writable
+  readonly output: Readable
+  readonly errors: Readable
+  readonly results: Readable
+  readonly input: Writable
+  /** Resolves with how the warden ended; it may have done so before it was asked for anything. */
+  readonly ended: Promise<string>
+}
+
+/**
+ * Starting a process costs a supervisor of many threads some milliseconds: wardens are started ahead, while there is nothing to do but
+ * wait, and each serves one step.
+ */
+export class WardenPool {
+  readonly #helper: string
+  readonly #idle: Warden[] = []
+  #closed = false
+
+  constructor(helper: string) {
+    this.#helper = helper
+  }
+
+  /** Starts wardens until `count` wait. */
+  prepare(count: number): void {
+    while (!this.#closed && this.#idle.length < count) {
+      const warden = startWarden(this.#helper)
+      this.#idle.push(warden)
+      void warden.ended.then(() => this.#drop(warden))
+    }
+  }
+
+  /** A warden for one step; another one is started for the next, once there is time. */
+  take(): Warden {
+    const warden = this.#idle.shift() ?? startWarden(this.#helper)
+    setImmediate(() => this.prepare(1))
+    return warden
+  }
+
+  /** Those that still wait end: their request never comes. */
+  close(): void {
+    this.#closed = true
+    for (const warden of this.#idle.splice(0)) warden.control.destroy()
+  }
+
+  #drop(warden: Warden): void {
+    const index = this.#idle.indexOf(warden)
+    if (index >= 0) this.#idle.splice(index, 1)
+  }
+}
+
+function startWarden(helper: string): Warden {
+  const child = spawn(helper, ['enter'], { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: {}, cwd: '/' })
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(`the step's warden ended with ${signal ?? code}`))
+  })
+  const [control, output, errors, results, input] = child.stdio as unknown as [Writable, Readable, Readable, Readable, Writable]
+  for (const stream of [control, input]) stream.on('error', ignoreClosed)
+  // Nothing waits for a warden: it ends with its step, or with us.
+  child.unref()
+  return { control, output, errors, results, input, ended }
+}
+
+function ignoreClosed(): void {
+  // A warden that ended has said why on its result channel, or its exit is the reason: the failed write adds nothing.
+}
