@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -18,7 +19,8 @@ export class ScratchDirectory implements AsyncDisposable {
   }
 
   static async create(name: string): Promise<ScratchDirectory> {
-    const path = await mkdtemp(join(tmpdir(), `sallyport-${name}-`))
+    const path = join(tmpdir(), `sallyport-${name}-${randomUUID()}`)
+    // The guard first: between the two we may be killed.
     // In a session of its own: Ctrl-C in a terminal goes to the whole process group.
     const guard = spawn('/bin/sh', ['-c', GUARD, path], {
       cwd: '/',
@@ -29,6 +31,7 @@ export class ScratchDirectory implements AsyncDisposable {
     guard.on('error', ignoreMissingGuard)
     guard.stdin?.on('error', ignoreMissingGuard)
     guard.unref()
+    await mkdir(path, { mode: 0o700 })
     return new ScratchDirectory(path, guard)
   }
 

@@ -65,6 +65,17 @@ test('a warden that ended while it waited is not given to a step', async () => {
   pool.close()
 })
 
+test('what a warden passed on is still there when the reader comes after its end', async () => {
+  const pool = new WardenPool('/bin/echo')
+  const warden = pool.take()
+  await warden.ended
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  let text = ''
+  for await (const part of warden.output) text += String(part)
+  assert.equal(text, 'enter\n')
+  pool.close()
+})
+
 test('a closed pool ends the wardens that wait', async () => {
   const pool = new WardenPool('/bin/cat')
   pool.prepare(1)

@@ -49,10 +49,14 @@ export function enterSandbox(take: () => Warden, request: EnterRequest): Entered
   const warden = take()
   warden.control.end(encoded)
   if (!request.pump) {
-    warden.errors.resume()
+    warden.errors.on('data', ignoreErrors)
     warden.input.destroy()
   }
   return { output: warden.output, input: request.pump ? warden.input : null, errors: warden.errors, exit: readResults(warden) }
+}
+
+function ignoreErrors(): void {
+  // A step's own errors go into its output; what the warden has to say stands on the result channel.
 }
 
 function encodeRequest(request: EnterRequest): Buffer {

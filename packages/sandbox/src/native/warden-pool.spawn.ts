@@ -62,9 +62,22 @@ function startWarden(helper: string): Warden {
   })
   const [control, output, errors, results, input] = child.stdio as unknown as [Writable, Readable, Readable, Readable, Writable]
   for (const stream of [control, input]) stream.on('error', ignoreClosed)
+  for (const stream of [output, errors, results]) holdUntilRead(stream)
   // Nothing waits for a warden: it ends with its step, or with us.
   child.unref()
   return { control, output, errors, results, input, ended }
+}
+
+/**
+ * At the end of a child Node resumes whichever of its streams nobody reads yet, and what stands in them is gone. A step can be over before its
+ * reader comes: until then the stream holds what it has.
+ */
+function holdUntilRead(stream: Readable): void {
+  const resume = stream.resume
+  stream.resume = () => stream
+  stream.on('newListener', (event) => {
+    if (event === 'data' || event === 'readable') stream.resume = resume
+  })
 }
 
 function ignoreClosed(): void {
