@@ -45,13 +45,20 @@ export class WardenPool {
   /** Those that still wait end: their request never comes. */
   close(): void {
     this.#closed = true
-    for (const warden of this.#idle.splice(0)) warden.control.destroy()
+    for (const warden of this.#idle.splice(0)) hangUp(warden)
   }
 
   #drop(warden: Warden): void {
     const index = this.#idle.indexOf(warden)
-    if (index >= 0) this.#idle.splice(index, 1)
+    if (index < 0) return
+    this.#idle.splice(index, 1)
+    hangUp(warden)
   }
+}
+
+/** Its request never comes: without it the warden ends. */
+function hangUp({ control, input, output, errors, results }: Warden): void {
+  for (const stream of [control, input, output, errors, results]) stream.destroy()
 }
 
 function startWarden(helper: string): Warden {
@@ -62,7 +69,7 @@ function startWarden(helper: string): Warden {
   })
   const [control, output, errors, results, input] = child.stdio as unknown as [Writable, Readable, Readable, Readable, Writable]
   for (const stream of [control, input]) stream.on('error', ignoreClosed)
-  for (const stream of [output, errors, results]) holdUntilRead(stream)
+  for (const stream of [output, results]) holdUntilRead(stream)
   // Nothing waits for a warden: it ends with its step, or with us.
   child.unref()
   return { control, output, errors, results, input, ended }
