@@ -14,7 +14,8 @@ const support = new Set(['main', 'peers', 'row', 'samples'])
 const names = globSync('*.ts', { cwd: import.meta.dirname })
   .map((file) => basename(file, '.ts'))
   .filter((name) => !support.has(name) && !name.startsWith('_') && !name.endsWith('.test'))
-  .toSorted()
+  // Before this process has grown: starting programs from a large one takes 9 ms longer, for all of them alike.
+  .toSorted((left, right) => Number(right === 'start') - Number(left === 'start') || left.localeCompare(right))
 
 function formatValue(value: number): string {
   if (Number.isNaN(value)) return '–'
