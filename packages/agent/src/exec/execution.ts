@@ -8,7 +8,7 @@ import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
 import { isOwnState } from '../collect/own-state.ts'
 import type { ExecOptions, ExecResult, JobLimits, RunObserver } from '../contract.ts'
-import type { PreparedSandbox } from '../prepare/prepare-sandbox.ts'
+import { type PreparedSandbox, preparedFacts } from '../prepare/prepare-sandbox.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
 import { describeUnmasked, maskSecrets, type UnmaskedSecret } from '../run/mask-secrets.ts'
@@ -96,14 +96,7 @@ class Execution {
   async #inSandbox(prepared: PreparedSandbox): Promise<Outcome> {
     const { options } = this.#parts
     const { sandbox } = prepared
-    this.#report('job.prepared', {
-      isolation: prepared.isolation,
-      image: prepared.image,
-      prepareMs: Math.round(prepared.prepareMs),
-      selfCheckMs: Math.round(prepared.selfCheckMs),
-      passed: prepared.checks.length,
-      failed: [],
-    })
+    this.#report('job.prepared', preparedFacts(prepared))
     const baseline = await this.#copyIn(sandbox)
     options.interrupt.soft.throwIfAborted()
     const exit = await this.#execute(sandbox)

@@ -14,6 +14,18 @@ export interface PreparedSandbox {
   readonly selfCheckMs: number
 }
 
+/** The data of a `job.prepared` event. */
+export function preparedFacts(prepared: PreparedSandbox): Readonly<Record<string, unknown>> {
+  return {
+    isolation: prepared.isolation,
+    image: prepared.image,
+    prepareMs: Math.round(prepared.prepareMs),
+    selfCheckMs: Math.round(prepared.selfCheckMs),
+    passed: prepared.checks.length,
+    failed: [],
+  }
+}
+
 export interface PrepareInput {
   readonly stateDirectory: string
   readonly isolation: IsolationKind

@@ -20,7 +20,7 @@ import { checkout } from '../collect/checkout.ts'
 import { hashFiles } from '../collect/hash-files.ts'
 import { loadAction } from '../collect/load-action.ts'
 import type { IsolationKind, JobLimits, RunObserver } from '../contract.ts'
-import { type PreparedSandbox, prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import { type PreparedSandbox, preparedFacts, prepareSandbox } from '../prepare/prepare-sandbox.ts'
 import type { Refusals } from '../record/refusals.ts'
 import type { Recorder } from './recorder.ts'
 import { StepOutput } from './step-output.ts'
@@ -98,14 +98,7 @@ export class JobHost {
     this.#prepared = prepared
     this.#log = await shared.record.openLog(job.key)
     await putEvent(prepared.sandbox, shared.eventJson)
-    this.#report('job.prepared', {
-      isolation: prepared.isolation,
-      image: prepared.image,
-      prepareMs: Math.round(prepared.prepareMs),
-      selfCheckMs: Math.round(prepared.selfCheckMs),
-      passed: prepared.checks.length,
-      failed: [],
-    })
+    this.#report('job.prepared', preparedFacts(prepared))
     await shared.recorder.settle()
     const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
     this.#timer = setTimeout(() => this.#emit({ type: 'job-timed-out', job: job.key }), Math.min(timeMs, 2 ** 31 - 1))

@@ -147,6 +147,7 @@ export class EnteredSandbox implements Sandbox {
     )
     // Hostile from the first job step on: one that neither ends nor answers must not hold the job for ever.
     const watchdog = setTimeout(() => cgroup.kill(), PUMP_TIME_MAX_MS)
+    watchdog.unref()
     const release = (): void => {
       clearTimeout(watchdog)
       cgroup.remove()
@@ -180,14 +181,19 @@ export class EnteredSandbox implements Sandbox {
 
   async putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
     const { entered, release } = this.startHelper(['put', root])
-    const answer = collectText(entered.output)
     const input = entered.input
     if (input === null) throw new TypeError('the pump has no input')
+    const answer = collectText(entered.output)
     // A pump that ended early (disk full) has said why: its answer tells, the broken stream does not.
     const sending = pipeline(putFrames(files), input).catch((error: unknown) => error)
-    const text = await answer
-    const failure = await Promise.race([sending, entered.exit.then(() => undefined)])
-    release()
+    let text: string
+    let failure: unknown
+    try {
+      text = await answer
+      failure = await Promise.race([sending, entered.exit.then(() => undefined)])
+    } finally {
+      release()
+    }
     const match = /^ok (\d+) (\d+)\n$/.exec(text)
     if (match !== null) return { files: Number(match[1]), bytes: Number(match[2]) }
     // A source that could not be read says so itself.

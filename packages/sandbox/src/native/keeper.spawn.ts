@@ -29,7 +29,6 @@ export class Keeper {
   readonly #ended = Promise.withResolvers<void>()
   readonly #lost = Promise.withResolvers<string>()
   #disposing = false
-  #slot: { readonly number: number; readonly idBase: number } | null = null
 
   /** `template` and `spool`: the empty disk, and the directory for the (unlinked) copy of it. The keeper starts with that at once. */
   constructor(helper: string, disk: { readonly template: string; readonly spool: string }) {
@@ -58,8 +57,7 @@ export class Keeper {
   /** The id range that this sandbox has for itself. */
   async claim(): Promise<{ readonly number: number; readonly idBase: number }> {
     const [number, idBase] = await this.#expect('slot')
-    this.#slot = { number: Number(number), idBase: Number(idBase) }
-    return this.#slot
+    return { number: Number(number), idBase: Number(idBase) }
   }
 
   /** Mounts everything and has the runtime create the container. Resolves with the host pid of PID 1, which runs nothing yet. */
