@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { DoorUse, Refusal } from '@sallyport/access'
 import type { EventEnvelope, ExitCode } from '@sallyport/core'
 import type { Conclusion } from '@sallyport/engine'
 import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
+import type { EgressOptions } from './access/contract.ts'
 
 /** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
 export type IsolationKind = 'oci' | 'runc' | 'crun'
@@ -14,6 +16,7 @@ export interface CommonOptions {
   readonly limits: Partial<JobLimits>
   /** Values by upper-case name. */
   readonly secrets: Readonly<Record<string, string>>
+  readonly egress: EgressOptions
   /** First abort: cancel and clean up, `always()` steps run. Second: kill and clean up. */
   readonly interrupt: { readonly soft: AbortSignal; readonly hard: AbortSignal }
 }
@@ -75,16 +78,7 @@ export interface RunDocument {
   readonly durationMs: number
   readonly workflows: readonly string[]
   readonly jobs: readonly JobDocument[]
-  readonly doors: {
-    readonly used: readonly never[]
-    readonly refused: readonly {
-      readonly job: string
-      readonly step: string | null
-      readonly target: string
-      readonly reason: string
-      readonly rule: string | null
-    }[]
-  }
+  readonly doors: Doors
   readonly secrets: readonly { readonly name: string; readonly job: string; readonly step: string; readonly delivery: 'env' }[]
   readonly policy: readonly never[]
   readonly findings: readonly never[]
@@ -93,6 +87,14 @@ export interface RunDocument {
   /** Why the run is not a success, when the reason is not a job's own failure. */
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null
   readonly log: { readonly origin: string; readonly first: number; readonly last: number; readonly size: number }
+}
+
+/** Every way out that was used, and every one that was refused. `job` is the job's key. */
+export interface Doors {
+  /** Nothing was blocked: `--egress observe`. */
+  readonly observed: boolean
+  readonly used: readonly (DoorUse & { readonly job: string; readonly step: string })[]
+  readonly refused: readonly (Refusal & { readonly job: string; readonly step: string | null; readonly count: number })[]
 }
 
 export interface JobDocument {
@@ -126,6 +128,7 @@ export interface ExecResult {
   readonly kept: number
   readonly dropped: number
   readonly refusals: RunDocument['refusals']
+  readonly doors: Doors
   readonly durationMs: number
 }
 
@@ -187,7 +190,11 @@ export interface DoctorReport {
  * | `step.log` | `{ file, from, to, bytes, masked, dropped }` where the step's output lies in the record |
  * | `exec.copying` | `{ directory }`, when the copy takes more than a second |
  * | `limit.hit` | `{ limit, detail }` |
- * | `network.refused` | `{ count, detail }` |
+ * | `door.used` | `{ host, port, rule }`, the first connection of a step to a destination |
+ * | `door.refused` | a `Refusal`, the first of its kind and target in a step |
+ * | `door.alert` | `{ kind, detail, bytes }` |
+ * | `door.closed` | a `DoorUse`, at the end of the step |
+ * | `door.first-seen` | `{ host, port }`: no earlier run of this repository on this machine went there |
  */
 export type AgentEventType =
   | 'run.started'
@@ -200,7 +207,11 @@ export type AgentEventType =
   | 'step.log'
   | 'exec.copying'
   | 'limit.hit'
-  | 'network.refused'
+  | 'door.used'
+  | 'door.refused'
+  | 'door.alert'
+  | 'door.closed'
+  | 'door.first-seen'
 
 /** The package's functions; the CLI uses nothing else of the agent. */
 export interface Agent {

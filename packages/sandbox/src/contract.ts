@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 
 /** Hard limits of one job. Every one of them is enforced by the kernel, not by us watching. */
 export interface Limits {
@@ -32,6 +32,24 @@ export interface SandboxSpec {
   /** Made before the start below the home directory or /tmp, parents first, owned by the job. */
   readonly directories: readonly string[]
   readonly hostname: string
+  /** The process that everything which leaves the job has to pass; null: there is no way out at all, and nothing but a loopback inside. */
+  readonly gate: GateLaunch | null
+}
+
+/**
+ * How the job's gate is started (native/src/keeper-gate.c): by the keeper, with a uid of its own, its descriptors as in `GATE_DESCRIPTORS` of packages/gate, and of the
+ * host's files only those named here, read-only, until the sandbox starts: then none.
+ */
+export interface GateLaunch {
+  /** Absolute path of the program first. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** Host directories or files that the program needs until it says that it is ready. */
+  readonly files: readonly string[]
+  /** Called at once, before `prepare` waits for anything: the supervisor's end of the gate's control socket. */
+  readonly attach: (control: Duplex) => void
+  /** The sandbox is not started before this resolves; its rejection is the end of the preparation. */
+  readonly ready: Promise<unknown>
 }
 
 /** Fixed places inside every sandbox. */
@@ -54,7 +72,7 @@ export const GUARANTEES = [
   'user-namespace',
   'pid-namespace',
   'mount-namespace',
-  'network-none',
+  'network',
   'ipc-namespace',
   'uts-namespace',
   'cgroup-namespace',
@@ -110,6 +128,24 @@ export interface StepSpec {
   readonly collect: readonly string[]
   /** Most bytes collected of each such file. */
   readonly collectBytesMax: number
+  /** Null for a step that reaches nothing outside its sandbox, not even the gate. */
+  readonly network: StepNetwork | null
+}
+
+export interface StepNetwork {
+  /** Where its packets come from, at the gate: `stepSource(number)` of packages/core, never used before in this sandbox. */
+  readonly source: string
+  /** UDP that the gate relays: what the job sends to `relayAddress(index)` and `port`. */
+  readonly relays: readonly { readonly index: number; readonly port: number }[]
+}
+
+/** A datagram or connection that the kernel refused before the gate saw it: UDP without a relay, other protocols, a step that has ended. */
+export interface RefusedPacket {
+  /** Null for what belonged to no running step. */
+  readonly source: string | null
+  readonly address: string
+  readonly protocol: 'tcp' | 'udp' | 'other'
+  readonly port: number
 }
 
 export interface StepExit {
@@ -122,6 +158,8 @@ export interface StepExit {
   readonly files: Readonly<Record<string, Uint8Array | null>>
   /** A limit of the sandbox that the step ran into, as the kernel counted it. */
   readonly limitHit: 'memory' | 'pids' | null
+  /** Told apart by destination, at most 128 a step. Empty without a network. */
+  readonly refusedPackets: readonly RefusedPacket[]
 }
 
 export interface LimitCounts {
@@ -160,8 +198,13 @@ export interface Sandbox extends AsyncDisposable {
   readonly imageDescription: string
   /** How often the job ran into its limits so far, as the kernel counted it. */
   limitCounts(): LimitCounts
-  /** Connections and datagrams of the job that had nowhere to go, as the kernel counted them. */
+  /** Packets of the job that had nowhere to go, as the kernel counted them. */
   refusedPackets(): number
+  /**
+   * The program (path inside the sandbox) that holds a TCP connection from this local port, among the step's processes; null when none or more
+   * than one does. Only fit to narrow: it can be another program by the time that it is used.
+   */
+  executableOf(step: string, localPort: number): string | null
   /** Runs the canaries; the caller refuses the job when one does not hold. */
   selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]>
   /** @throws SandboxError SANDBOX_LOST when PID 1 is gone. */

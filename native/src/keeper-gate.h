@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start of a job's gate (packages/gate): a program of ours that parses what a job sends, so it gets as little as possible. A uid of its own, no capability, no
+// new privileges, mount, IPC and UTS namespaces of its own with an almost empty root, its own cgroup with limits, a seccomp filter, RLIMIT_CORE 0;
+// the network of the host, which is what it is for; descriptors 0 to 2 and those of GATE_DESCRIPTORS. Its files are taken away once it has read them.
+#ifndef SALLYPORT_KEEPER_GATE_H
+#define SALLYPORT_KEEPER_GATE_H
+
+#include <sys/types.h>
+
+#include "keeper-network.h"
+
+#define GATE_ARGS_MAX 32
+#define GATE_FILES_MAX 32
+
+struct gate_launch {
+  char *argv[GATE_ARGS_MAX + 1], *env[GATE_ARGS_MAX + 1], *files[GATE_FILES_MAX];
+  size_t argc, envc, file_count;
+};
+
+// Starts it; its control socket is the keeper's descriptor 4. Returns its pid.
+pid_t start_gate(const struct gate_launch *launch, const struct gate_sockets *sockets);
+
+// It has loaded all that it needs: from here on it sees an empty, read-only root.
+void take_gate_files(pid_t gate);
+
+#endif

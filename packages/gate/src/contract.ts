@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the supervisor and the gate say to each other, one JSON document a line, over the gate's descriptor 3.
+import type { DoorUse, Refusal, RuleSet, SubstitutionRule } from '@sallyport/access'
+
+/** Descriptors that the gate is started with (native/src/keeper-gate.c). */
+export const GATE_DESCRIPTORS = {
+  /** Stream socket to the supervisor. Its end is the gate's end. */
+  control: 3,
+  /** Listening TCP socket in the gate's namespace, transparent: `localAddress` and `localPort` of what it accepts are what the job meant. */
+  tcp: 4,
+  /** UDP socket at the gate's address, port 53. */
+  dns: 5,
+  /** `JOB_NETWORK.relaysMax` UDP sockets, one after the other. */
+  firstRelay: 6,
+} as const
+
+/** Once, before anything else. Everything that the gate has to know about the world: it has no file system. */
+export interface GateConfig {
+  /** Addresses of the real name servers (`address` or `address:port`, IPv6 in brackets). */
+  readonly nameServers: readonly string[]
+  /** Names whose addresses the operator fixed (`--resolve`, /etc/hosts): no name server is asked. */
+  readonly hosts: Readonly<Record<string, readonly string[]>>
+  /** Of `hosts`, those whose addresses need no further permission: the person named them. */
+  readonly trustedHosts: readonly string[]
+  /** CIDRs beyond the public internet that the operator's ceiling opens. */
+  readonly privateNetworks: readonly string[]
+  /** The host's own addresses: never reached, unless in `privateNetworks`. */
+  readonly ownAddresses: readonly string[]
+  /** PEM: what upstream servers are verified against. Null: those that Node brings. */
+  readonly authorities: string | null
+  /** Names (for the authority's name constraints) whose TLS is terminated; empty: no authority is made. */
+  readonly terminates: readonly { readonly kind: 'exact' | 'suffix'; readonly name: string }[]
+  readonly limits: GateLimits
+}
+
+export interface GateLimits {
+  /** Connections of the job at a time; further ones are reset. */
+  readonly connections: number
+  /** A connection that has said nothing of what it is within this is reset. */
+  readonly helloMs: number
+  readonly connectMs: number
+  /** Without a byte in either direction. */
+  readonly idleMs: number
+  /** For the whole job, over all rules; null for none. */
+  readonly bytesOut: number | null
+}
+
+export interface Substitution {
+  readonly rule: SubstitutionRule
+  readonly placeholder: string
+  /** The real value. Never logged, never in an error. */
+  readonly value: string
+}
+
+export interface StepDoors {
+  readonly step: string
+  /** The address that its packets come from; see `JOB_NETWORK.stepSources`. */
+  readonly source: string
+  readonly sets: readonly RuleSet[]
+  readonly substitutions: readonly Substitution[]
+  /** UDP rules with an exact name: the relay that stands for (name, port). */
+  readonly relays: readonly { readonly index: number; readonly name: string; readonly port: number }[]
+}
+
+export type ToGate =
+  | { readonly type: 'configure'; readonly config: GateConfig }
+  | { readonly type: 'open-step'; readonly doors: StepDoors }
+  /** Shuts the step's doors and ends its connections; answered by `step-closed`. */
+  | { readonly type: 'close-step'; readonly step: string }
+  /** Answer to `whose`; null: unknown. */
+  | { readonly type: 'executable'; readonly id: number; readonly path: string | null }
+
+/** Everything in it may have been chosen by the job: the supervisor checks shape and size before it believes a field. */
+export type FromGate =
+  /** `authority`: the certificate (PEM) of this job's own authority, or null. */
+  | { readonly type: 'ready'; readonly authority: string | null }
+  | { readonly type: 'step-open'; readonly step: string }
+  | {
+      readonly type: 'step-closed'
+      readonly step: string
+      readonly used: readonly DoorUse[]
+      /** Refusals of the same kind to the same target are one. */
+      readonly refused: readonly { readonly refusal: Refusal; readonly count: number }[]
+      /** Beyond the number that is told apart. */
+      readonly refusedMore: number
+    }
+  /** The first of its kind and target, at once: for the step's log. */
+  | { readonly type: 'refused'; readonly step: string; readonly refusal: Refusal }
+  /** The first connection to a destination, at once. */
+  | { readonly type: 'used'; readonly step: string; readonly host: string; readonly port: number; readonly rule: string | null }
+  | { readonly type: 'alert'; readonly step: string; readonly kind: AlertKind; readonly detail: string; readonly bytes: number | null }
+  /** Which program of the step has the connection from this port? */
+  | { readonly type: 'whose'; readonly id: number; readonly step: string; readonly port: number }
+  /** The gate cannot go on; it ends after this. */
+  | { readonly type: 'failed'; readonly message: string }
+
+export type AlertKind = 'budget' | 'placeholder' | 'echo' | 'upload' | 'name-flood' | 'connection-flood'
