@@ -61,6 +61,15 @@ find_missing() {
   need bash 'the default shell of workflow steps' has_command bash
   if [ "$profile" = test ]; then
     need crun 'the second runtime that the driver tests cover' has_command crun
+    need iproute2 'makes the network namespaces that tests run in' has_command ip
+    need nginx-light 'the web server that tests of the gate talk to' has_command nginx
+    need openssh-server 'the SSH server that they talk to' has_command sshd
+    need openssh-client 'a client that must get through the gate' has_command ssh
+    need bind9-dnsutils 'the same: dig' has_command dig
+    need curl 'the same' has_command curl
+    need openssl 'the same, and certificates of tests' has_command openssl
+    need python3-pip 'the same: pip' test -x /usr/bin/pip3
+    need ca-certificates 'the bundle that a job trusts' test -s /etc/ssl/certs/ca-certificates.crt
   fi
 }
 
@@ -77,6 +86,14 @@ forbid_services() {
 restore_services() {
   if [ -n "$policy_is_ours" ]; then as_root rm -f "$policy"; fi
   policy_is_ours=
+}
+
+# Nor do those that came with what we install start at the next boot.
+keep_services_off() {
+  has_command systemctl || return 0
+  for pair in nginx-light:nginx.service openssh-server:ssh.service; do
+    case " $missing " in *" ${pair%%:*} "*) as_root systemctl disable --quiet "${pair#*:}" >&2 || say "could not disable ${pair#*:}" ;; esac
+  done
 }
 
 apt_install() {
@@ -102,6 +119,7 @@ install_debian_packages() {
   fi
   restore_services
   trap - EXIT INT TERM HUP
+  keep_services_off
   find_missing
   [ -z "$missing" ] || fail "still missing after apt-get:$missing"
 }

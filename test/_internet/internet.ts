@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// An internet of two network namespaces: one in which Sallyport runs, whose only link leads to the other, and one with every origin. There is no way from
+// either to the machine's own network, so nothing can leave whatever breaks. Real servers: nginx and sshd of Debian; the rest is origins.ts.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HOST_ADDRESS, HOST_GATEWAY, ORIGINS } from './addresses.ts'
+import { type Certificates, makeCertificates } from './certificates.ts'
+import { nginxConfiguration } from './nginx-configuration.ts'
+
+/** Something that reached an origin. */
+export interface Arrival {
+  readonly kind: 'http' | 'dns' | 'tcp' | 'udp' | 'websocket'
+  readonly [fact: string]: unknown
+}
+
+/** What the operator's file says beyond name servers and authorities, as YAML below `egress:` (two spaces in). */
+export interface OperatorSettings {
+  readonly egress?: string
+}
+
+export class Internet implements AsyncDisposable {
+  readonly directory: string
+  readonly certificates: Certificates
+  /** Files that nginx serves under every name. */
+  readonly root: string
+  readonly #children: ChildProcess[] = []
+  readonly #arrivals: Arrival[] = []
+  #host = -1
+  #origins = -1
+  #configurations = 0
+
+  private constructor() {
+    this.directory = mkdtempSync(join(tmpdir(), 'sallyport-internet-'))
+    this.root = join(this.directory, 'www')
+    mkdirSync(this.root)
+    this.certificates = makeCertificates(this.directory)
+  }
+
+  static async start(): Promise<Internet> {
+    const internet = new Internet()
+    try {
+      await internet.#makeNamespaces()
+      await Promise.all([internet.#startOrigins(), internet.#startNginx(), internet.#startSshd()])
+      return internet
+    } catch (error) {
+      await internet[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  /** For `RunSettings.wrap`: a command of the machine in this internet. */
+  get wrap(): readonly string[] {
+    return this.inNamespace(this.#host)
+  }
+
+  /** The same among the origins. */
+  get wrapOrigin(): readonly string[] {
+    return this.inNamespace(this.#origins)
+  }
+
+  private inNamespace(pid: number): readonly string[] {
+    return ['nsenter', `--net=/proc/${pid}/ns/net`, '--']
+  }
+
+  /** An operator's file (`--config`) that knows this internet's name server and authority. */
+  operatorFile(settings: OperatorSettings = {}): string {
+    this.#configurations += 1
+    const path = join(this.directory, `operator-${this.#configurations}.yml`)
+    const lines = [
+      'version: 1',
+      'egress:',
+      `  nameServers: ["${ORIGINS.dns}"]`,
+      `  authorities: ["${this.certificates.authority}"]`,
+      settings.egress ?? '',
+    ]
+    writeFileSync(path, `${lines.join('\n')}\n`)
+    return path
+  }
+
+  /** Everything that reached an origin so far. */
+  arrivals(kind?: Arrival['kind']): readonly Arrival[] {
+    const log = readFileSync(join(this.directory, 'access.log'), 'utf8')
+    const http = log
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Arrival)
+    return [...http, ...this.#arrivals].filter((arrival) => kind === undefined || arrival.kind === kind)
+  }
+
+  async #makeNamespaces(): Promise<void> {
+    this.#host = await this.#holder()
+    this.#origins = await this.#holder()
+    const ip = (pid: number, ...words: readonly string[]): void =>
+      void execFileSync('nsenter', [`--net=/proc/${pid}/ns/net`, '--', 'ip', ...words], { stdio: ['ignore', 'ignore', 'inherit'] })
+    for (const pid of [this.#host, this.#origins]) ip(pid, 'link', 'set', 'lo', 'up')
+    ip(this.#host, 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'down0', 'netns', String(this.#origins))
+    ip(this.#host, 'address', 'add', `${HOST_ADDRESS}/30`, 'dev', 'up0')
+    ip(this.#origins, 'address', 'add', `${HOST_GATEWAY}/30`, 'dev', 'down0')
+    ip(this.#host, 'link', 'set', 'up0', 'up')
+    ip(this.#origins, 'link', 'set', 'down0', 'up')
+    for (const address of Object.values(ORIGINS)) ip(this.#origins, 'address', 'add', `${address}/32`, 'dev', 'lo')
+    ip(this.#host, 'route', 'add', 'default', 'via', HOST_GATEWAY)
+  }
+
+  /** A process that keeps a network namespace. */
+  async #holder(): Promise<number> {
+    const child = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 3600'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#children.push(child)
+    for await (const _ of child.stdout) break
+    return child.pid ?? -1
+  }
+
+  async #startOrigins(): Promise<void> {
+    const child = this.#spawnOrigin([process.execPath, join(import.meta.dirname, 'origins.ts')])
+    const lines = createInterface({ input: child.stdout ?? failNoOutput() })
+    const ready = Promise.withResolvers<void>()
+    lines.on('line', (line) => {
+      const arrival = JSON.parse(line) as Arrival & { readonly kind: string }
+      if (arrival.kind === 'ready') ready.resolve()
+      else this.#arrivals.push(arrival)
+    })
+    child.once('exit', (code) => ready.reject(new Error(`the origins ended with ${code}`)))
+    await ready.promise
+  }
+
+  async #startNginx(): Promise<void> {
+    const { directory, root } = this
+    const { certificate, key } = this.certificates
+    writeFileSync(join(directory, 'access.log'), '')
+    writeFileSync(join(directory, 'nginx.conf'), nginxConfiguration({ directory, root, certificate, key }))
+    this.#spawnOrigin(['nginx', '-c', join(directory, 'nginx.conf'), '-p', directory])
+    await this.#untilAnswers(ORIGINS.web, 80)
+  }
+
+  async #startSshd(): Promise<void> {
+    const file = (name: string): string => join(this.directory, name)
+    for (const name of ['ssh-host', 'ssh-client'])
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', file(name)])
+    const settings = {
+      ListenAddress: `${ORIGINS.ssh}:22`,
+      HostKey: file('ssh-host'),
+      AuthorizedKeysFile: file('ssh-client.pub'),
+      PidFile: 'none',
+      StrictModes: 'no',
+      UsePAM: 'no',
+      PermitRootLogin: 'prohibit-password',
+      PasswordAuthentication: 'no',
+    }
+    const text = Object.entries(settings).map(([name, value]) => `${name} ${value}\n`)
+    writeFileSync(file('sshd.conf'), text.join(''))
+    // sshd insists on this directory; it is empty and stays.
+    mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
+    this.#spawnOrigin(['/usr/sbin/sshd', '-D', '-e', '-f', file('sshd.conf')], 'ignore')
+    await this.#untilAnswers(ORIGINS.ssh, 22)
+  }
+
+  #spawnOrigin(argv: readonly string[], errors: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
+    const [program = '', ...words] = [...this.wrapOrigin, ...argv]
+    const child = spawn(program, words, { stdio: ['ignore', 'pipe', errors] })
+    this.#children.push(child)
+    return child
+  }
+
+  async #untilAnswers(address: string, port: number): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt += 1) {
+      try {
+        const [program = '', ...words] = [...this.wrapOrigin, 'bash', '-c', `exec 3<>/dev/tcp/${address}/${port}`]
+        execFileSync(program, words, { stdio: 'ignore' })
+        return
+      } catch {
+        await sleep(20) // Not yet.
+      }
+    }
+    throw new Error(`${address}:${port} does not answer`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children.toReversed()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await ended
+    }
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+function failNoOutput(): never {
+  throw new TypeError('no output')
+}

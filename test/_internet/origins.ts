@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// What answers in the origins' namespace beside nginx and sshd: a name server, TCP and UDP sinks, an upgrade to websocket. A program of its own: it runs there.
+// Says each thing that arrives as a JSON line; reads nothing.
+import { createHash } from 'node:crypto'
+import dgram from 'node:dgram'
+import net from 'node:net'
+import { ORIGINS } from './addresses.ts'
+
+function log(kind: string, facts: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${JSON.stringify({ kind, ...facts })}\n`)
+}
+
+/** Answers in turn where there is more than one list: a name that changes its mind (rebinding). */
+const ZONE: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  'metadata.test': [[ORIGINS.metadata]],
+  'intranet.test': [[ORIGINS.intranet]],
+  'loopback.test': [['127.0.0.1']],
+  'mapped.test': [['::ffff:127.0.0.1']],
+  'nat64.test': [['64:ff9b::a9fe:a9fe']],
+  'sixtofour.test': [['2002:a9fe:a9fe::1']],
+  'rebind.test': [[ORIGINS.web], ['127.0.0.1'], [ORIGINS.metadata]],
+  'mixed.test': [['127.0.0.1', ORIGINS.web]],
+  'ssh.test': [[ORIGINS.ssh]],
+  'time.test': [[ORIGINS.udp]],
+  'nowhere.test': [[]],
+}
+const asked = new Map<string, number>()
+
+function addressesOf(name: string): readonly string[] | null {
+  const lists = ZONE[name]
+  if (lists !== undefined) {
+    const count = asked.get(name) ?? 0
+    asked.set(name, count + 1)
+    return lists[Math.min(Math.floor(count / 2), lists.length - 1)] ?? []
+  }
+  if (name === 'evil.test' || name.endsWith('.evil.test')) return [ORIGINS.evil]
+  return name.endsWith('.test') ? [ORIGINS.web] : null
+}
+
+function nameIn(message: Buffer): { readonly name: string; readonly end: number } {
+  const labels: string[] = []
+  let at = 12
+  for (let size = message[at] ?? 0; size > 0 && size < 64; size = message[at] ?? 0) {
+    labels.push(message.toString('latin1', at + 1, at + 1 + size))
+    at += 1 + size
+  }
+  return { name: labels.join('.').toLowerCase(), end: at + 1 }
+}
+
+function v6(address: string): Buffer {
+  const [head = '', tail = ''] = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) => `${hex(a, b)}:${hex(c, d)}`).split('::')
+  const words = (text: string): number[] => (text === '' ? [] : text.split(':').map((word) => Number.parseInt(word, 16)))
+  const before = words(head)
+  const after = words(tail)
+  const all = [...before, ...Array<number>(8 - before.length - after.length).fill(0), ...after]
+  return Buffer.from(all.flatMap((word) => [word >> 8, word & 255]))
+}
+
+function hex(high: string, low: string): string {
+  return ((Number(high) << 8) | Number(low)).toString(16)
+}
+
+function answer(message: Buffer, over: string): Buffer {
+  const { name, end } = nameIn(message)
+  const type = message.readUInt16BE(end)
+  log('dns', { over, name, type })
+  const addresses = addressesOf(name)
+  const records = (addresses ?? []).flatMap((address) => {
+    const data = address.includes(':') ? v6(address) : Buffer.from(address.split('.').map(Number))
+    if (type !== (data.length === 4 ? 1 : 28)) return []
+    const head = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 0, 0, data.length])
+    return [Buffer.concat([head, data])]
+  })
+  const head = Buffer.alloc(12)
+  message.copy(head, 0, 0, 2)
+  head.writeUInt16BE(addresses === null ? 0x8583 : 0x8580, 2)
+  head.writeUInt16BE(1, 4)
+  head.writeUInt16BE(records.length, 6)
+  return Buffer.concat([head, message.subarray(12, end + 4), ...records])
+}
+
+function serveDns(address: string): void {
+  const socket = dgram.createSocket('udp4')
+  socket.on('message', (message, from) => socket.send(answer(message, `udp ${address}`), from.port, from.address))
+  socket.bind(53, address)
+  net
+    .createServer((connection) => {
+      let pending = Buffer.alloc(0)
+      connection.on('error', () => connection.destroy())
+      connection.on('data', (data) => {
+        pending = Buffer.concat([pending, data])
+        while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
+          const size = pending.readUInt16BE(0)
+          const response = answer(pending.subarray(2, 2 + size), `tcp ${address}`)
+          const prefix = Buffer.alloc(2)
+          prefix.writeUInt16BE(response.length)
+          connection.write(Buffer.concat([prefix, response]))
+          pending = pending.subarray(2 + size)
+        }
+      })
+    })
+    .listen(53, address)
+}
+
+/** Whatever comes is logged (its beginning) and answered with one line. */
+function serveTcp(address: string, port: number): void {
+  net
+    .createServer((connection) => {
+      connection.on('error', () => connection.destroy())
+      connection.once('data', (data) => {
+        log('tcp', { address, port, bytes: data.length, text: data.toString('latin1', 0, 200) })
+        connection.end('received\n')
+        connection.resume()
+      })
+    })
+    .listen(port, address)
+}
+
+function serveUdp(address: string, port: number): void {
+  const socket = dgram.createSocket('udp4')
+  socket.on('message', (message, from) => {
+    log('udp', { address, port, bytes: message.length, text: message.toString('latin1', 0, 200) })
+    socket.send(`heard ${message.length}`, from.port, from.address)
+  })
+  socket.bind(port, address)
+}
+
+/** RFC 6455: accepts, and sends back what it gets (frames unmasked, small ones only). */
+function serveWebsocket(address: string, port: number): void {
+  net
+    .createServer((connection) => {
+      let upgraded = false
+      connection.on('error', () => connection.destroy())
+      connection.on('data', (data) => {
+        if (!upgraded) {
+          const key = /sec-websocket-key: *(\S+)/i.exec(data.toString('latin1'))?.[1] ?? ''
+          const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+          connection.write(
+            `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+          )
+          upgraded = true
+          log('websocket', { address, port })
+          return
+        }
+        const size = (data[1] ?? 0) & 127
+        const mask = data.subarray(2, 6)
+        const payload = Buffer.from(data.subarray(6, 6 + size).map((byte, index) => byte ^ (mask[index % 4] ?? 0)))
+        connection.write(Buffer.concat([Buffer.from([data[0] ?? 0x81, size]), payload]))
+      })
+    })
+    .listen(port, address)
+}
+
+serveDns(ORIGINS.dns)
+serveDns(ORIGINS.publicDns)
+for (const port of [4444, 8443, 9418]) serveTcp(ORIGINS.evil, port)
+for (const port of [853, 443]) serveTcp(ORIGINS.publicDns, port)
+serveTcp(ORIGINS.web, 7777)
+serveTcp(ORIGINS.metadata, 80)
+serveTcp(ORIGINS.intranet, 80)
+for (const port of [123, 443]) serveUdp(ORIGINS.udp, port)
+serveUdp(ORIGINS.evil, 443)
+serveWebsocket(ORIGINS.web, 8081)
+log('ready', {})
