@@ -50,7 +50,8 @@ export async function openFile(path: string): Promise<FileHandle> {
 
 /** Replaces `path` in one step: after a crash it holds either nothing, or the old or the new content as a whole. */
 export async function writeFileDurably(path: string, content: string): Promise<void> {
-  const temporary = `${path}.tmp`
+  // Two processes may write the same file: the later rename wins, and neither tears the other's.
+  const temporary = `${path}.${process.pid}.tmp`
   await rm(temporary, { force: true })
   const file = await createFile(temporary)
   try {

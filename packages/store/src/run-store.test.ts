@@ -209,7 +209,7 @@ test('many writers of one record get one sequence without gaps', async (t) => {
 test('finishing twice replaces the document as a whole', async (t) => {
   const state = makeTemporaryDirectory(t)
   await using record = await createRunStore(state).create('r1')
-  writeFileSync(join(record.directory, 'run.json.tmp'), 'left by a crash')
+  writeFileSync(join(record.directory, `run.json.${process.pid}.tmp`), 'left by a crash')
   await record.finish({ conclusion: 'failure' })
   await record.finish({ conclusion: 'success' })
   assert.equal((await createRunStore(state).open('r1')).document?.['conclusion'], 'success')
