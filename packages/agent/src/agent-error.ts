@@ -18,6 +18,24 @@ export type AgentErrorCode =
   | 'WRITE_REFUSED'
   /** Sallyport was interrupted before the end. */
   | 'INTERRUPTED'
+  /** An access file asks for something that nobody on this machine has approved. */
+  | 'NOT_TRUSTED'
+  /** The operator's file does not allow `--egress observe`. */
+  | 'OBSERVE_FORBIDDEN'
+  /** `sallyport.yml`, or the file that `--access` names, cannot be read. */
+  | 'ACCESS_FILE_UNREADABLE'
+  /** The access file asks for something else than what was reviewed. */
+  | 'ACCESS_CHANGED'
+  /** The operator's file cannot be read, or others may change it. */
+  | 'OPERATOR_FILE_REFUSED'
+  /** `--allow` or `--resolve` is not what it should be. */
+  | 'EGRESS_INVALID'
+  /** The hosts that a preset means cannot be found out on this machine. */
+  | 'PRESET_UNKNOWN'
+  /** The record of approvals cannot be read or written, or others may change it. */
+  | 'TRUST_UNREADABLE'
+  /** A recorded run tells nothing that an access file could be made of. */
+  | 'NOTHING_RECORDED'
 
 export class AgentError extends SallyportError<AgentErrorCode> {
   override readonly name = 'AgentError'

@@ -3,7 +3,7 @@ import type { DoorUse, Refusal } from '@sallyport/access'
 import type { EventEnvelope, ExitCode } from '@sallyport/core'
 import type { Conclusion } from '@sallyport/engine'
 import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
-import type { EgressOptions } from './access/contract.ts'
+import type { AccessCommands, EgressOptions } from './access/contract.ts'
 
 /** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
 export type IsolationKind = 'oci' | 'runc' | 'crun'
@@ -220,4 +220,6 @@ export interface Agent {
   preview(options: RunOptions): Promise<RunPreview>
   exec(options: ExecOptions, observer: RunObserver): Promise<ExecResult>
   doctor(stateDirectory: string): Promise<DoctorReport>
+  /** `sallyport trust` and `sallyport access`. */
+  readonly access: AccessCommands
 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+export type * from './access/contract.ts'
 export { createAgent } from './agent.ts'
 export { AgentError, type AgentErrorCode } from './agent-error.ts'
 export type * from './contract.ts'

@@ -44,6 +44,8 @@ export interface GitView extends GitPlace, AsyncDisposable {
   readonly objectFormat: string
   /** One value of the repository's configuration, as data; null when it has none. */
   setting(name: string): Promise<string | null>
+  /** All values of its configuration, as data, whose full name matches an extended regular expression. */
+  settings(pattern: string): Promise<readonly string[]>
 }
 
 const LINKED = ['objects', 'refs', 'packed-refs', 'shallow', 'info', 'reftable'] as const
@@ -71,7 +73,8 @@ export async function openGitView(root: string): Promise<GitView> {
     const setting = (name: string): Promise<string | null> => readSetting(place, join(common, 'config'), name)
     const objectFormat = (await setting('extensions.objectFormat')) === 'sha256' ? 'sha256' : 'sha1'
     await writeFile(join(gitDirectory, 'config'), viewConfig(objectFormat, await setting('extensions.refStorage')))
-    return { ...place, objectFormat, setting, [Symbol.asyncDispose]: dispose }
+    const settings = (pattern: string): Promise<readonly string[]> => readSettings(place, join(common, 'config'), pattern)
+    return { ...place, objectFormat, setting, settings, [Symbol.asyncDispose]: dispose }
   } catch (error) {
     await dispose()
     throw error
@@ -105,11 +108,20 @@ async function linkPresent(source: string, target: string): Promise<void> {
   if (stats?.isFile() || stats?.isDirectory()) await symlink(resolve(source), target)
 }
 
-/** Read from the file alone: includes are not followed, and nothing in it takes effect. */
 async function readSetting(place: GitPlace, file: string, name: string): Promise<string | null> {
+  return (await queryConfig(place, file, ['--get', name]))?.trim() ?? null
+}
+
+async function readSettings(place: GitPlace, file: string, pattern: string): Promise<readonly string[]> {
+  const records = (await queryConfig(place, file, ['-z', '--get-regexp', pattern]))?.split('\0') ?? []
+  return records.flatMap((record) => (record.includes('\n') ? [record.slice(record.indexOf('\n') + 1)] : []))
+}
+
+/** Read from the file alone: includes are not followed, and nothing in it takes effect. */
+async function queryConfig(place: GitPlace, file: string, query: readonly string[]): Promise<string | null> {
   if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) return null
   try {
-    return (await git(place, ['config', '--file', file, '--no-includes', '--get', name])).trim()
+    return await git(place, ['config', '--file', file, '--no-includes', ...query])
   } catch {
     // Not set, or no configuration that git can read: there is a default for each.
     return null
