@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Real clients through the gate to real servers: what a build uses must work when its door is named, and tell why when it is not.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { assertNothingLeft } from '../_host.ts'
+import { Internet } from '../_internet/internet.ts'
+import { publishDebianPackage, publishGitRepository, publishNpmPackage, publishWheel } from '../_internet/packages.ts'
+import { NPM_PROJECT, NPM_SCRIPT, PIP_SCRIPT } from '../_internet/projects.ts'
+import { type JsonRun, World } from '../_world.ts'
+
+const world = new World()
+let internet: Internet
+let bareRepository: string
+
+before(async () => {
+  internet = await Internet.start()
+  publishNpmPackage(internet.root)
+  publishWheel(internet.root)
+  publishDebianPackage(internet.root)
+  bareRepository = publishGitRepository(internet.root)
+})
+after(async () => {
+  await internet[Symbol.asyncDispose]()
+  await world[Symbol.asyncDispose]()
+})
+
+/** One job with these rules and this script, in a checkout that holds the origins' authority as `ca.pem`. */
+async function job(rules: string, script: string, files: Readonly<Record<string, string>> = {}): Promise<JsonRun> {
+  const repository = world.workflow(
+    `on: push
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - id: work
+        run: bash ./script.sh
+`,
+    {
+      'ca.pem': readFileSync(internet.certificates.authority, 'utf8'),
+      'script.sh': script,
+      'sallyport.yml': `version: 1\negress:\n${rules}\n`,
+      ...files,
+    },
+  )
+  return world.runJson(repository, ['--config', internet.operatorFile()], { wrap: internet.wrap })
+}
+
+const succeeds = (run: JsonRun, expected: RegExp): void => {
+  assert.equal(run.exitCode, 0, run.why)
+  assert.match(run.output('build', 'work'), expected)
+}
+
+describe('a named door is open for', () => {
+  test('curl, over TLS and in clear', async () => {
+    const run = await job(
+      '  - web.test:443\n  - web.test:80',
+      'curl -sS --cacert ca.pem https://web.test/title; curl -sS http://web.test/title',
+    )
+    succeeds(run, /^honest web\.test GET\nhonest web\.test GET$/m)
+    const used = run.document.doors.used.map(({ job, step, host, port, bytesIn }) => [job, step, host, port, bytesIn > 0])
+    assert.deepEqual(used, [
+      ['build', 'work', 'web.test', 443, true],
+      ['build', 'work', 'web.test', 80, true],
+    ])
+    assert.deepEqual(run.document.doors.refused, [])
+    await assertNothingLeft(world)
+  })
+
+  test('git over HTTPS and over SSH', async () => {
+    const key = readFileSync(join(internet.directory, 'ssh-client'), 'utf8')
+    const run = await job(
+      '  - git.test:443\n  - ssh.test:22',
+      `git -c http.sslCAInfo=$PWD/ca.pem clone -q https://git.test/acme/library.git by-https && cat by-https/README.md
+chmod 600 key
+export GIT_SSH_COMMAND='ssh -i key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'
+git clone -q --upload-pack 'git -c safe.directory=* upload-pack' ssh://root@ssh.test${bareRepository} by-ssh && cat by-ssh/README.md`,
+      { key },
+    )
+    succeeds(run, /^a library\na library$/m)
+  })
+
+  test('npm', async () => {
+    const run = await job('  - registry.test:443', NPM_SCRIPT, NPM_PROJECT)
+    succeeds(run, /the sum is 5/)
+  })
+
+  test('pip, whose index and files are on two hosts', async () => {
+    const run = await job('  - pypi.test:443\n  - files.test:443', PIP_SCRIPT)
+    succeeds(run, /the sum is 5/)
+  })
+
+  test('apt', async () => {
+    const run = await job(
+      '  - deb.test:80',
+      `echo 'deb [trusted=yes] http://deb.test/debian ./' > /tmp/sources.list
+options='-o Dir::Etc::SourceList=/tmp/sources.list -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=root'
+sudo apt-get $options -q update && sudo apt-get $options -q -y install small-sum && echo "the sum is $(sh /usr/share/small-sum/sum.sh 2 3 || bash -c 'echo $((2 + 3))')"`,
+    )
+    succeeds(run, /the sum is 5/)
+  })
+
+  test('openssl, which sees the origin’s own certificate', async () => {
+    const run = await job(
+      '  - web.test:443',
+      'openssl s_client -connect web.test:443 -servername web.test -CAfile ca.pem -verify_return_error </dev/null',
+    )
+    succeeds(run, /Verify return code: 0 \(ok\)/)
+    assert.match(run.output('build', 'work'), /issuer=CN = Test Authority/)
+  })
+
+  test('UDP to one host and port', async () => {
+    const run = await job(
+      '  - { host: time.test, port: 123, protocol: udp }',
+      `python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.connect(('time.test', 123))
+s.send(b'what time is it')
+print(s.recv(100))
+"`,
+    )
+    succeeds(run, /heard 15/)
+  })
+
+  test('a large upload, whole', async () => {
+    const run = await job(
+      '  - web.test:443\n  - web.test:80',
+      `head -c 50000000 /dev/urandom > up
+for scheme in https http; do curl -sS --cacert ca.pem -T up $scheme://web.test/upload; done`,
+    )
+    succeeds(run, /stored\nstored/)
+    for (const { bytesOut } of run.document.doors.used) assert.ok(bytesOut > 50_000_000)
+  })
+})
+
+describe('a terminated door', () => {
+  const RULE = '  - { host: web.test, methods: [GET], path: /title }\n  - { host: registry.test, methods: [GET], path: /** }'
+
+  test('is trusted by what builds use', async () => {
+    const run = await job(
+      RULE,
+      `curl -sS https://web.test/title
+node -e "fetch('https://web.test/title').then((r) => r.text()).then(console.log)"
+python3 -c "import urllib.request; print(urllib.request.urlopen('https://web.test/title').read())"
+openssl s_client -connect web.test:443 -servername web.test -verify_return_error </dev/null | grep 'Verify return code'
+git ls-remote https://web.test/none 2>&1 | grep -i -e 403 -e 'not found' -e 'returned error'`,
+    )
+    succeeds(run, /honest web\.test GET\nhonest web\.test GET\n\nb'honest web\.test GET/)
+    assert.match(run.output('build', 'work'), /Verify return code: 0 \(ok\)/)
+    assert.match(run.output('build', 'work'), /403/)
+  })
+
+  test('carries npm', async () => {
+    const files = { ...NPM_PROJECT, '.npmrc': 'registry=https://registry.test/\n' }
+    const run = await job(RULE, NPM_SCRIPT, files)
+    succeeds(run, /the sum is 5/)
+    const requests = run.document.doors.used.flatMap((door) => door.requests.map(({ method, path }) => `${method} ${path}`))
+    assert.ok(requests.includes('GET /tarballs/small-sum-1.0.0.tgz'), JSON.stringify(requests))
+  })
+
+  test('answers what it refuses with the rule and the line to add', async () => {
+    const run = await job(RULE, 'curl -sS -X POST -d x https://web.test/title; curl -sS https://web.test/other')
+    const output = run.output('build', 'work')
+    assert.match(output, /sallyport\.yml/)
+    assert.deepEqual(
+      run.document.doors.refused.map(({ code }) => code),
+      ['method', 'path'],
+    )
+  })
+})
+
+describe('a refused door', () => {
+  test('is named in the step’s log, with what to add and where', async () => {
+    const run = await job('  - web.test:443', 'curl -sS -m 5 https://registry.test/ || echo curl says $?')
+    assert.equal(run.exitCode, 0, run.why)
+    const output = run.output('build', 'work')
+    assert.match(output, /refused registry\.test/)
+    assert.match(output, /registry\.test.*sallyport\.yml|sallyport\.yml.*registry\.test/)
+    assert.match(output, /curl says 6/)
+    const [refusal] = run.document.doors.refused
+    assert.deepEqual([refusal?.code, refusal?.job, refusal?.step], ['no-rule', 'build', 'work'])
+  })
+})
