@@ -11,6 +11,8 @@ import { createMarker, type Marker } from './_host.ts'
 const PROGRAM = join(import.meta.dirname, '..', 'sallyport')
 const OUTPUT_BYTES_MAX = 64 << 20
 const TIME_LIMIT_MS = 60_000
+/** Commands whose own commands take the options. */
+const NESTED: readonly string[] = ['runs', 'access']
 
 export interface RunSettings {
   readonly cwd?: string
@@ -112,8 +114,9 @@ export class World implements AsyncDisposable {
   /** Runs to the end, with this world's state directory. */
   run(args: readonly string[], settings: RunSettings = {}): Promise<Result> {
     const [command = '', ...rest] = args
-    const nested =
-      command === 'runs' ? [command, rest[0] ?? '', '--state', this.state, ...rest.slice(1)] : [command, '--state', this.state, ...rest]
+    const nested = NESTED.includes(command)
+      ? [command, rest[0] ?? '', '--state', this.state, ...rest.slice(1)]
+      : [command, '--state', this.state, ...rest]
     return this.start(nested, settings).result
   }
 

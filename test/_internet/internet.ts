@@ -57,6 +57,14 @@ export class Internet implements AsyncDisposable {
     return this.inNamespace(this.#host)
   }
 
+  /** The same, on a machine whose /etc/resolv.conf knows this internet's name server: for runs without an operator's file. */
+  get wrapResolving(): readonly string[] {
+    const resolvConf = join(this.directory, 'resolv.conf')
+    writeFileSync(resolvConf, `nameserver ${ORIGINS.dns}\n`)
+    const mount = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
+    return [...this.wrap, 'unshare', '--mount', 'sh', '-c', mount, resolvConf]
+  }
+
   /** The same among the origins. */
   get wrapOrigin(): readonly string[] {
     return this.inNamespace(this.#origins)

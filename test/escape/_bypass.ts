@@ -84,10 +84,7 @@ const SCRIPT_ENVIRONMENT = { CURL_CA_BUNDLE: 'ca.pem' }
 
 /** On a machine of this internet, with its name server, as root: nothing in the way. Its exit code says nothing. */
 function runPlain(internet: Internet, cwd: string, script: string): Promise<void> {
-  const resolvConf = join(internet.directory, 'resolv.conf')
-  writeFileSync(resolvConf, `nameserver ${ORIGINS.dns}\n`)
-  const prepare = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec timeout 20 bash -c "$1"'
-  const [program = '', ...words] = [...internet.wrap, 'unshare', '--mount', 'sh', '-c', prepare, resolvConf, script]
+  const [program = '', ...words] = [...internet.wrapResolving, 'timeout', '20', 'bash', '-c', script]
   const env = { PATH: process.env['PATH'] ?? '', HOME: cwd, ...SCRIPT_ENVIRONMENT }
   return new Promise((resolve) => {
     execFile(program, words, { cwd, env }, () => resolve())
