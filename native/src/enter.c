@@ -15,10 +15,7 @@
 // end of the step it drains what leftovers still write, so that they neither block nor die of SIGPIPE, and drops it.
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/keyctl.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -64,7 +61,7 @@ struct request {
   char *collect[FILES_MAX];
   size_t collect_count;
   uint64_t collect_max, capabilities, open_files, tmpfs_bytes;
-  const struct sock_filter *filter;
+  const void *filter;
   size_t filter_size;
   bool_t has_stdin, own_stderr;
 };
@@ -134,7 +131,7 @@ static void apply(char type, const char *data, size_t size) {
     case 'g': add_text(request.cgroups, &request.cgroup_count, CGROUPS_MAX, data, size); break;
     case 'k': add_text(request.collect, &request.collect_count, FILES_MAX, data, size); break;
     case 'f': add_file(data, size); break;
-    case 'b': request.filter = (const struct sock_filter *)(const void *)text_of(data, size), request.filter_size = size / sizeof(struct sock_filter); break;
+    case 'b': request.filter = text_of(data, size), request.filter_size = size; break;
     case 's': request.has_stdin = 1; break;
     case 'E': request.own_stderr = 1; break;
     default: failed("request: unknown record", EINVAL);
@@ -241,15 +238,8 @@ static void set_limits(void) {
 }
 
 static void drop_capabilities(void) {
-  for (int capability = 0; capability < 64; capability++) {
-    if (request.capabilities & (1ull << capability)) continue;
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno != EINVAL) refuse("drop the bounding set");
-  }
-  if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) refuse("clear ambient capabilities");
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  uint32_t low = (uint32_t)request.capabilities, high = (uint32_t)(request.capabilities >> 32);
-  struct __user_cap_data_struct data[2] = {{low, low, 0}, {high, high, 0}};
-  if (syscall(SYS_capset, &header, data) != 0) refuse("capset");
+  if (bound_capabilities(request.capabilities) != 0) refuse("drop the bounding set");
+  if (set_capabilities(request.capabilities) != 0) refuse("capset");
 }
 
 static void arrange_descriptors(int output) {
@@ -262,17 +252,8 @@ static void arrange_descriptors(int output) {
   if (syscall(SYS_close_range, 4, ~0u, 0) != 0) refuse("close_range");
 }
 
-static void default_signals(void) {
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  for (int number = 1; number < NSIG; number++)
-    if (number != SIGKILL && number != SIGSTOP) signal(number, SIG_DFL);
-}
-
 static void install_filter(void) {
-  struct sock_fprog program = {(unsigned short)request.filter_size, (struct sock_filter *)(uintptr_t)request.filter};
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) refuse("install the seccomp filter");
+  if (install_seccomp(request.filter, request.filter_size) != 0) refuse("install the seccomp filter");
 }
 
 static const char *path_of(char **env) {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "keeper.h"
@@ -121,6 +122,69 @@ int remove_cgroups(void) {
   return left;
 }
 
+// A version 1 hierarchy is mounted under its controllers' names.
+static bool_t has_controller(size_t root, const char *name) {
+  const char *mounted = strrchr(cgroup_roots[root], '/');
+  for (const char *at = mounted ? mounted + 1 : ""; *at; at += strspn(at, ",")) {
+    size_t size = strcspn(at, ",");
+    if (size == strlen(name) && strncmp(at, name, size) == 0) return 1;
+    at += size;
+  }
+  return 0;
+}
+
+// 0 also where there is no such file: its controller is missing, and without it the self-check refuses every job of this host.
+static int write_limit(const char *directory, const char *name, const char *value) {
+  char path[5200];
+  snprintf(path, sizeof path, "%s/%s", directory, name);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? 0 : -1;
+  int result = write_all(fd, value, strlen(value));
+  close(fd);
+  return result;
+}
+
+#define GATE_MEMORY "268435456"
+#define GATE_PIDS "64"
+
+static const char *const gate_limits[][2] = {
+    {"memory.max", GATE_MEMORY},
+    {"memory.swap.max", "0"},
+    {"memory.limit_in_bytes", GATE_MEMORY},
+    {"memory.memsw.limit_in_bytes", GATE_MEMORY},
+    {"pids.max", GATE_PIDS},
+};
+
+// Version 2 hands a controller down one level at a time. What a host lacks is left out, and told apart by each limit's own file.
+static void hand_down_controllers(const char *directory) {
+  (void)write_limit(directory, "cgroup.subtree_control", "+memory");
+  (void)write_limit(directory, "cgroup.subtree_control", "+pids");
+}
+
+static int join_gate_cgroup(size_t root) {
+  char parent[4200], own[4800];
+  snprintf(parent, sizeof parent, "%s/sallyport", cgroup_roots[root]);
+  // No job's id has an underscore.
+  snprintf(own, sizeof own, "%s/slot%u-_gate", parent, slot_number());
+  if (mkdir(parent, 0755) != 0 && errno != EEXIST) return -1;
+  if (cgroup_is_v2[root]) {
+    hand_down_controllers(cgroup_roots[root]);
+    hand_down_controllers(parent);
+  }
+  if (mkdir(own, 0755) != 0 && errno != EEXIST) return -1;
+  for (size_t i = 0; i < sizeof gate_limits / sizeof *gate_limits; i++)
+    if (write_limit(own, gate_limits[i][0], gate_limits[i][1]) != 0) return -1;
+  return write_limit(own, "cgroup.procs", "0");
+}
+
+int join_gate_cgroups(void) {
+  for (size_t i = 0; i < cgroup_root_count; i++) {
+    if (!cgroup_is_v2[i] && !has_controller(i, "memory") && !has_controller(i, "pids")) continue;
+    if (join_gate_cgroup(i) != 0) return -1;
+  }
+  return 0;
+}
+
 // Moving a process between cgroups waits for an RCU grace period (about 10 ms) unless another move has just paid for it.
 // While the sandbox is built and its first steps start, a child of ours pays, by moving itself to where it is.
 #define WARM_MS 400
@@ -132,6 +196,7 @@ void keep_cgroups_warm(void) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   char path[4600];
   close(SUPERVISOR_FD);
+  close(GATE_FD);
   if (cgroup_root_count == 0 || own_cgroup(path, sizeof path) != 0) _exit(0);
   int fd = open(path, O_WRONLY | O_CLOEXEC);
   for (int i = 0; fd >= 0 && i < WARM_MS / WARM_EVERY_MS; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start of a job's gate (packages/gate): a program of ours that parses what a job sends, so it gets as little as possible. A uid of its own, no capability, no
-// new privileges, mount, IPC and UTS namespaces of its own with an almost empty root, its own cgroup with limits, a seccomp filter, RLIMIT_CORE 0;
+// new privileges, mount, IPC and UTS namespaces of its own with an almost empty root, its own cgroup with limits, a seccomp filter, a Landlock domain, RLIMIT_CORE 0;
 // the network of the host, which is what it is for; descriptors 0 to 2 and those of GATE_DESCRIPTORS. Its files are taken away once it has read them.
 #ifndef SALLYPORT_KEEPER_GATE_H
 #define SALLYPORT_KEEPER_GATE_H
@@ -15,12 +15,24 @@
 struct gate_launch {
   char *argv[GATE_ARGS_MAX + 1], *env[GATE_ARGS_MAX + 1], *files[GATE_FILES_MAX];
   size_t argc, envc, file_count;
+  const void *seccomp;  // `struct sock_filter` array
+  size_t seccomp_size;  // in bytes
 };
 
-// Starts it; its control socket is the keeper's descriptor 4. Returns its pid.
+// Starts it; its control socket is the keeper's descriptor 4, which is the keeper's no more afterwards. Returns its pid.
 pid_t start_gate(const struct gate_launch *launch, const struct gate_sockets *sockets);
 
 // It has loaded all that it needs: from here on it sees an empty, read-only root.
 void take_gate_files(pid_t gate);
+
+// Readable once the gate has ended; -1 where there is none.
+int gate_end(void);
+
+// Readable when the gate says something on its standard error: `hear_gate` then keeps the end of it. -1 where there is none.
+int gate_words(void);
+void hear_gate(void);
+
+// Why it ended, once it has.
+const char *gate_end_reason(void);
 
 #endif

@@ -13,6 +13,9 @@
 #define ID_BASE 0x70000000u
 #define SLOTS 4095u
 
+// One id for each slot's gate, in the range after the last slot's.
+#define GATE_ID_BASE (ID_BASE + SLOTS * ID_COUNT)
+
 static unsigned slot;
 static bool_t slot_claimed;
 
@@ -36,6 +39,8 @@ void claim_slot(void) {
 }
 
 unsigned id_base(void) { return ID_BASE + slot * ID_COUNT; }
+
+unsigned gate_id(void) { return GATE_ID_BASE + slot; }
 
 bool_t has_slot(void) { return slot_claimed; }
 

@@ -10,6 +10,7 @@
 #include "sallyport.h"
 
 #define SUPERVISOR_FD 3
+#define GATE_FD 4  // the gate's end of its control socket, until it is started; only with a gate
 #define RUN_DIR "/run/sallyport"
 #define BOX RUN_DIR "/box"
 #define ROOTFS BOX "/rootfs"
@@ -59,11 +60,13 @@ void claim_slot(void);
 bool_t has_slot(void);
 unsigned slot_number(void);
 unsigned id_base(void);
+unsigned gate_id(void);  // uid and gid of the slot's gate
 
 // keeper-cgroups.c
 void find_cgroup_roots(void);
 void keep_cgroups_warm(void);
-int remove_cgroups(void);  // how many are left
+int remove_cgroups(void);  // how many are left, of this slot's jobs and gates
+int join_gate_cgroups(void);  // the caller becomes the one member of the slot's gate cgroups, with their limits; 0, or -1 with errno
 
 // keeper-disk.c: the job's disk, at DISK.
 void mount_disk(const char *template, const char *spool);

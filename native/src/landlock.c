@@ -16,9 +16,18 @@
 #define RULE_PATH_BENEATH 1
 #define ACCESS_FS_MAKE_BLOCK (1ULL << 11)
 #define ACCESS_FS_REFER (1ULL << 13)
+// All that changes something: WRITE_FILE, REMOVE_DIR to MAKE_SYM, then REFER (ABI 2), TRUNCATE (3) and IOCTL_DEV (5).
+#define ACCESS_FS_CHANGES 0x1ff2ULL
+#define ACCESS_FS_TRUNCATE (1ULL << 14)
+#define ACCESS_FS_IOCTL_DEV (1ULL << 15)
+#define ACCESS_NET_BIND_TCP (1ULL << 0)
+#define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
 #define SCOPE_SIGNAL (1ULL << 1)
 
 #define ABI_REFER 2
+#define ABI_TRUNCATE 3
+#define ABI_NET 4
+#define ABI_IOCTL_DEV 5
 #define ABI_SCOPE 6
 
 struct ruleset_attr {
@@ -78,8 +87,30 @@ static int restrict_self(int ruleset) {
   return result;
 }
 
+static int abi_version(void) {
+  return (int)syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, CREATE_RULESET_VERSION);
+}
+
+// Rights that a kernel does not know are an error, and so are fields of the structure that it does not have.
+static int confining_ruleset(int abi) {
+  struct ruleset_attr attr = {.handled_access_fs = ACCESS_FS_CHANGES};
+  if (abi >= ABI_REFER) attr.handled_access_fs |= ACCESS_FS_REFER;
+  if (abi >= ABI_TRUNCATE) attr.handled_access_fs |= ACCESS_FS_TRUNCATE;
+  if (abi >= ABI_NET) attr.handled_access_net = ACCESS_NET_BIND_TCP;
+  if (abi >= ABI_IOCTL_DEV) attr.handled_access_fs |= ACCESS_FS_IOCTL_DEV;
+  if (abi >= ABI_SCOPE) attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+  size_t size = abi >= ABI_SCOPE ? sizeof attr : abi >= ABI_NET ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
+  return create_ruleset(&attr, size);
+}
+
+int landlock_confine(void) {
+  int abi = abi_version();
+  if (abi < 1) return -1;
+  return restrict_self(confining_ruleset(abi)) == 0 ? abi : -1;
+}
+
 int landlock_isolate(void) {
-  int abi = (int)syscall(NR_LANDLOCK_CREATE_RULESET, NULL, 0, CREATE_RULESET_VERSION);
+  int abi = abi_version();
   if (abi < 1) return -1;
   return restrict_self(abi >= ABI_SCOPE ? scoped_ruleset() : legacy_ruleset(abi)) == 0 ? abi : -1;
 }

@@ -26,9 +26,19 @@ void die_msg(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)
 int write_all(int fd, const void *data, size_t size);                 // 0, or -1 with errno
 int read_exact(int fd, void *data, size_t size);                      // 1 whole, 0 end before the first byte, -1 error or short
 
+// privileges.c: 0, or -1 with errno. Bits of `kept` by capability number; bounding and ambient set first, while CAP_SETPCAP is still there.
+int bound_capabilities(uint64_t kept);
+int set_capabilities(uint64_t kept);
+int install_seccomp(const void *filter, size_t size);  // a `struct sock_filter` array of `size` bytes
+void default_signals(void);
+
 // landlock.c: restricts the calling thread so that processes outside its domain can be neither traced nor
 // signalled by it. Returns the ABI, or -1 with errno.
 int landlock_isolate(void);
+
+// A domain for a program that only reads files and dials out: no change of any file, no TCP port of its own, no abstract socket and no signal
+// beyond it, as far as the kernel's ABI goes. Returns the ABI, or -1 with errno.
+int landlock_confine(void);
 
 // read.c: answers for one file what `read` mode answers for each path. 0, or -1 with errno when `out_fd` cannot be written.
 int read_regular(int dirfd, const char *path, uint64_t max, int out_fd);
