@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Agent, DoctorReport, ExecOptions, RunDocument, RunObserver, RunOptions, RunPreview } from '@sallyport/agent'
+import type {
+  AccessCommands,
+  AccessReview,
+  Agent,
+  DoctorReport,
+  ExecOptions,
+  RunDocument,
+  RunObserver,
+  RunOptions,
+  RunPreview,
+} from '@sallyport/agent'
 import type { EventEnvelope } from '@sallyport/core'
 
 type Entry =
@@ -40,6 +50,12 @@ const SCRIPT: readonly Entry[] = [
   { sleepMs: 600 },
   { event: 'job.finished', job: 'build', data: { name: 'build', conclusion: 'success', durationMs: 900, outputs: {}, message: null } },
   { output: 'last line without newline', job: 'test (20)', step: '2' },
+  {
+    event: 'door.refused',
+    job: 'test (20)',
+    step: '2',
+    data: { code: 'no-rule', target: 'evil.example.test:443\x1b[2J', reason: 'no rule names it', rule: null, remedy: null },
+  },
   { event: 'limit.hit', job: 'test (20)', step: '2', data: { limit: 'pids', detail: '512 processes' } },
   {
     event: 'step.finished',
@@ -109,7 +125,35 @@ export const DOCUMENT: RunDocument = {
       steps: [],
     },
   ],
-  doors: { used: [], refused: [{ job: 'test (20)', step: '2', target: '203.0.113.9:443', reason: 'no rule names it', rule: null }] },
+  doors: {
+    observed: false,
+    used: [
+      {
+        job: 'build',
+        step: '1',
+        host: 'registry.example.test',
+        port: 443,
+        protocol: 'tls',
+        rule: 'sallyport.yml:4',
+        connections: 3,
+        bytesOut: 1200,
+        bytesIn: 4_700_000,
+        requests: [],
+      },
+    ],
+    refused: [
+      {
+        job: 'test (20)',
+        step: '2',
+        code: 'no-rule',
+        target: 'evil.example.test:443\x1b[2J',
+        reason: 'no rule names it',
+        rule: null,
+        remedy: 'add "evil.example.test:443" to jobs.test.egress in sallyport.yml',
+        count: 12,
+      },
+    ],
+  },
   secrets: [{ name: 'TOKEN', job: 'test (20)', step: '2', delivery: 'env' }],
   policy: [],
   findings: [],
@@ -173,16 +217,75 @@ export const REPORT: DoctorReport = {
   guarantees: [{ guarantee: 'network-none', holds: true, evidence: 'connect: ENETUNREACH' }],
 }
 
-export interface FakeAgent extends Agent {
-  /** Options of every call, by method. */
-  readonly calls: { run: RunOptions[]; preview: RunOptions[]; exec: ExecOptions[]; doctor: string[] }
+export const REVIEW: AccessReview = {
+  file: 'sallyport.yml',
+  digest: 'ab'.repeat(32),
+  state: 'changed',
+  asks: ['job build: registry.example.test:443 (tls)  sallyport.yml:4', 'job build: git.example.test:22 (ssh)\x1b[2J  sallyport.yml:5'],
+  changes: [
+    { kind: 'kept', ask: 'job build: registry.example.test:443 (tls)  sallyport.yml:4' },
+    { kind: 'added', ask: 'job build: git.example.test:22 (ssh)\x1b[2J  sallyport.yml:5' },
+    { kind: 'removed', ask: 'job build: old.example.test:443 (tls)  sallyport.yml:5' },
+  ],
+  notices: [],
 }
 
+export interface FakeAgent extends Agent {
+  /** Options of every call, by method. */
+  readonly calls: {
+    run: RunOptions[]
+    preview: RunOptions[]
+    exec: ExecOptions[]
+    doctor: string[]
+    /** Name and arguments. */
+    access: unknown[][]
+  }
+}
+
+/** Answers for a repository that asks for more than was approved, and for one run that it suffices for. */
+function createFakeAccess(calls: unknown[][], overrides: Partial<AccessCommands>): AccessCommands {
+  const answers: AccessCommands = {
+    review: async () => REVIEW,
+    approve: async () => undefined,
+    revoke: async () => 2,
+    learn: async (_place, runs) => ({ text: 'version: 1\n', runs: runs.length === 0 ? [DOCUMENT.id] : runs, notices: [] }),
+    replay: async (_place, runs) => ({
+      sufficient: true,
+      runs,
+      missing: [],
+      unused: [{ rule: 'sallyport.yml:5', text: 'x.example.test:443' }],
+    }),
+    explain: async () => ({ allowed: true, lines: ['sallyport.yml:4 allows it'] }),
+    ...overrides,
+  }
+  const record =
+    <Arguments extends unknown[], Result>(name: string, answer: (...args: Arguments) => Result) =>
+    (...args: Arguments): Result => {
+      calls.push([name, ...args])
+      return answer(...args)
+    }
+  return {
+    review: record('review', answers.review),
+    approve: record('approve', answers.approve),
+    revoke: record('revoke', answers.revoke),
+    learn: record('learn', answers.learn),
+    replay: record('replay', answers.replay),
+    explain: record('explain', answers.explain),
+  }
+}
+
+/** What an `exec` comes to that met no door. */
+export const NO_DOORS: RunDocument['doors'] = { observed: false, used: [], refused: [] }
+
 /** Plays {@link SCRIPT}; with `pace` 0 at once. */
-export function createFakeAgent(overrides: Partial<Agent> = {}, pace = 0): FakeAgent {
-  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [] }
+export function createFakeAgent(
+  overrides: Partial<Omit<Agent, 'access'>> & { readonly access?: Partial<AccessCommands> } = {},
+  pace = 0,
+): FakeAgent {
+  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [] }
   return {
     calls,
+    access: createFakeAccess(calls.access, overrides.access ?? {}),
     run: async (options, observer) => {
       calls.run.push(options)
       if (overrides.run !== undefined) return overrides.run(options, observer)
@@ -197,7 +300,7 @@ export function createFakeAgent(overrides: Partial<Agent> = {}, pace = 0): FakeA
       calls.exec.push(options)
       if (overrides.exec !== undefined) return overrides.exec(options, observer)
       observer.output('exec', '1', Buffer.from('hello\x1b[2J\n'))
-      return { id: DOCUMENT.id, exitCode: 7, error: null, kept: 0, dropped: 2, refusals: [], durationMs: 10 }
+      return { id: DOCUMENT.id, exitCode: 7, error: null, kept: 0, dropped: 2, refusals: [], doors: NO_DOORS, durationMs: 10 }
     },
     doctor: async (directory) => {
       calls.doctor.push(directory)

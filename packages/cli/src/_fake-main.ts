@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole command line with the fake agent, on the real streams and signals: for tests of the terminal and by hand.
-import { createFakeAgent } from './_fake-agent.ts'
+import { createFakeAgent, NO_DOORS } from './_fake-agent.ts'
 import { runProcess } from './process.ts'
 
 const pace = Number(process.env['FAKE_PACE'] ?? 1)
@@ -15,7 +15,7 @@ const exec = createFakeAgent({
       if (index % 16 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     process.stderr.write(`peak ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB, killed ${interrupt.hard.aborted}\n`)
-    return { id: 'r', exitCode: 0, error: null, kept: 0, dropped: 0, refusals: [], durationMs: 1 }
+    return { id: 'r', exitCode: 0, error: null, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1 }
   },
   run: async (options, observer) => {
     if (flood === 0) return createFakeAgent({}, pace).run(options, observer)

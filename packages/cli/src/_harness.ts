@@ -52,6 +52,7 @@ export async function runCli(argv: readonly string[], options: HarnessOptions = 
     config: { stateDirectory: '/state', allowsColor: options.color ?? false, allowsRepaint: true, runnerTemp: null, isDebug: false },
     secrets: { read: (name) => options.secrets?.[name] },
     stdin: streamOf(options.stdin ?? ''),
+    stdinIsTerminal: options.terminal ?? false,
     stdout,
     stderr,
     signals: new EventEmitter(),

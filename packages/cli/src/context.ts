@@ -10,6 +10,8 @@ export interface Context {
   readonly config: Config
   readonly secrets: SecretSource
   readonly stdin: AsyncIterable<Uint8Array>
+  /** Whether there is somebody to ask. */
+  readonly stdinIsTerminal: boolean
   readonly stdout: Sink
   readonly stderr: Sink
   readonly signals: SignalSource

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import type { Agent } from '@sallyport/agent'
 import { environmentSecrets, readConfig } from './config.ts'
 import type { Context } from './context.ts'
@@ -19,6 +20,7 @@ export async function runProcess(loadAgent: () => Promise<Agent> = loadRealAgent
     get stdin() {
       return process.stdin // Opened by those commands only that read it.
     },
+    stdinIsTerminal: isatty(0),
     stdout: stdio.stdout,
     stderr: stdio.stderr,
     signals: process,

@@ -13,6 +13,8 @@ type Register = (program: Command, context: Context) => void
 const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   run: async () => (await import('./commands/run.ts')).registerRun,
   exec: async () => (await import('./commands/exec.ts')).registerExec,
+  trust: async () => (await import('./commands/trust.ts')).registerTrust,
+  access: async () => (await import('./commands/access.ts')).registerAccess,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   runs: async () => (await import('./commands/runs.ts')).registerRuns,
   redact: async () => (await import('./commands/redact.ts')).registerRedact,
@@ -24,6 +26,7 @@ Examples:
   sallyport run                              run the workflows that a push triggers, each job in a sandbox
   sallyport run ci.yml --job test            one job and what it needs
   sallyport exec -- npm test                 one command in the same box, on a copy of this directory
+  sallyport trust                            review and approve what sallyport.yml asks for
   sallyport doctor                           what this machine can enforce
 
 Exit codes: 0 success, 1 a job failed, 2 bad usage or invalid file, 3 refused, 5 a guarantee cannot be given here,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { SallyportError } from '@sallyport/core'
 import { createRunStore } from '@sallyport/store'
-import { createFakeAgent, DOCUMENT, REPORT } from '../_fake-agent.ts'
+import { createFakeAgent, DOCUMENT, NO_DOORS, REPORT } from '../_fake-agent.ts'
 import { makeFile, makeTemporaryDirectory, runCli } from '../_harness.ts'
 import type { Context } from '../context.ts'
 
@@ -41,6 +41,18 @@ test('run hands all its options to the agent', async (t) => {
     '2',
     '--state',
     '/elsewhere',
+    '--allow',
+    'a.test',
+    '--allow',
+    'b.test:8443',
+    '--egress',
+    'observe',
+    '--resolve',
+    'a.test:192.0.2.1',
+    '--access',
+    'access.yml',
+    '--config',
+    '/etc/other.yml',
   ]
   const { agent, exitCode } = await runCli([...argv, ...more], { secrets: { TOKEN: 's' } })
   const { interrupt, ...options } = agent.calls.run[0] ?? assert.fail()
@@ -57,6 +69,13 @@ test('run hands all its options to the agent', async (t) => {
     env: { E: '3' },
     secrets: { TOKEN: 's' },
     limits: { memoryBytes: 2 ** 30, memorySwapBytes: 2 ** 30 },
+    egress: {
+      allow: ['a.test', 'b.test:8443'],
+      mode: 'observe',
+      resolve: ['a.test:192.0.2.1'],
+      accessFile: '/access.yml',
+      operatorFile: '/etc/other.yml',
+    },
     isolation: 'runc',
     jobsMax: 2,
   })
@@ -64,7 +83,7 @@ test('run hands all its options to the agent', async (t) => {
   assert.equal(exitCode, 1)
 })
 
-for (const flag of ['--image', '--allow', '--egress', '--access', '--policy', '--artifacts', '--actions-dir']) {
+for (const flag of ['--image', '--policy', '--artifacts', '--actions-dir']) {
   test(`run ${flag} is refused as a thing of a later release`, async () => {
     const { exitCode, stderr, agent } = await runCli(['run', flag, 'x'])
     assert.equal(exitCode, 2)
@@ -74,7 +93,7 @@ for (const flag of ['--image', '--allow', '--egress', '--access', '--policy', '-
 }
 
 for (const [argv, hint] of [
-  [['trust'], 'run, exec, doctor, runs, redact, expr'],
+  [['secrets'], 'run, exec, trust, access, doctor, runs, redact, expr'],
   [['rnu'], 'Did you mean "run"?'],
   [['run', '--evnt', 'push'], '--event'],
   [['runs', 'lst'], 'ls'],
@@ -90,12 +109,12 @@ for (const [argv, hint] of [
   })
 }
 
-for (const command of ['run', 'exec', 'doctor', 'runs', 'redact', 'expr']) {
+for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'redact', 'expr']) {
   test(`${command} --help prints examples on stdout`, async () => {
     const { exitCode, stdout, stderr } = await runCli([command, '--help'])
     assert.deepEqual([exitCode, stderr], [0, ''])
     assert.match(stdout, /Examples:\n {2}\S/)
-    assert.doesNotMatch(stdout, /--egress|--policy/, 'what is refused is not advertised')
+    assert.doesNotMatch(stdout, /--policy|--image/, 'what is refused is not advertised')
     assert.doesNotMatch(stdout, /default: \[\]/, 'no empty list is told as a default')
   })
 }
@@ -230,7 +249,9 @@ test('exec --json prints the result alone on stdout', async () => {
 
 test("a reason of Sallyport's own is named by its code", async () => {
   const error = { code: 'SANDBOX_UNSUPPORTED', exitCode: 5, message: 'no user namespaces', hint: 'enable them' } as const
-  const agent = createFakeAgent({ exec: async () => ({ id: 'r', exitCode: 125, error, kept: 0, dropped: 0, refusals: [], durationMs: 1 }) })
+  const agent = createFakeAgent({
+    exec: async () => ({ id: 'r', exitCode: 125, error, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1 }),
+  })
   const { exitCode, stderr } = await runCli(['exec', '--', 'x'], { agent })
   assert.equal(exitCode, 125)
   assert.equal(stderr, 'sallyport: error[SANDBOX_UNSUPPORTED]: no user namespaces\n  enable them\n')
@@ -240,7 +261,8 @@ for (const argv of [
   ['exec'],
   ['exec', '--write', '../x', '--', 'y'],
   ['exec', '--write', '/x', '--', 'y'],
-  ['exec', '--resolve', 'a:b', '--', 'y'],
+  ['exec', '--egress', 'open', '--', 'y'],
+  ['exec', '--access', 'x', '--', 'y'],
   ['exec', '--nope', 'y'],
 ]) {
   test(`"sallyport ${argv.join(' ')}" ends with 125 and starts nothing`, async () => {
@@ -256,7 +278,7 @@ test('when the reader of stdout goes away, exec is killed', async () => {
     exec: async ({ interrupt }) => {
       created?.onStdoutClosed?.()
       killed = interrupt.hard.aborted
-      return { id: 'r', exitCode: 137, error: null, kept: 0, dropped: 0, refusals: [], durationMs: 1 }
+      return { id: 'r', exitCode: 137, error: null, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1 }
     },
   })
   await runCli(['exec', '--', 'yes'], {

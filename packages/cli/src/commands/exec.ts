@@ -5,12 +5,15 @@ import { ExitCode } from '@sallyport/core'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { createInterrupt, type Interrupt } from '../interrupt.ts'
+import { addEgressOptions, type EgressFlags, readEgress } from '../options/egress.ts'
 import { parseEnv } from '../options/key-value.ts'
 import { parseLimits } from '../options/limits.ts'
 import { readSecrets, type SecretOptions } from '../options/secrets.ts'
 import { addLaterOptions, addSandboxOptions, collect, stateDirectoryOf } from '../options/shared.ts'
+import { DoorNotes, renderRefusedDoors, renderUsedDoors } from '../terminal/doors.ts'
 import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
 import type { Sink } from '../terminal/sink.ts'
+import { createStyle } from '../terminal/style.ts'
 import { UsageError } from '../usage-error.ts'
 
 const EXAMPLES = `
@@ -18,6 +21,7 @@ Examples:
   sallyport exec -- npm test
   sallyport exec --write dist -- npm run build     keeps files that it made or changed in dist; deletes none
   sallyport exec --limit memory=512MiB --limit time=2m -- ./configure
+  sallyport exec --allow registry.example.test:443 -- npm ci
   sallyport exec --secret NPM_TOKEN -- ./publish.sh
   In a step of a CI runner:   shell: sudo --preserve-env=RUNNER_TEMP sallyport exec -- bash -e {0}
 
@@ -25,7 +29,7 @@ The command works on a copy of the current directory, and its stdin is empty. It
 with --json, which prints the result to stdout). Inside a CI runner a script under RUNNER_TEMP that the command line
 names is copied in as well. The exit code is the command's own; 125 means that Sallyport gives the reason.`
 
-interface ExecFlags extends SecretOptions {
+interface ExecFlags extends SecretOptions, EgressFlags {
   readonly write: readonly string[]
   readonly env: readonly string[]
   readonly limit: readonly string[]
@@ -44,7 +48,8 @@ export function registerExec(program: Command, context: Context): void {
     .option('--write <path>', 'keep what the command changes there; may be repeated', collect, [])
     .option('--json', 'the result as one JSON document on stdout')
   addSandboxOptions(command)
-  addLaterOptions(command, ['--image', '--allow', '--egress', '--resolve'])
+  addEgressOptions(command)
+  addLaterOptions(command, ['--image'])
   command.addHelpText('after', EXAMPLES).action((argv: string[], flags: ExecFlags) => exec(argv, flags, context))
 }
 
@@ -60,6 +65,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, context: Context)
     printer.end()
     context.exitCode = interrupt.isRequested && result.error !== null ? ExitCode.interrupted : result.exitCode
     if (flags.json === true) stdout.write(`${JSON.stringify(result)}\n`)
+    printDoors(result, stderr)
     printNotes(result, stderr)
   } finally {
     context.onStdoutClosed = null
@@ -76,6 +82,7 @@ function readOptions(argv: readonly string[], flags: ExecFlags, context: Context
     write: flags.write.map(parseWritePath),
     limits: parseLimits(flags.limit),
     secrets: readSecrets(flags, context.secrets),
+    egress: readEgress(flags, context),
     isolation: flags.isolation,
     interrupt,
   }
@@ -94,8 +101,12 @@ function parseWritePath(text: string): string {
 function createPrinter(sink: Sink, stderr: Sink, keepsColor: boolean): { observer: RunObserver; end: () => void } {
   const nothing = (): void => undefined
   // The record has them all; only a wait is told while it lasts.
-  const event: RunObserver['event'] = ({ type }) => {
-    if (type === 'exec.copying') stderr.write('sallyport: copying the current directory…\n')
+  const doors = new DoorNotes()
+  const event: RunObserver['event'] = (envelope) => {
+    if (envelope.type === 'exec.copying') stderr.write('sallyport: copying the current directory…\n')
+    if (envelope.type === 'run.notice') stderr.write(`sallyport: notice: ${oneLine(String(envelope.data['message']), 1000)}\n`)
+    const door = doors.describe(envelope)
+    if (door !== null) stderr.write(`sallyport: ${door}\n`)
   }
   if (!sink.isTerminal) return { observer: { event, output: (_job, _step, bytes) => sink.write(bytes) }, end: nothing }
   const decoder = new TextDecoder()
@@ -104,11 +115,18 @@ function createPrinter(sink: Sink, stderr: Sink, keepsColor: boolean): { observe
   return { observer: { event, output }, end: () => sink.write(sanitizer.write(decoder.decode()) + sanitizer.end()) }
 }
 
-function printNotes({ error, refusals, kept, dropped, id }: ExecResult, stderr: Sink): void {
+function printDoors({ doors }: ExecResult, stderr: Sink): void {
+  const style = createStyle(false)
+  const place = (): string => ''
+  const sections = renderUsedDoors(doors, place, style) + renderRefusedDoors(doors, place, style)
+  if (sections !== '') stderr.write(sections.replaceAll(/^(?! )/gm, 'sallyport: ').replace(/sallyport: $/, ''))
+}
+
+function printNotes({ error, refusals, doors, kept, dropped, id }: ExecResult, stderr: Sink): void {
   const notes = refusals.map(({ what, detail }) => `refused: ${oneLine(what)}: ${oneLine(detail)}`)
   if (kept > 0) notes.push(`${kept} changed file${kept === 1 ? '' : 's'} kept`)
   if (dropped > 0) notes.push(`${dropped} changed file${dropped === 1 ? '' : 's'} dropped; --write PATH keeps what changes there`)
-  if (refusals.length > 0) notes.push(`record: sallyport runs show ${oneLine(id)}`)
+  if (refusals.length > 0 || doors.refused.length > 0) notes.push(`record: sallyport runs show ${oneLine(id)}`)
   if (error !== null) {
     notes.push(`error[${oneLine(error.code)}]: ${oneLine(error.message, 4000)}`)
     if (error.hint !== null) notes.push(`  ${oneLine(error.hint, 4000)}`)

@@ -4,6 +4,7 @@ import type { IsolationKind, RunDocument, RunOptions } from '@sallyport/agent'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { createInterrupt, type Interrupt } from '../interrupt.ts'
+import { addAccessOption, addEgressOptions, type EgressFlags, readEgress } from '../options/egress.ts'
 import { parseEnv, parseKeyValues } from '../options/key-value.ts'
 import { parseLimits } from '../options/limits.ts'
 import { readPayload } from '../options/payload.ts'
@@ -23,12 +24,14 @@ Examples:
   sallyport run ci.yml --job test --matrix node=24    one combination of one job, and what it needs
   NPM_TOKEN="$(cat token)" sallyport run --secret NPM_TOKEN
   sallyport run --limit memory=2GiB --limit time=10m
+  sallyport run --allow registry.example.test         jobs may go there, and nowhere else
+  sallyport run --egress observe                      block nothing, then: sallyport access learn
   sallyport run --list                                what there is; nothing is started
   sallyport run --json | jq -c 'select(.type == "step.finished")'
 
 What jobs print and the summary go to stdout, the rest to stderr. With --json: one event a line, then the run document.`
 
-interface RunFlags extends SecretOptions {
+interface RunFlags extends SecretOptions, EgressFlags {
   readonly event: string
   readonly payload?: string
   readonly job?: string
@@ -61,7 +64,9 @@ export function registerRun(program: Command, context: Context): void {
     .option('--dry-run', 'show what would run, step by step, start nothing')
     .option('--json', 'events and the run document as JSON lines')
   addSandboxOptions(command)
-  addLaterOptions(command, ['--image', '--allow', '--egress', '--access', '--policy', '--artifacts', '--actions-dir'])
+  addEgressOptions(command)
+  addAccessOption(command)
+  addLaterOptions(command, ['--image', '--policy', '--artifacts', '--actions-dir'])
   command.addHelpText('after', EXAMPLES).action((files: string[], flags: RunFlags) => run(files, flags, context))
 }
 
@@ -106,6 +111,7 @@ function readOptions(files: readonly string[], flags: RunFlags, context: Context
     env: parseEnv('--env', flags.env),
     limits: parseLimits(flags.limit),
     secrets: readSecrets(flags, context.secrets),
+    egress: readEgress(flags, context),
     isolation: flags.isolation,
     jobsMax: flags.jobs,
     interrupt,

@@ -8,10 +8,6 @@ import { LIMIT_KEYS } from './limits.ts'
 /** Options that later releases have. Accepting them in silence would run with less than was asked for. */
 const LATER_OPTIONS: Readonly<Record<string, string>> = {
   '--image <reference>': 'images other than the host; jobs run on "host" and the run says so',
-  '--allow <host>': 'network access; a job has none',
-  '--egress <mode>': 'network access; a job has none',
-  '--resolve <mapping>': 'network access; a job has none',
-  '--access <file>': 'access files',
   '--policy <directory>': 'policies',
   '--artifacts <directory>': 'artifacts',
   '--actions-dir <directory>': 'mirrors of actions',

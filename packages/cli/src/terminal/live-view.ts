@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type EventEnvelope, formatDuration } from '@sallyport/core'
 import { HIDE_CURSOR, SHOW_CURSOR } from './cursor.ts'
+import { DoorNotes } from './doors.ts'
 import { renderFrame, renderStep } from './frame.ts'
 import { OutputTail } from './output-tail.ts'
 import { type JobState, RunModel, type StepState } from './run-model.ts'
@@ -28,6 +29,7 @@ export interface LiveViewOptions {
 export class LiveView implements View {
   readonly #options: LiveViewOptions
   readonly #model = new RunModel()
+  readonly #doors = new DoorNotes()
   readonly #tails: Map<string, OutputTail> = new Map()
   readonly #timer: NodeJS.Timeout
   /** Widths of the lines that stand at the foot now: a narrower terminal has wrapped them since. */
@@ -48,6 +50,9 @@ export class LiveView implements View {
     if (event.type === 'run.notice') this.note(`notice: ${oneLine(String(event.data['message']))}`)
     if (job === undefined) return
     if (event.type === 'step.warning') this.note(`${job.name} | warning: ${oneLine(String(event.data['message']))}`)
+    const door = this.#doors.describe(event)
+    if (door !== null)
+      this.note(`${job.name} | ${door}${event.step === undefined ? '' : ` in step "${this.#model.stepName(job.key, event.step)}"`}`)
     if (event.type === 'step.finished' && event.data['conclusion'] !== 'failure') this.#tails.delete(tailKey(job.key, event.step ?? ''))
     if (event.type === 'job.finished' || event.type === 'job.skipped') this.#scrollUp(job)
   }

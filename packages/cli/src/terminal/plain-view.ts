@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type EventEnvelope, formatDuration } from '@sallyport/core'
 import { showLine } from './command-line.ts'
+import { DoorNotes } from './doors.ts'
 import { LineBuffer } from './line-buffer.ts'
 import { RunModel } from './run-model.ts'
 import { oneLine, Sanitizer } from './sanitize.ts'
@@ -20,6 +21,7 @@ const STEP_CHARACTERS_MAX = 40
 export class PlainView implements View {
   readonly #options: PlainViewOptions
   readonly #model = new RunModel()
+  readonly #doors = new DoorNotes()
   /** By job and step; removed when the step ends. */
   readonly #buffers: Map<string, LineBuffer> = new Map()
 
@@ -31,7 +33,7 @@ export class PlainView implements View {
     this.#model.apply(event)
     const { job, step } = event
     if (job !== undefined && step !== undefined && event.type === 'step.finished') this.#endOutput(job, step)
-    const text = describe(event, this.#model)
+    const text = this.#doors.describe(event) ?? describe(event, this.#model)
     if (text !== null) this.note(this.#prefix(job, step) + text)
   }
 
@@ -106,8 +108,6 @@ function describe(event: EventEnvelope, model: RunModel): string | null {
       return `warning: ${text(data['message'])}`
     case 'limit.hit':
       return `limit: ${text(data['limit'])}: ${text(data['detail'])}`
-    case 'network.refused':
-      return `network refused: ${text(data['detail'])}`
     default:
       return null
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JobDocument, RunDocument } from '@sallyport/agent'
 import { formatDuration } from '@sallyport/core'
+import { renderRefusedDoors, renderUsedDoors } from './doors.ts'
 import { oneLine } from './sanitize.ts'
 import { type Style, signOf } from './style.ts'
 import { renderTable } from './table.ts'
@@ -14,6 +15,8 @@ export function renderSummary(document: RunDocument, style: Style, options: { re
   const sections = [
     renderHead(document, style),
     document.jobs.map((job) => renderJob(job, style, options.steps)).join(''),
+    renderUsedDoors(document.doors, (job, step) => where(document.jobs, job, step), style),
+    renderRefusedDoors(document.doors, (job, step) => where(document.jobs, job, step), style),
     renderRefusals(document, style),
     renderSecrets(document, style),
     renderError(document, style),
@@ -47,11 +50,8 @@ function renderJob(job: JobDocument, style: Style, withSteps: boolean): string {
   return head + renderTable(steps)
 }
 
-function renderRefusals({ refusals, doors, jobs }: RunDocument, style: Style): string {
-  const rows = [
-    ...refusals.map(({ job, step, what, detail }) => [where(jobs, job, step), oneLine(what), oneLine(detail)]),
-    ...doors.refused.map(({ job, step, target, reason }) => [where(jobs, job, step), oneLine(target), oneLine(reason)]),
-  ].map(([place, what, detail]) => [`  ${place}`, what ?? '', detail ?? ''])
+function renderRefusals({ refusals, jobs }: RunDocument, style: Style): string {
+  const rows = refusals.map(({ job, step, what, detail }) => [`  ${where(jobs, job, step)}`, oneLine(what), oneLine(detail)])
   if (rows.length === 0) return ''
   const more = rows.length > REFUSALS_SHOWN ? `  … ${rows.length - REFUSALS_SHOWN} more in the record\n` : ''
   return `${style.bold('Refused')}\n${renderTable(rows.slice(0, REFUSALS_SHOWN))}${more}`

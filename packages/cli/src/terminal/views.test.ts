@@ -189,9 +189,15 @@ test('the summary says what jobs did, what was refused, who got which secret and
   – Publish    skipped
 – deploy skipped
 
+Doors used
+  build | Check out  registry.example.test:443  tls, 3 connections  1.2 KiB out, 4.5 MiB in  sallyport.yml:4
+
+Doors refused
+  test (20) | Run tests  evil.example.test:443 ×12  no rule names it
+      add "evil.example.test:443" to jobs.test.egress in sallyport.yml
+
 Refused
-  test (20) | Run tests  pids             512 processes
-  test (20) | Run tests  203.0.113.9:443  no rule names it
+  test (20) | Run tests  pids  512 processes
 
 Secrets delivered
   TOKEN  test (20) | Run tests  env
