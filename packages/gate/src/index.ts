@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the supervisor uses. Nothing here parses what a job sends: that is the gate's own process (main.ts).
+export { GateClient, type GateHandlers, type StepTraffic } from './client.ts'
+export type { AlertKind, FromGate, GateConfig, GateLimits, StepDoors, Substitution, ToGate } from './contract.ts'
+export { GATE_DESCRIPTORS } from './contract.ts'
+export { GateError, type GateErrorCode } from './gate-error.ts'
+export { type GateProgram, gateProgram } from './program.ts'
