@@ -109,6 +109,6 @@ function checksumUrls(database: string): string[] {
 
 /** The URL of a git remote, in the forms that git knows; null for one on this machine. */
 export function gitEndpointOf(url: string): Endpoint | null {
-  const scp = /^(?:[^@/:]+@)?(\[[^\]]+\]|[^/:[\]]+):(?!\/\/)/.exec(url.trim())?.[1]
+  const scp = /^(?:[^@/:]+@)?(\[[^\]]+\]|[^/:[\]]+):(?!\/\/|:)/.exec(url.trim())?.[1]
   return endpointOf(scp === undefined || /^[a-z+]+:\/\//i.test(url.trim()) ? url : `ssh://${scp}/`)
 }
