@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Buffer } from 'node:buffer'
+import { connect, isIP } from 'node:net'
+import { type ParsedResponse, parseResponse, type Question } from '../dns/response.ts'
+import { createUdpSocket } from '../dns/server.ts'
+
+export interface NameServer {
+  readonly address: string
+  readonly port: number
+}
+
+/** `address`, `address:port` or `[address]:port`. @throws TypeError: the supervisor wrote it, not the job. */
+export function parseNameServer(text: string): NameServer {
+  const parts = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text)
+  const address = isIP(text) === 0 ? (parts?.[1] ?? parts?.[2] ?? '') : text
+  const port = isIP(text) === 0 ? Number(parts?.[3] ?? 53) : 53
+  if (isIP(address) === 0 || port < 1 || port > 65_535) throw new TypeError(`no name server: ${text}`)
+  return { address, port }
+}
+
+export interface AskOptions {
+  readonly udpMs: number
+  readonly tcpMs: number
+}
+
+/** What one server says to one question. Never throws; bounded by both times together. */
+export async function askNameServer(server: NameServer, question: Question, { udpMs, tcpMs }: AskOptions): Promise<ParsedResponse> {
+  const response = await askOverUdp(server, question, udpMs)
+  return response.kind === 'over-tcp' ? await askOverTcp(server, question, tcpMs) : response
+}
+
+const NO_ANSWER: ParsedResponse = { kind: 'failed', why: 'it did not answer' }
+
+/** A socket of its own for each question: the kernel chooses a random port, and lets in what comes from that server only. */
+function askOverUdp({ address, port }: NameServer, question: Question, timeoutMs: number): Promise<ParsedResponse> {
+  return new Promise((resolve) => {
+    const socket = createUdpSocket(isIP(address) === 6 ? 'udp6' : 'udp4')
+    const end = (response: ParsedResponse): void => {
+      clearTimeout(timer)
+      // closed twice it would throw
+      socket.removeAllListeners().on('error', () => undefined)
+      socket.close()
+      resolve(response)
+    }
+    const timer = setTimeout(() => end(NO_ANSWER), timeoutMs)
+    socket.on('error', (error) => end({ kind: 'failed', why: error.message }))
+    socket.on('message', (message) => {
+      const response = parseResponse(message, question, 'udp')
+      if (response.kind !== 'foreign') end(response)
+    })
+    socket.connect(port, address, () => socket.send(question.message))
+  })
+}
+
+async function askOverTcp({ address, port }: NameServer, { message, type }: Question, timeoutMs: number): Promise<ParsedResponse> {
+  const socket = connect({ host: address, port, noDelay: true })
+  const timer = setTimeout(() => socket.destroy(), timeoutMs)
+  try {
+    const length = Buffer.alloc(2)
+    length.writeUInt16BE(message.length)
+    socket.write(Buffer.concat([length, message]))
+    let read: Buffer = Buffer.alloc(0)
+    for await (const chunk of socket) {
+      read = Buffer.concat([read, chunk as Buffer])
+      if (read.length < 2 || read.length < 2 + read.readUInt16BE(0)) continue
+      const response = parseResponse(read.subarray(2, 2 + read.readUInt16BE(0)), { message, type }, 'tcp')
+      return response.kind === 'foreign' ? { kind: 'failed', why: 'it answered something else' } : response
+    }
+    return NO_ANSWER
+  } catch (error) {
+    return { kind: 'failed', why: error instanceof Error ? error.message : 'the connection broke' }
+  } finally {
+    clearTimeout(timer)
+    socket.destroy()
+  }
+}
