@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Stats } from 'node:fs'
+import { lstat, realpath } from 'node:fs/promises'
+import { dirname, isAbsolute, join, relative } from 'node:path'
+import { messageOf } from '@sallyport/core'
+import { AgentError } from '../agent-error.ts'
+import { readPlainFile } from './plain-file.ts'
+
+export interface Source {
+  /** As messages name it: from the repository's root where it lies in it. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+  readonly text: string
+}
+
+export const ACCESS_FILE = 'sallyport.yml'
+export const OPERATOR_FILE = '/etc/sallyport/config.yml'
+/** Thousands of rules; a person has to read them. */
+const FILE_BYTES_MAX = 2 ** 20
+
+/**
+ * What the repository asks for, read once: every later question is about this text. Its content is the repository's, which may be
+ * hostile; a link in its place could lead anywhere.
+ *
+ * @param named `--access`; null for `sallyport.yml`, which need not be there.
+ * @throws AgentError ACCESS_FILE_UNREADABLE.
+ */
+export async function readAccessSource(repository: string, named: string | null): Promise<Source | null> {
+  const path = named ?? join(repository, ACCESS_FILE)
+  try {
+    const file = await readPlainFile(path, { bytesMax: FILE_BYTES_MAX, followsLinks: named !== null })
+    if (file !== null) return { name: shownPath(repository, path), path, text: file.text }
+    if (named === null) return null
+  } catch (error) {
+    throw new AgentError('ACCESS_FILE_UNREADABLE', `Cannot read "${shownPath(repository, path)}": ${messageOf(error)}`, { cause: error })
+  }
+  throw new AgentError('ACCESS_FILE_UNREADABLE', `Cannot read "${shownPath(repository, path)}": there is no such file`)
+}
+
+function shownPath(repository: string, path: string): string {
+  const inside = relative(repository, path)
+  return inside === '' || inside.startsWith('..') || isAbsolute(inside) ? path : inside
+}
+
+/**
+ * The operator's file: nobody else may be able to change it, or what it forbids is forbidden to nobody.
+ *
+ * @param named `--config`; null for the default place, where it need not be.
+ * @throws AgentError OPERATOR_FILE_REFUSED.
+ */
+export async function readOperatorSource(named: string | null, fallback = OPERATOR_FILE): Promise<Source | null> {
+  const path = named ?? fallback
+  try {
+    const file = await readPlainFile(path, { bytesMax: FILE_BYTES_MAX, followsLinks: true })
+    if (file === null) {
+      if (named === null) return null
+      throw new Error('there is no such file')
+    }
+    assertOurs(file.stats, 'it')
+    await assertDirectoriesOurs(path)
+    return { name: path, path, text: file.text }
+  } catch (error) {
+    throw new AgentError('OPERATOR_FILE_REFUSED', `Cannot take "${path}" as the operator's file: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'It and its directories belong to root or to you, and nobody else may write to them: chmod go-w',
+    })
+  }
+}
+
+/** Whoever can write to a directory on the way can put another file there. */
+async function assertDirectoriesOurs(path: string): Promise<void> {
+  for (let directory = dirname(await realpath(path)); ; directory = dirname(directory)) {
+    assertOurs(await lstat(directory), `"${directory}"`)
+    if (directory === dirname(directory)) return
+  }
+}
+
+/** In a directory with the sticky bit (`/tmp`) nobody can rename what belongs to another. */
+function assertOurs(stats: Stats, what: string): void {
+  const isSticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0
+  if (stats.uid !== 0 && stats.uid !== process.geteuid?.()) throw new Error(`${what} belongs to another user`)
+  if ((stats.mode & 0o022) !== 0 && !isSticky) throw new Error(`another user may write to ${what}`)
+}
