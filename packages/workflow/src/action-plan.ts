@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote } from '@sallyport/core'
 import type { Findings } from './findings.ts'
 import type { ActionInput, ActionPlan, ConditionPlan, NodeRuns, TemplateNode } from './plan.ts'
 import { toCondition, toSteps } from './step-plan.ts'
 import { field, literalText, type NamedEntry, namedEntries } from './template-nodes.ts'
-import { quote } from './wording.ts'
 
 /** Untrusted: the file comes out of a job's workspace. Null when the problems in `findings` leave nothing to run. */
 export function toActionPlan(file: string, root: TemplateNode, findings: Findings): ActionPlan | null {

@@ -2,7 +2,7 @@
 
 import { data, Evaluator } from '@actions/expressions'
 import type { Expr, IndexAccess } from '@actions/expressions/ast'
-import { messageOf } from '@sallyport/core'
+import { messageOf, printable } from '@sallyport/core'
 import { JsonDictionary, toJson } from './expression-data.ts'
 import { type ExpressionFunction, functionTable, ThrownByFunction } from './expression-functions.ts'
 import { EvaluationBudget, EvaluationFault } from './expression-limits.ts'
@@ -10,7 +10,6 @@ import { parseExpression } from './expression-syntax.ts'
 import type { Json } from './json.ts'
 import type { SourcePosition } from './plan.ts'
 import { WorkflowError } from './problem.ts'
-import { printable } from './wording.ts'
 
 /** Contexts by lower-case name. An expression that names any other is invalid. */
 export type ExpressionContexts = { readonly [name: string]: Json }

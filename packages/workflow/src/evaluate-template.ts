@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote } from '@sallyport/core'
 import { type ExpressionScope, evaluateWithin } from './evaluate-expression.ts'
 import { EvaluationBudget } from './expression-limits.ts'
 import { type Json, setOwn } from './json.ts'
 import type { ConditionPlan, SourcePosition, TemplateNode } from './plan.ts'
 import { WorkflowError } from './problem.ts'
 import { INSERT } from './template-nodes.ts'
-import { quote } from './wording.ts'
 
 /**
  * The value of a node with everything in it. All its expressions share one set of limits.

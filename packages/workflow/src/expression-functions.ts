@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { data, wellKnownFunctions } from '@actions/expressions'
 import type { FunctionDefinition } from '@actions/expressions/funcs/info'
+import { quote } from '@sallyport/core'
 import { toData, toJson } from './expression-data.ts'
 import { type EvaluationBudget, EvaluationFault, VALUE_DEPTH_MAX } from './expression-limits.ts'
 import type { Json } from './json.ts'
-import { quote } from './wording.ts'
 
 type Data = ReturnType<FunctionDefinition['call']>
 

@@ -3,8 +3,8 @@ import { data, type Expr, ExpressionError, Lexer, Parser, wellKnownFunctions } f
 import { Binary, ContextAccess, FunctionCall, Grouping, IndexAccess, Literal, Logical, Unary } from '@actions/expressions/ast'
 import { ErrorType, MAX_EXPRESSION_LENGTH, MAX_PARSER_DEPTH } from '@actions/expressions/errors'
 import { type Token, TokenType } from '@actions/expressions/lexer'
+import { nearest, quote, suggest } from '@sallyport/core'
 import { EVERY_NAME, type FunctionSignature, STATUS_FUNCTIONS, type Vocabulary } from './vocabulary.ts'
-import { nearest, quote, suggest } from './wording.ts'
 
 /** Why a text is no expression; `offset` counts from its start. */
 export interface ExpressionFault {

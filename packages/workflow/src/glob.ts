@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote } from '@sallyport/core'
 import { readCharClass } from './char-pattern.ts'
 import { WorkflowError } from './problem.ts'
-import { quote } from './wording.ts'
 
 const PATTERN_TEXT_MAX = 8192
 

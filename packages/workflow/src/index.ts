@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
+export { formatProblem, type Problem } from '@sallyport/core'
 export {
   type ExpressionContexts,
   type ExpressionFunctions,
@@ -20,6 +20,6 @@ export type { Json } from './json.ts'
 export { loadWorkflowParser, parseWorkflow, type WorkflowParser } from './load-workflow-parser.ts'
 export { matchTrigger, type TriggerEvent, type TriggerMatch } from './match-trigger.ts'
 export type * from './plan.ts'
-export { formatProblem, type Problem, WorkflowError, type WorkflowErrorCode } from './problem.ts'
+export { WorkflowError, type WorkflowErrorCode } from './problem.ts'
 export { refusedRunnerLabel } from './refusals.ts'
 export { referencedSecrets, secretsOfStep } from './secret-references.ts'

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { formatProblem, type Problem } from '@sallyport/core'
 import { loadWorkflowParser, type WorkflowParser } from './load-workflow-parser.ts'
-import { formatProblem, type Problem, WorkflowError } from './problem.ts'
+import { WorkflowError } from './problem.ts'
 
 /** Each file says in its own comments what is wrong with it: `# expect LINE:COLUMN KIND beginning of the message`. */
 const folder = join(import.meta.dirname, '../test-data')

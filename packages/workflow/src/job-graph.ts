@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote, suggest } from '@sallyport/core'
 import type { Findings } from './findings.ts'
 import type { SourcePosition } from './plan.ts'
-import { quote, suggest } from './wording.ts'
 
 /** A job by its id, with its `needs` as written. */
 export interface JobNeeds {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote } from '@sallyport/core'
 import { matchesFilter } from './filter-pattern.ts'
 import type { Trigger, WorkflowPlan } from './plan.ts'
-import { quote } from './wording.ts'
 
 /** What happened. */
 export interface TriggerEvent {

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { SourcePosition } from '@sallyport/core'
+
+export type { SourcePosition }
 
 /**
  * Our own plan of a workflow or action file: plain readonly data, no parser types.
  * Everything that may hold `${{ }}` stays a {@link TemplateNode} until the engine evaluates it.
  */
-
-export interface SourcePosition {
-  readonly file: string
-  /** From 1. */
-  readonly line: number
-  /** From 1. */
-  readonly column: number
-}
 
 /** A value of the file in which expressions are not evaluated yet. */
 export type TemplateNode =

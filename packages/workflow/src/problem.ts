@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { SallyportError } from '@sallyport/core'
-import type { SourcePosition, Trigger } from './plan.ts'
-
-/** One thing that is wrong in a user's file, and what would be right. */
-export interface Problem {
-  readonly at: SourcePosition
-  /** What is wrong; quotes the offending text. */
-  readonly message: string
-  /** What would be right, e.g. `did you mean "build"?`; null when nothing sensible can be said. */
-  readonly suggestion: string | null
-  /** `unsupported`: valid for GitHub Actions, refused by Sallyport today. */
-  readonly kind: 'invalid' | 'unsupported'
-}
+import { formatProblem, type Problem, SallyportError } from '@sallyport/core'
+import type { Trigger } from './plan.ts'
 
 export type WorkflowErrorCode = 'WORKFLOW_INVALID' | 'ACTION_INVALID' | 'EXPRESSION_INVALID'
 
@@ -30,11 +19,4 @@ export class WorkflowError extends SallyportError<WorkflowErrorCode> {
     this.problems = problems
     this.triggers = problems.every(({ kind }) => kind === 'unsupported') ? triggers : null
   }
-}
-
-/** `file:line:column: message (suggestion)`, the form that editors can jump to. */
-export function formatProblem(problem: Problem): string {
-  const { file, line, column } = problem.at
-  const suggestion = problem.suggestion === null ? '' : ` (${problem.suggestion})`
-  return `${file}:${line}:${column}: ${problem.message}${suggestion}`
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote, suggest } from '@sallyport/core'
 import type { Findings } from './findings.ts'
 import type { TemplateNode } from './plan.ts'
 import { field, literalText, literalTexts, namedEntries } from './template-nodes.ts'
-import { quote, suggest } from './wording.ts'
 
 /** Keys of a job that GitHub knows and Sallyport refuses today, each with what to do instead. */
 const JOB_KEYS: Readonly<Record<string, { readonly message: string; readonly instead: string }>> = {

@@ -2,6 +2,7 @@
 import type { DefinitionInfo } from '@actions/workflow-parser/templates/schema/definition-info'
 import type { MappingDefinition } from '@actions/workflow-parser/templates/schema/mapping-definition'
 import type { PropertyDefinition } from '@actions/workflow-parser/templates/schema/property-definition'
+import { nearest, printable, quote, suggest } from '@sallyport/core'
 import { embeddedExpressions, parseExpression } from './expression-syntax.ts'
 import type { Findings } from './findings.ts'
 import type { ParserLibrary } from './parser-library.ts'
@@ -9,7 +10,6 @@ import type { SourcePosition } from './plan.ts'
 import type { SchemaError, SchemaResult } from './schema-reader.ts'
 import type { SourceTree } from './source-tree.ts'
 import { vocabularyOf } from './vocabulary.ts'
-import { nearest, printable, quote, suggest } from './wording.ts'
 
 // The library's `DefinitionType` is an ambient enum of a module that is loaded lazily; its numbers are part of the schema format.
 const NULL = 0

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { printable, quote } from '@sallyport/core'
 import type { Alias, Document, Node, Pair, ParsedNode, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import type { Findings } from './findings.ts'
 import type { ParserLibrary } from './parser-library.ts'
 import type { SourcePosition } from './plan.ts'
 import { LineTable, offsetInScalarSource } from './source-position.ts'
-import { printable, quote } from './wording.ts'
 
 /** One node of the file; an alias is expanded, so that its nodes occur once per use. */
 export interface SourceNode {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote } from '@sallyport/core'
 import { callsStatusFunction, parseExpression } from './expression-syntax.ts'
 import type { Findings } from './findings.ts'
 import type { ActionReference, ConditionPlan, RunStepPlan, SourcePosition, StepPlan, TemplateNode, UsesStepPlan } from './plan.ts'
@@ -6,7 +8,6 @@ import { checkCheckoutInputs, checkShell } from './refusals.ts'
 import { referencedSecrets } from './secret-references.ts'
 import { field, literalText } from './template-nodes.ts'
 import { EVERY_NAME } from './vocabulary.ts'
-import { quote } from './wording.ts'
 
 const ID_LENGTH_MAX = 100
 

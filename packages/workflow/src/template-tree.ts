@@ -8,6 +8,7 @@ import type {
   StringToken,
   TemplateToken,
 } from '@actions/workflow-parser/templates/tokens/index'
+import { quote } from '@sallyport/core'
 import { contextUses, type EmbeddedExpression, embeddedExpressions, type ParsedExpression, parseExpression } from './expression-syntax.ts'
 import type { Findings } from './findings.ts'
 import type { ParserLibrary } from './parser-library.ts'
@@ -16,7 +17,6 @@ import { nodeOfToken } from './schema-reader.ts'
 import type { SourceTree } from './source-tree.ts'
 import { INSERT } from './template-nodes.ts'
 import { EVERY_NAME, vocabularyOf } from './vocabulary.ts'
-import { quote } from './wording.ts'
 
 /** Definitions whose text is an expression even without `${{ }}`. */
 const CONDITIONS: ReadonlySet<string> = new Set(['job-if', 'step-if', 'runs-if', 'snapshot-if'])

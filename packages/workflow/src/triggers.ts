@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { quote } from '@sallyport/core'
 import type { Findings } from './findings.ts'
 import type { TemplateNode, Trigger, WorkflowInput } from './plan.ts'
 import { field, literal, literalText, literalTexts, type NamedEntry, namedEntries } from './template-nodes.ts'
-import { quote } from './wording.ts'
 
 /** `on:` in its three forms: a name, a list of names, a mapping of names to filters. */
 export function toTriggers(on: TemplateNode | null, findings: Findings): Trigger[] {

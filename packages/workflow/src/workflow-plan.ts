@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { nearest, quote } from '@sallyport/core'
 import { referencedNames } from './context-references.ts'
 import type { Findings } from './findings.ts'
 import { checkJobGraph } from './job-graph.ts'
@@ -7,7 +9,6 @@ import { checkShell, fieldOrRefuse, noticeKeysWithoutEffect, refuseJobKeys, refu
 import { checkId, checkTimeout, toCondition, toSteps } from './step-plan.ts'
 import { field, literalText, literalTexts, type NamedEntry, namedEntries } from './template-nodes.ts'
 import { toTriggers } from './triggers.ts'
-import { nearest, quote } from './wording.ts'
 
 /**
  * The plan of a workflow that the schema has looked at. Wrong shapes are in `findings` by then and are passed over here, so
