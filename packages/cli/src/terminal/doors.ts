@@ -73,8 +73,9 @@ export function renderRefusedDoors({ refused }: Doors, place: Place, style: Styl
   const lines = renderTable(rows).split('\n')
   // Once each: twenty connections to one host are mended by one line.
   const told = new Set<string>()
-  const withRemedies = shown.map(({ remedy }, index) => {
-    if (remedy === null || told.has(remedy)) return `${lines[index]}\n`
+  const withRemedies = shown.map(({ remedy: known }, index) => {
+    const remedy = known ?? '' // Records of the first release have none.
+    if (remedy === '' || told.has(remedy)) return `${lines[index]}\n`
     told.add(remedy)
     return `${lines[index]}\n      ${oneLine(remedy, 500)}\n`
   })
