@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { createSecretSet } from '@sallyport/redaction'
 import { type Annotation, type OutputTotals, StepOutput, type StepOutputSinks } from './step-output.ts'
 
@@ -17,7 +18,12 @@ interface Heard {
   readonly totals: OutputTotals
 }
 
-async function hear(chunks: readonly (string | Buffer)[], changes: Partial<StepOutputSinks> = {}): Promise<Heard> {
+interface Changes extends Partial<StepOutputSinks> {
+  /** Called once the chunk before was taken; its lines become notes. */
+  readonly notesAfter?: (chunk: number) => readonly string[]
+}
+
+async function hear(chunks: readonly (string | Buffer)[], { notesAfter = () => [], ...changes }: Changes = {}): Promise<Heard> {
   const secrets = createSecretSet()
   secrets.add(SECRET)
   const heard = {
@@ -51,7 +57,16 @@ async function hear(chunks: readonly (string | Buffer)[], changes: Partial<StepO
     },
     ...changes,
   })
-  const totals = await output.consume(Readable.from(chunks.map((chunk) => Buffer.from(chunk as string))))
+  async function* source(): AsyncGenerator<Buffer> {
+    for (const [index, chunk] of chunks.entries()) {
+      yield Buffer.from(chunk as string)
+      await setImmediate()
+      for (const note of notesAfter(index)) output.note(note)
+    }
+  }
+  const totals = await output.consume(Readable.from(source(), { highWaterMark: 1 }))
+  for (const note of notesAfter(chunks.length)) output.note(note)
+  await output.settle()
   return { ...heard, totals }
 }
 
@@ -128,4 +143,39 @@ test('where commands are off, text that looks like one is text, and still masked
   const { recorded, commands, refused } = await hear([`::set-output name=a::${SECRET}\n::set-env name=A::b\n`], { commands: false })
   assert.equal(recorded, '::set-output name=a::***\n::set-env name=A::b\n')
   assert.deepEqual([...commands, ...refused], [])
+})
+
+test('a note stands on a line of its own, and is masked', async () => {
+  const notesAfter = (chunk: number): string[] => (chunk === 1 ? [`ours ${SECRET}`] : [])
+  const { recorded, printed } = await hear(['one\n', 'tw', 'o\nthree\n', 'four\n'], { notesAfter })
+  assert.equal(recorded, 'one\ntwo\nours ***\nthree\nfour\n')
+  assert.equal(printed, recorded)
+})
+
+test('a note after the end of the output ends an open line first', async () => {
+  const { recorded, totals } = await hear(['open'], { notesAfter: (chunk) => (chunk === 1 ? ['ours'] : []) })
+  assert.equal(recorded, 'open\nours\n')
+  assert.equal(totals.bytes, 4)
+})
+
+test('a secret whose halves a note comes between is masked as a whole', async () => {
+  const notesAfter = (chunk: number): string[] => (chunk === 0 ? ['ours'] : [])
+  assert.equal((await hear([`a\n${SECRET.slice(0, 9)}`, `${SECRET.slice(9)}\n`], { notesAfter })).recorded, 'a\nours\n***\n')
+})
+
+test('a flood of notes leaves twenty, and one that says so', async () => {
+  const notesAfter = (chunk: number): string[] => (chunk === 1 ? Array.from({ length: 5000 }, (_, index) => `ours ${index}`) : [])
+  const lines = (await hear(['x\n'], { notesAfter })).recorded.trimEnd().split('\n')
+  assert.equal(lines.length, 22)
+  assert.match(lines[21] ?? '', /record of the run/)
+})
+
+test('where output is only output, notes are recorded and not shown', async () => {
+  const { recorded, printed } = await hear(['x\n'], { commands: false, notesAfter: (chunk) => (chunk === 1 ? ['ours'] : []) })
+  assert.deepEqual([recorded, printed], ['x\nours\n', 'x\n'])
+})
+
+test('a note that cannot be recorded is the failure of whoever waits for it', async () => {
+  const full = { write: () => Promise.reject(new Error('full')) } as unknown as StepOutputSinks['log']
+  await assert.rejects(hear([], { log: full, notesAfter: () => ['ours'] }), /full/)
 })

@@ -34,7 +34,7 @@ export interface StepOutputSinks {
   readonly refuse: (what: string, detail: string) => void
   /** The budget is used up: called once. */
   readonly overflow: () => void
-  /** False where output is only output: `exec`. Then no text can be a command. */
+  /** False where output is only output: `exec`. Then no text can be a command, and notes are recorded but not shown among the command's bytes. */
   readonly commands?: boolean
 }
 
@@ -47,6 +47,12 @@ export interface OutputTotals {
 /** At most this many annotations of a step are kept: GitHub keeps 10 of each level; more of them is a flood. */
 const ANNOTATIONS_MAX = 50
 
+/** Lines of our own in a step's output: a job that is refused in a loop must not bury its own. */
+const NOTES_MAX = 20
+const LAST_NOTE = 'sallyport: what else is refused stands in the record of the run alone\n'
+
+const NEWLINE = 10
+
 /**
  * The one way from a step's pipe to every sink: workflow commands are taken out, everything else is redacted, recorded and shown, in
  * that order. The bytes are hostile and may never end: nothing here grows with them.
@@ -58,6 +64,13 @@ export class StepOutput {
   #bytes = 0
   #dropped = 0
   #annotations = 0
+  /** Wait until the job's own line is complete. */
+  readonly #notes: Buffer[] = []
+  #notesTaken = 0
+  #isAtLineStart = true
+  #isEnded = false
+  /** Writes come from the job's output and from notes; one at a time. */
+  #lastWrite: Promise<void> = Promise.resolve()
 
   constructor(sinks: StepOutputSinks) {
     this.#sinks = sinks
@@ -74,7 +87,29 @@ export class StepOutput {
     }
     await this.#handle(this.#scanner.end())
     await this.#release(this.#stream.end())
+    this.#isEnded = true
     return { bytes: this.#bytes, masked: this.#stream.maskedCount, dropped: this.#dropped }
+  }
+
+  /** A line of our own between the job's, masked as those are. `text`: without a line break. */
+  note(text: string): void {
+    this.#notesTaken += 1
+    if (this.#notesTaken > NOTES_MAX + 1) return
+    this.#notes.push(Buffer.from(this.#notesTaken > NOTES_MAX ? LAST_NOTE : `${this.#sinks.secrets.redact(text)}\n`))
+    void this.#inTurn(() => this.#putNotes())
+  }
+
+  /** After `consume`: resolves once every note is recorded, and rejects when one could not be. */
+  settle(): Promise<void> {
+    return this.#inTurn(() => this.#putNotes())
+  }
+
+  #inTurn(write: () => Promise<void>): Promise<void> {
+    const turn = this.#lastWrite.then(write)
+    this.#lastWrite = turn
+    // Told by whoever writes next: after a failure every later write fails with it.
+    turn.catch(() => undefined)
+    return turn
   }
 
   #take(chunk: Buffer): Buffer {
@@ -100,8 +135,28 @@ export class StepOutput {
   }
 
   async #release(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > 0) await this.#inTurn(() => this.#putOutput(bytes))
+  }
+
+  async #putOutput(bytes: Uint8Array): Promise<void> {
+    const lineEnd = this.#notes.length === 0 ? -1 : bytes.indexOf(NEWLINE)
+    if (lineEnd === -1) return this.#put(bytes)
+    await this.#put(bytes.subarray(0, lineEnd + 1))
+    await this.#putNotes()
+    await this.#put(bytes.subarray(lineEnd + 1))
+  }
+
+  async #putNotes(): Promise<void> {
+    if (this.#notes.length === 0 || !(this.#isAtLineStart || this.#isEnded)) return
+    const shows = this.#sinks.commands !== false
+    if (!this.#isAtLineStart) await this.#put(Buffer.of(NEWLINE), shows)
+    for (const note of this.#notes.splice(0)) await this.#put(note, shows)
+  }
+
+  async #put(bytes: Uint8Array, shows = true): Promise<void> {
     if (bytes.length === 0) return
-    this.#sinks.print(bytes)
+    this.#isAtLineStart = bytes.at(-1) === NEWLINE
+    if (shows) this.#sinks.print(bytes)
     await this.#sinks.log.write(bytes)
   }
 

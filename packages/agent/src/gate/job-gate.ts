@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Duplex } from 'node:stream'
+import type { RuleSet } from '@sallyport/access'
+import { stepSource } from '@sallyport/core'
+import { GateClient, type GateConfig, GateError, type GateHandlers, gateProgram, type StepTraffic } from '@sallyport/gate'
+import type { GateLaunch, RefusedPacket, Sandbox, StepNetwork } from '@sallyport/sandbox'
+import type { EffectiveAccess } from '../access/contract.ts'
+import { relaysOf } from './relays.ts'
+
+/** What a gate is asked waits behind whatever its job sends; and its first answer behind the building of the sandbox. */
+const ANSWER_MS = 30_000
+
+/**
+ * Connections: a tenth of what the gate can have descriptors for, two for each. A client says what it wants within a second; ten are for one
+ * whose CPU limit is small. Fifteen minutes of silence are what a long poll of a package registry or a push over ssh may take.
+ */
+const LIMITS = { connections: 2048, helloMs: 10_000, connectMs: 10_000, idleMs: 15 * 60e3 } as const
+
+/** What is told while a step runs. Chosen by the job. */
+export type GateListener = Pick<GateHandlers, 'used' | 'refused' | 'alert'>
+
+/** The supervisor's hold on the gate of one job: its start, and the doors of the one step that runs. */
+export class JobGate {
+  /** For `SandboxSpec.gate`. */
+  readonly launch: GateLaunch
+  /** Why there is no gate any more; after the sandbox's own end too. Never rejects. */
+  readonly lost: Promise<string>
+  readonly #config: GateConfig
+  readonly #ready = Promise.withResolvers<{ readonly authority: string | null }>()
+  readonly #lost = Promise.withResolvers<string>()
+  #readyMs: number | null = null
+  #client: GateClient | null = null
+  #listener: GateListener | null = null
+  #sandbox: Pick<Sandbox, 'executableOf'> | null = null
+  #steps = 0
+  #open: { readonly step: string; readonly source: string } | null = null
+
+  constructor(access: Pick<EffectiveAccess, 'gate' | 'bytesOutMax'>) {
+    this.#config = { ...access.gate, limits: { ...LIMITS, bytesOut: access.bytesOutMax } }
+    this.lost = this.#lost.promise
+    // Told to whoever prepares the sandbox.
+    this.#ready.promise.catch(() => undefined)
+    this.launch = { ...gateProgram(), attach: (control) => this.#attach(control), ready: this.#ready.promise }
+  }
+
+  /** From its start to its first answer; null before that. */
+  get readyMs(): number | null {
+    return this.#readyMs
+  }
+
+  /** PEM of the authority that the job has to trust, or null. @throws GateError GATE_LOST. */
+  async authority(): Promise<string | null> {
+    return (await this.#ready.promise).authority
+  }
+
+  /** Before the first step. */
+  listen(listener: GateListener): void {
+    this.#listener = listener
+  }
+
+  /** The sandbox that the gate belongs to; asked which program has a connection. */
+  bind(sandbox: Pick<Sandbox, 'executableOf'>): void {
+    this.#sandbox = sandbox
+  }
+
+  #attach(control: Duplex): void {
+    const client = new GateClient(
+      control,
+      {
+        used: (step, door) => this.#listener?.used(step, door),
+        refused: (step, refusal) => this.#listener?.refused(step, refusal),
+        alert: (step, alert) => this.#listener?.alert(step, alert),
+        whose: async (step, port) => this.#sandbox?.executableOf(step, port) ?? null,
+      },
+      { answerMs: ANSWER_MS },
+    )
+    this.#client = client
+    const start = performance.now()
+    const configured = client.configure(this.#config).then((answer) => {
+      this.#readyMs = performance.now() - start
+      return answer
+    })
+    this.#ready.resolve(configured)
+    this.#lost.resolve(client.lost)
+  }
+
+  /**
+   * Before a step is started; one at a time. What it may reach is what every set allows.
+   * @throws GateError GATE_LOST; SandboxError SANDBOX_INPUT when the sets ask for too many UDP destinations.
+   */
+  async openStep(step: string, sets: readonly RuleSet[]): Promise<StepNetwork> {
+    if (this.#open !== null) throw new TypeError(`the doors of step "${this.#open.step}" are still open`)
+    // Fails closed: what nobody has a say in would be allowed by everybody.
+    if (sets.length === 0) throw new TypeError('a step without rule sets')
+    const relays = relaysOf(sets)
+    this.#steps += 1
+    const source = stepSource(this.#steps)
+    this.#open = { step, source }
+    await this.#attached.openStep({ step, source, sets, substitutions: [], relays })
+    return { source, relays: relays.map(({ index, port }) => ({ index, port })) }
+  }
+
+  /** At the step's end, however it ended. Null when the gate is gone, whose end has shut every door, or when none is open. */
+  async closeStep(): Promise<StepTraffic | null> {
+    const open = this.#open
+    this.#open = null
+    if (open === null) return null
+    try {
+      return await this.#attached.closeStep(open.step)
+    } catch (error) {
+      if (error instanceof GateError) return null
+      throw error
+    }
+  }
+
+  /** Whether a packet was sent by the step whose doors are open, rather than by what an earlier one left running. */
+  isOfOpenStep(packet: RefusedPacket): boolean {
+    return packet.source !== null && packet.source === this.#open?.source
+  }
+
+  get #attached(): GateClient {
+    if (this.#client === null) throw new TypeError('the gate was not started')
+    return this.#client
+  }
+}
