@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ways out by the network. Nothing is sent when an interface besides loopback exists: that alone is the finding.
+// Ways out by the network. Nothing is sent when an interface leads anywhere but to Sallyport's gate (or is loopback): that alone is the finding.
 // A suite that gives the box a route which ends in a namespace of its own says so by ATTACK_ROUTED=1.
 #define _GNU_SOURCE
 #include "attack.h"
@@ -22,6 +22,12 @@
 
 enum { ANSWER_MS = 1500 };
 
+// The link of a job to its gate has this address, and no network in use has it (RFC 2544).
+static bool leads_to_gate(int fd, struct ifreq *request) {
+  if (ioctl(fd, SIOCGIFADDR, request) != 0) return false;
+  return ((const struct sockaddr_in *)&request->ifr_addr)->sin_addr.s_addr == inet_addr("198.18.0.2");
+}
+
 const char *way_out(void) {
   static char name[IF_NAMESIZE];
   if (strcmp(text_parameter("ATTACK_ROUTED", ""), "1") == 0) return NULL;
@@ -32,7 +38,7 @@ const char *way_out(void) {
     if (if_indextoname(index, name) == NULL || strcmp(name, "lo") == 0) continue;
     snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
     // Tunnels that every namespace gets are down.
-    found = ioctl(fd, SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_UP) != 0;
+    found = (ioctl(fd, SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_UP) != 0) && !leads_to_gate(fd, &request);
   }
   if (fd >= 0) close(fd);
   return found ? name : NULL;
@@ -95,6 +101,13 @@ static ssize_t talk(int fd, const struct sockaddr *address, socklen_t size, cons
   return n;
 }
 
+// A gate that answers has let nothing through: HTTP with its own header, DNS with NXDOMAIN or REFUSED and no record.
+static bool is_refusal_in_words(const char *answer, ssize_t size, int port) {
+  if (port != 53) return size == 0 || strstr(answer, "x-sallyport-refused:") != NULL;
+  int rcode = size >= 12 ? answer[3] & 15 : 0;
+  return (rcode == 3 || rcode == 5) && answer[6] == 0 && answer[7] == 0;
+}
+
 static struct verdict reach(const char *ip, int port, int type, const char *question, size_t length) {
   const char *interface = way_out();
   if (interface != NULL) return got("the interface %s leads out; nothing was sent", interface);
@@ -106,6 +119,7 @@ static struct verdict reach(const char *ip, int port, int type, const char *ques
   int error = errno;
   if (fd >= 0) close(fd);
   if (n < 0) return refused(error, "%s:%d", ip, port);
+  if (is_refusal_in_words(answer, n, port)) return refused(EACCES, "%s:%d: the gate's own answer", ip, port);
   const char *body = strstr(answer, "\r\n\r\n");
   return got("%s:%d answered %zd bytes%s%.150s", ip, port, n, body == NULL ? "" : ": ", body == NULL ? "" : body + 4);
 }
