@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nothing of it is left when the keeper ends: the namespaces live as long as the job's processes, the gate's sockets and the descriptors below.
+#include "keeper-network.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "keeper-network-rules.h"
+#include "keeper.h"
+#include "nftables.h"
+
+#define BACKLOG 4096
+#define UDP_BUFFER_BYTES (1 << 20)
+
+// Numbers that no other link in a new namespace has.
+#define LOOPBACK_INDEX 1
+#define LINK_INDEX 1000
+#define LINK_BYTES 65535
+
+// Of everything that arrives by the job's link, in the gate's namespace: it is for us, whatever its destination.
+#define ARRIVALS_TABLE 100
+#define ARRIVALS_PRIORITY 100
+
+#define LEVELS_MAX 255
+// Where our cgroup namespace is not the machine's, kernels count a cgroup's level from different roots: before 6.11 from the machine's.
+#define NESTED_LEVELS 8
+#define MACHINE_CGROUP_NAMESPACE 0xEFFFFFFBu
+
+#define OPEN_STEPS_MAX 256
+
+static const uint8_t gate_mac[6] = {0x02, 0x53, 0x50, 0, 0, 1}, job_mac[6] = {0x02, 0x53, 0x50, 0, 0, 2};
+
+static int gate_links = -1, gate_rules = -1, job_rules = -1;
+static struct batch batch;
+static uint16_t relay_ports[RELAYS_MAX];
+static bool_t has_level[LEVELS_MAX + 1];
+static struct {
+  uint64_t cgroup_id;
+  uint32_t source;
+} open_steps[OPEN_STEPS_MAX];
+
+static void fail_errno(const char *what, int error) __attribute__((noreturn));
+static void fail_errno(const char *what, int error) {
+  char text[256];
+  bool_t missing = error == ENOENT || error == EOPNOTSUPP || error == EAFNOSUPPORT || error == EPROTONOSUPPORT || error == ENOPROTOOPT;
+  snprintf(text, sizeof text, missing ? "%s is missing in this kernel" : "%s", what);
+  errno = error;
+  fail(text);
+}
+
+static void send_or_fail(int fd) {
+  const char *refused;
+  if (send_batch(fd, &batch, &refused) != 0) fail_errno(refused, errno);
+}
+
+static int send_rules(int fd) {
+  const char *refused;
+  return send_batch(fd, &batch, &refused);
+}
+
+// ---- namespaces: the keeper has one thread, and leaves its own for as short as it can
+
+static int own_namespace(void) {
+  int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("/proc/thread-self/ns/net");
+  return fd;
+}
+
+static void enter(int namespace) {
+  if (setns(namespace, CLONE_NEWNET) != 0) fail("setns network namespace");
+}
+
+// Of the namespace that the caller is in. A kernel without IPv6 has no file for it, and nothing to turn off.
+static void set_kernel(const char *name, bool_t optional) {
+  char path[128];
+  snprintf(path, sizeof path, "/proc/sys/net/%s", name);
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT && optional) return;
+  if (fd < 0 || write_all(fd, "1", 1) != 0) fail(path);
+  close(fd);
+}
+
+// For links made from now on: the loopback keeps what it has.
+static void turn_off_ipv6(void) { set_kernel("ipv6/conf/default/disable_ipv6", 1); }
+
+static int open_netlink_or_fail(int protocol, const char *what) {
+  int fd = open_netlink(protocol);
+  if (fd < 0) fail_errno(what, errno);
+  return fd;
+}
+
+static int open_links(void) { return open_netlink_or_fail(NETLINK_ROUTE, "rtnetlink"); }
+
+static int open_rules(void) { return open_netlink_or_fail(NETLINK_NETFILTER, "nfnetlink (CONFIG_NETFILTER_NETLINK)"); }
+
+// ---- links, addresses and routes
+
+static void add_message(uint16_t type, const void *header, size_t size, const char *what) {
+  begin_message(&batch, type, NLM_F_CREATE | NLM_F_EXCL, header, size, what);
+}
+
+static void put_address(uint16_t type, uint32_t address) { put_be32(&batch, type, address); }
+
+static void raise_link(int index) {
+  struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+  begin_message(&batch, RTM_NEWLINK, 0, &link, sizeof link, "link");
+}
+
+static void put_link(const char *name, const uint8_t *mac) {
+  put_text(&batch, IFLA_IFNAME, name);
+  put_bytes(&batch, IFLA_ADDRESS, mac, 6);
+  put_u32(&batch, IFLA_MTU, LINK_BYTES);
+}
+
+// Both ends at once, each in its place: moving one there afterwards would wait for the whole machine.
+static void add_link_pair(int job_namespace) {
+  struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = LINK_INDEX, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+  add_message(RTM_NEWLINK, &link, sizeof link, "veth links (CONFIG_VETH)");
+  put_link(GATE_LINK, gate_mac);
+  size_t info = open_nest(&batch, IFLA_LINKINFO);
+  put_text(&batch, IFLA_INFO_KIND, "veth");
+  size_t data = open_nest(&batch, IFLA_INFO_DATA);
+  size_t peer = open_nest(&batch, VETH_INFO_PEER);
+  // An end cannot be raised before it has another.
+  link.ifi_flags = link.ifi_change = 0;
+  put_header(&batch, &link, sizeof link);
+  put_link(JOB_LINK, job_mac);
+  put_u32(&batch, IFLA_NET_NS_FD, (uint32_t)job_namespace);
+  close_nest(&batch, peer);
+  close_nest(&batch, data);
+  close_nest(&batch, info);
+}
+
+static void add_address(uint32_t address) {
+  struct ifaddrmsg header = {.ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_scope = RT_SCOPE_UNIVERSE, .ifa_index = LINK_INDEX};
+  add_message(RTM_NEWADDR, &header, sizeof header, "address of the job's link");
+  put_address(IFA_LOCAL, address);
+  put_address(IFA_ADDRESS, address);
+}
+
+// The other end never has to be asked for: nothing of the job can answer in its place.
+static void add_neighbour(uint32_t address, const uint8_t *mac) {
+  struct ndmsg header = {.ndm_family = AF_INET, .ndm_ifindex = LINK_INDEX, .ndm_state = NUD_PERMANENT};
+  add_message(RTM_NEWNEIGH, &header, sizeof header, "neighbour on the job's link");
+  put_address(NDA_DST, address);
+  put_bytes(&batch, NDA_LLADDR, mac, 6);
+}
+
+// By the link; `via` 0: straight.
+static void add_route(uint32_t destination, uint8_t bits, uint32_t via) {
+  struct rtmsg header = {
+      .rtm_family = AF_INET,
+      .rtm_dst_len = bits,
+      .rtm_table = RT_TABLE_MAIN,
+      .rtm_protocol = RTPROT_STATIC,
+      .rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+      .rtm_type = RTN_UNICAST,
+  };
+  add_message(RTM_NEWROUTE, &header, sizeof header, "route of the job's link");
+  if (bits > 0) put_address(RTA_DST, destination);
+  if (via) put_address(RTA_GATEWAY, via);
+  put_u32(&batch, RTA_OIF, LINK_INDEX);
+}
+
+static void add_arrivals(void) {
+  struct rtmsg local = {.rtm_family = AF_INET, .rtm_table = ARRIVALS_TABLE, .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_HOST, .rtm_type = RTN_LOCAL};
+  add_message(RTM_NEWROUTE, &local, sizeof local, "local route (CONFIG_IP_MULTIPLE_TABLES)");
+  put_u32(&batch, RTA_OIF, LOOPBACK_INDEX);
+  struct fib_rule_hdr rule = {.family = AF_INET, .table = ARRIVALS_TABLE, .action = FR_ACT_TO_TBL};
+  add_message(RTM_NEWRULE, &rule, sizeof rule, "routing rule (CONFIG_IP_MULTIPLE_TABLES)");
+  put_u32(&batch, FRA_PRIORITY, ARRIVALS_PRIORITY);
+  put_text(&batch, FRA_IIFNAME, GATE_LINK);
+}
+
+// ---- the gate's namespace
+
+static void set_option(int fd, int level, int option, int value, const char *what) {
+  if (setsockopt(fd, level, option, &value, sizeof value) != 0) fail_errno(what, errno);
+}
+
+// Transparent: it may have addresses that no link has, or not yet.
+static int open_socket(int type, uint32_t address, uint16_t port, const char *what) {
+  struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+  int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) fail(what);
+  set_option(fd, SOL_IP, IP_TRANSPARENT, 1, "IP_TRANSPARENT");
+  if (type == SOCK_STREAM) set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1, what);
+  else set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER_BYTES, what);
+  if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0) fail(what);
+  if (type == SOCK_STREAM && listen(fd, BACKLOG) != 0) fail(what);
+  return fd;
+}
+
+void make_gate_network(struct gate_sockets *sockets) {
+  int own = own_namespace();
+  if (unshare(CLONE_NEWNET) != 0) fail_errno("network namespaces (CONFIG_NET_NS)", errno);
+  gate_links = open_links();
+  gate_rules = open_rules();
+  turn_off_ipv6();
+  sockets->tcp = open_socket(SOCK_STREAM, INADDR_ANY, TCP_PORT, "the gate's TCP socket");
+  sockets->dns = open_socket(SOCK_DGRAM, GATE_ADDRESS, DNS_PORT, "the gate's DNS socket");
+  for (unsigned i = 0; i < RELAYS_MAX; i++) sockets->relays[i] = open_socket(SOCK_DGRAM, GATE_ADDRESS, RELAY_PORT(i), "a relay's socket");
+  enter(own);
+  close(own);
+  write_gate_rules(&batch);
+  send_or_fail(gate_rules);
+  begin_batch(&batch);
+  raise_link(LOOPBACK_INDEX);
+  add_arrivals();
+  send_or_fail(gate_links);
+}
+
+// ---- the job's namespace
+
+// One that is not ours, whatever the runtime did.
+static int open_job_namespace(pid_t pid, int own) {
+  char path[64];
+  struct stat job, ours;
+  snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &job) != 0 || fstat(own, &ours) != 0) fail(path);
+  if (job.st_dev == ours.st_dev && job.st_ino == ours.st_ino) fail_message("the job has no network namespace of its own");
+  return fd;
+}
+
+// The rules are there before the link is.
+static void connect_job(int job_namespace, int job_links) {
+  write_job_rules(&batch);
+  send_or_fail(job_rules);
+  begin_batch(&batch);
+  add_link_pair(job_namespace);
+  add_address(GATE_ADDRESS);
+  add_neighbour(JOB_ADDRESS, job_mac);
+  add_route(JOB_ADDRESS, 32, 0);
+  add_route(STEP_NETWORK, STEP_NETWORK_BITS, JOB_ADDRESS);
+  send_or_fail(gate_links);
+  begin_batch(&batch);
+  raise_link(LOOPBACK_INDEX);
+  raise_link(LINK_INDEX);
+  add_address(JOB_ADDRESS);
+  add_neighbour(GATE_ADDRESS, gate_mac);
+  add_route(GATE_ADDRESS, 32, 0);
+  add_route(0, 0, GATE_ADDRESS);
+  send_or_fail(job_links);
+}
+
+void join_job_network(pid_t pid) {
+  int own = own_namespace();
+  int job = open_job_namespace(pid, own);
+  enter(job);
+  int job_links = open_links();
+  job_rules = open_rules();
+  turn_off_ipv6();
+  set_kernel("ipv4/fwmark_reflect", 0);
+  enter(own);
+  close(own);
+  connect_job(job, job_links);
+  close(job_links);
+  close(job);
+}
+
+// ---- steps
+
+static unsigned levels_to_try(void) {
+  struct stat cgroups;
+  if (stat("/proc/self/ns/cgroup", &cgroups) == 0 && cgroups.st_ino == MACHINE_CGROUP_NAMESPACE) return 1;
+  return NESTED_LEVELS;
+}
+
+// A cgroup's id is one at whatever level it is looked for, so that a rule more can let nothing else through.
+static void write_levels(unsigned level) {
+  unsigned end = level + levels_to_try();
+  for (unsigned i = level; i < end && i <= LEVELS_MAX; i++)
+    if (!has_level[i]) write_level(&batch, i);
+}
+
+static int find_step(uint64_t cgroup_id) {
+  for (int i = 0; i < OPEN_STEPS_MAX; i++)
+    if (open_steps[i].cgroup_id == cgroup_id) return i;
+  errno = cgroup_id == 0 ? ENOSPC : ENOENT;
+  return -1;
+}
+
+int open_step_network(uint64_t cgroup_id, unsigned level, uint32_t source) {
+  if (cgroup_id == 0 || source == 0 || level == 0 || level > LEVELS_MAX) {
+    errno = EINVAL;
+    return -1;
+  }
+  int place = find_step(0);
+  if (place < 0) return -1;
+  begin_change(&batch);
+  if (!has_level[level]) write_levels(level);
+  write_open_step(&batch, cgroup_id, source);
+  end_change(&batch);
+  if (send_rules(job_rules) != 0) return -1;
+  for (unsigned i = level, end = level + levels_to_try(); i < end && i <= LEVELS_MAX; i++) has_level[i] = 1;
+  open_steps[place].cgroup_id = cgroup_id;
+  open_steps[place].source = source;
+  return 0;
+}
+
+int close_step_network(uint64_t cgroup_id) {
+  int place = cgroup_id == 0 ? -1 : find_step(cgroup_id);
+  if (place < 0) {
+    errno = ENOENT;
+    return -1;
+  }
+  begin_change(&batch);
+  write_closed_step(&batch, cgroup_id, open_steps[place].source);
+  end_change(&batch);
+  if (send_rules(job_rules) != 0) return -1;
+  open_steps[place].cgroup_id = 0;
+  return 0;
+}
+
+int set_relay(unsigned index, uint16_t port) {
+  if (index >= RELAYS_MAX) {
+    errno = EINVAL;
+    return -1;
+  }
+  if (relay_ports[index] == port) return 0;
+  write_gate_relay(&batch, index, relay_ports[index], port);
+  if (send_rules(gate_rules) != 0) return -1;
+  write_job_relay(&batch, index, relay_ports[index], port);
+  if (send_rules(job_rules) != 0) return -1;
+  relay_ports[index] = port;
+  return 0;
+}
+
+// ---- what was refused
+
+struct refused_list {
+  struct refused_key keys[REFUSED_MAX];
+  size_t count;
+};
+
+// A list that was made while the set grew may name an element twice.
+static void keep_refused(const void *key, void *context) {
+  struct refused_list *list = context;
+  for (size_t i = 0; i < list->count; i++)
+    if (memcmp(&list->keys[i], key, sizeof list->keys[i]) == 0) return;
+  if (list->count < REFUSED_MAX) memcpy(&list->keys[list->count++], key, sizeof list->keys[0]);
+}
+
+static void read_refused(const struct nlmsghdr *message, void *context) { each_key(message, sizeof(struct refused_key), keep_refused, context); }
+
+// Takes away what it has read, and nothing that came since.
+static int take_list(int fd, enum wall wall, struct refused_list *list) {
+  list->count = 0;
+  write_refused_list(&batch, wall);
+  if (dump(fd, &batch, read_refused, list) != 0) return -1;
+  if (list->count == 0) return 0;
+  write_refused_removal(&batch, wall, list->keys, list->count);
+  return send_rules(fd);
+}
+
+int take_refused_packets(void (*each)(const struct refused_packet *)) {
+  struct refused_list list;
+  size_t left = REFUSED_MAX;
+  const int sockets[] = {[JOB_WALL] = job_rules, [GATE_WALL] = gate_rules};
+  for (enum wall wall = JOB_WALL; wall <= GATE_WALL; wall++) {
+    if (take_list(sockets[wall], wall, &list) != 0) return -1;
+    for (size_t i = 0; i < list.count && left > 0; i++, left--) {
+      const struct refused_key *key = &list.keys[i];
+      const struct refused_packet packet = {key->source, key->destination, key->protocol, ntohs(key->port)};
+      each(&packet);
+    }
+  }
+  return 0;
+}
