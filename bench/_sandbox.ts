@@ -19,6 +19,7 @@ export function benchSpec(): SandboxSpec {
     readOnlyBinds: [],
     directories: [],
     hostname: 'bench',
+    gate: null,
   }
 }
 
@@ -32,6 +33,7 @@ export async function runIn(sandbox: Sandbox, argv: readonly string[]): Promise<
     files: [],
     collect: [],
     collectBytesMax: 0,
+    network: null,
   })
   step.output.resume()
   const { kind, code } = await step.exit

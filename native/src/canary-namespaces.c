@@ -18,7 +18,7 @@
 static const struct {
   const char *name, *guarantee;
 } namespaces[NAMESPACE_COUNT] = {
-    {"user", "user-namespace"}, {"pid", "pid-namespace"}, {"mnt", "mount-namespace"},       {"net", "network-none"},
+    {"user", "user-namespace"}, {"pid", "pid-namespace"}, {"mnt", "mount-namespace"},       {"net", "network"},
     {"ipc", "ipc-namespace"},   {"uts", "uts-namespace"}, {"cgroup", "cgroup-namespace"},
 };
 

@@ -98,10 +98,11 @@ static struct canary_options parse_options(int argc, char **argv) {
   for (int i = 0; i < NAMESPACE_COUNT; i++) complete = complete && options.host_namespaces[i];
   if (!complete) {
     die_msg(
-        "usage: canary --hostname NAME --network none --caps HEX --open-files N --disk PATH... --disk-bytes N --inodes N --peer PID|- "
+        "usage: canary --hostname NAME --network none|gate --caps HEX --open-files N --disk PATH... --disk-bytes N --inodes N --peer PID|- "
         "--host-ns user=INODE (and pid, mnt, net, ipc, uts, cgroup)");
   }
-  if (strcmp(options.network, "none") != 0) die_msg("canary: --network must be \"none\", not \"%s\"", options.network);
+  if (strcmp(options.network, "none") != 0 && strcmp(options.network, "gate") != 0)
+    die_msg("canary: --network must be \"none\" or \"gate\", not \"%s\"", options.network);
   return options;
 }
 

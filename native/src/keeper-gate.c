@@ -131,7 +131,7 @@ static void become_gate(const struct gate_launch *launch, const struct gate_sock
   if (dup2(words, 2) < 0) _exit(125);
   if (setsid() < 0) die("setsid");
   default_signals();
-  umask(0077);
+  umask(0022);
   if (join_gate_cgroups() != 0) die("join the gate's cgroups");
   arrange_descriptors(sockets);
   make_root(launch);

@@ -20,11 +20,10 @@
 // More than any runtime takes on a loaded host; one that hangs must not hold a run for ever.
 #define RUNTIME_LIMIT_MS 60000
 
-// Whatever is waited for while the sandbox is made, the end of the supervisor ends the wait.
-static void await_readable(int fd, const char *what) {
-  struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = SUPERVISOR_FD, .events = POLLRDHUP}};
+void await_readable(int fd, const char *what) {
+  struct pollfd fds[3] = {{.fd = fd, .events = POLLIN}, {.fd = SUPERVISOR_FD, .events = POLLRDHUP}, {.fd = gate_end(), .events = POLLIN}};
   for (;;) {
-    int ready = poll(fds, 2, RUNTIME_LIMIT_MS);
+    int ready = poll(fds, 3, RUNTIME_LIMIT_MS);
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) fail("poll");
     if (ready == 0) fail_message(what);
@@ -32,6 +31,7 @@ static void await_readable(int fd, const char *what) {
       tear_down();
       exit(0);
     }
+    if (fds[2].revents != 0) fail_message(gate_end_reason());
     if (fds[0].revents != 0) return;
   }
 }
@@ -91,7 +91,6 @@ void create(const struct setup *setup, struct init *init) {
   FILE *file = fopen(BOX "/pid", "re");
   if (!file || fscanf(file, "%d", &init->pid) != 1 || init->pid <= 1) fail_message("the OCI runtime wrote no pid");
   fclose(file);
-  say("created\t%d", init->pid);
 }
 
 // runc holds a created container at a FIFO in its state directory and lets it go when somebody reads from it: that is all

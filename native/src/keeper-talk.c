@@ -2,6 +2,7 @@
 // What the keeper hears from the supervisor (trusted, validated) and says to it, over fd 3.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 
 #include "keeper.h"
 
-#define LINE_MAX_BYTES 8192
 #define CONFIG_MAX_BYTES (4u << 20)
 
 void say(const char *format, ...) {
@@ -29,33 +29,41 @@ void say(const char *format, ...) {
   (void)write_all(SUPERVISOR_FD, line, (size_t)size + 1);
 }
 
+static const char *failure = "error";
+
+void fail_as(const char *word) { failure = word; }
+
 // Nothing is left behind by a failed start either.
 void fail(const char *what) {
   int error = errno;
-  say("error\t%s: %s", what, strerror(error));
+  say("%s\t%s: %s", failure, what, strerror(error));
   tear_down();
   exit(125);
 }
 
 void fail_message(const char *what) {
-  say("error\t%s", what);
+  say("%s\t%s", failure, what);
   tear_down();
   exit(125);
 }
 
-static void read_line(char *line, size_t size) {
+bool_t hear_line(char *line, size_t size) {
   size_t used = 0;
   for (;;) {
     char byte;
-    if (read_exact(SUPERVISOR_FD, &byte, 1) != 1) {
-      tear_down();
-      exit(0);
-    }
+    if (read_exact(SUPERVISOR_FD, &byte, 1) != 1) return 0;
     if (byte == '\n') break;
     if (used + 1 >= size) fail_message("line too long");
     line[used++] = byte;
   }
   line[used] = 0;
+  return 1;
+}
+
+static void read_line(char *line, size_t size) {
+  if (hear_line(line, size)) return;
+  tear_down();
+  exit(0);
 }
 
 char *keep(const char *text) {
@@ -64,12 +72,53 @@ char *keep(const char *text) {
   return copy;
 }
 
-static void read_config(struct setup *setup, size_t size) {
-  if (size == 0 || size > CONFIG_MAX_BYTES) fail_message("config size");
-  setup->config = malloc(size);
-  if (!setup->config) fail("malloc");
-  if (read_exact(SUPERVISOR_FD, setup->config, size) != 1) fail_message("config cut short");
-  setup->config_size = size;
+static void *read_bytes(const char *size_text, size_t *size) {
+  *size = strtoul(size_text, NULL, 10);
+  if (*size == 0 || *size > CONFIG_MAX_BYTES) fail_message("setup record of a wrong size");
+  void *bytes = malloc(*size);
+  if (!bytes) fail("malloc");
+  if (read_exact(SUPERVISOR_FD, bytes, *size) != 1) fail_message("setup record cut short");
+  return bytes;
+}
+
+// First of all, so that the gate starts while the rest is made:
+//   gate-arg TEXT | gate-env NAME=VALUE | gate-file PATH | gate-seccomp SIZE (bytes follow); the last line is `gate` or `no-gate`
+bool_t read_gate(struct gate_launch *launch) {
+  char line[LINE_MAX_BYTES];
+  for (;;) {
+    read_line(line, sizeof line);
+    char *rest = line;
+    const char *word = strsep(&rest, "\t");
+    if (strcmp(word, "no-gate") == 0) return 0;
+    if (strcmp(word, "gate") == 0) break;
+    if (!rest) {
+      fail_message("gate line without a value");
+    } else if (strcmp(word, "gate-arg") == 0 && launch->argc < GATE_ARGS_MAX) {
+      launch->argv[launch->argc++] = keep(rest);
+    } else if (strcmp(word, "gate-env") == 0 && launch->envc < GATE_ARGS_MAX) {
+      launch->env[launch->envc++] = keep(rest);
+    } else if (strcmp(word, "gate-file") == 0 && launch->file_count < GATE_FILES_MAX) {
+      launch->files[launch->file_count++] = keep(rest);
+    } else if (strcmp(word, "gate-seccomp") == 0) {
+      launch->seccomp = read_bytes(rest, &launch->seccomp_size);
+    } else {
+      fail_message("unknown gate line, or too many");
+    }
+  }
+  if (launch->argc == 0 || !launch->seccomp) fail_message("incomplete gate");
+  return 1;
+}
+
+// disk TEMPLATE SPOOL
+void read_disk(char **template, char **spool) {
+  char line[LINE_MAX_BYTES];
+  read_line(line, sizeof line);
+  char *rest = line;
+  const char *word = strsep(&rest, "\t");
+  const char *first = strsep(&rest, "\t");
+  if (strcmp(word, "disk") != 0 || !first || !rest) fail_message("no disk");
+  *template = keep(first);
+  *spool = keep(rest);
 }
 
 // Lines of tab-separated fields, the last one `create`:
@@ -92,7 +141,7 @@ void read_setup(struct setup *setup) {
     } else if (strcmp(word, "runtime") == 0) {
       setup->runtime = keep(first);
     } else if (strcmp(word, "config") == 0) {
-      read_config(setup, strtoul(first, NULL, 10));
+      setup->config = read_bytes(first, &setup->config_size);
     } else if (!second) {
       fail_message("setup line without a second value");
     } else if (strcmp(word, "layer") == 0 && setup->layer_count < LAYERS_MAX) {
@@ -108,6 +157,9 @@ void read_setup(struct setup *setup) {
 }
 
 void expect(const char *word) {
+  struct pollfd fds[2] = {{.fd = SUPERVISOR_FD, .events = POLLIN}, {.fd = gate_end(), .events = POLLIN}};
+  while (poll(fds, 2, -1) < 0 && errno == EINTR) continue;
+  if (fds[1].revents != 0) fail_message(gate_end_reason());
   char line[64];
   read_line(line, sizeof line);
   if (strcmp(line, word) != 0) fail_message("unexpected request");

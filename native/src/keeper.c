@@ -25,6 +25,7 @@
 #include "keeper.h"
 
 static struct init init = {-1, -1};
+static bool_t has_gate;
 
 // Whatever the OCI runtime started and left: orphans among our descendants become our children. Bounded: dying takes a moment.
 static void kill_children(void) {
@@ -56,18 +57,44 @@ void tear_down(void) {
   // The mount namespace, the disk behind it and the slot's lock go with this process.
 }
 
-// Until the supervisor closes its end (or asks), or PID 1 is gone. PID 1 is not reaped before the tear-down, so its id
-// stays taken and can be opened by number without a race.
+// As early as can be: a gate needs longer to start than all else that a sandbox is made of, and does so meanwhile.
+static pid_t begin_gate(void) {
+  static struct gate_launch launch;
+  has_gate = read_gate(&launch);
+  if (!has_gate) return -1;
+  struct gate_sockets sockets;
+  fail_as("unsupported");
+  make_gate_network(&sockets);
+  fail_as("error");
+  return start_gate(&launch, &sockets);
+}
+
+static void join_network(void) {
+  if (!has_gate) return;
+  fail_as("unsupported");
+  join_job_network(init.pid);
+  fail_as("error");
+}
+
+// Until the supervisor closes its end, or PID 1 or the gate is gone: then until the supervisor has heard of it and closes its end. PID 1 is not reaped
+// before the tear-down, so its id stays taken and can be opened by number without a race.
 static void watch(void) {
   int pidfd = (int)syscall(SYS_pidfd_open, init.pid, 0);
   if (pidfd < 0) fail("pidfd_open");
-  struct pollfd fds[2] = {{.fd = SUPERVISOR_FD, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+  struct pollfd fds[4] = {{.fd = SUPERVISOR_FD, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}, {.fd = gate_end(), .events = POLLIN}, {.events = POLLIN}};
   for (;;) {
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
-    if (fds[0].revents != 0) break;
+    fds[3].fd = gate_words();
+    if (poll(fds, 4, -1) < 0 && errno != EINTR) break;
+    if (fds[0].revents != 0 && !answer_request()) break;
     if (fds[1].revents != 0) {
       say("lost");
       fds[1].fd = -1;
+    }
+    if (fds[2].revents != 0) {
+      say("gate-lost\t%s", gate_end_reason());
+      fds[2].fd = -1;
+    } else if (fds[3].revents != 0) {
+      hear_gate();
     }
   }
   close(pidfd);
@@ -75,13 +102,16 @@ static void watch(void) {
 
 int keeper_main(int argc, char **argv) {
   static struct setup setup;
-  if (argc != 3) die_msg("usage: keeper DISK_TEMPLATE SPOOL_DIRECTORY");
+  (void)argv;
+  if (argc != 1) die_msg("usage: keeper");
   // Ctrl-C in a terminal reaches the whole process group; the keeper ends when the supervisor says so or dies.
   if (setsid() < 0 && errno != EPERM) fail("setsid");
   signal(SIGPIPE, SIG_IGN);
   if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) fail("prctl");
   if (fcntl(SUPERVISOR_FD, F_SETFD, FD_CLOEXEC) != 0) fail("no supervisor on fd 3");
-  // For PID 1 of the sandbox, too, which inherits it.
+  // Only there for a gate.
+  (void)fcntl(GATE_FD, F_SETFD, FD_CLOEXEC);
+  // For PID 1 of the sandbox and for the gate, too, which inherit it.
   struct rlimit none = {0, 0};
   if (setrlimit(RLIMIT_CORE, &none) != 0) fail("RLIMIT_CORE");
   umask(0022);
@@ -90,16 +120,23 @@ int keeper_main(int argc, char **argv) {
   if (remove_cgroups() != 0) fail_message("cgroups of an earlier job could not be removed");
   say("slot\t%u\t%u", slot_number(), id_base());
   keep_cgroups_warm();
+  pid_t gate = begin_gate();
   own_mount_namespace();
   copy_self();
   // The supervisor still works out the rest of the setup while the disk is made.
-  mount_disk(argv[1], argv[2]);
+  char *template, *spool;
+  read_disk(&template, &spool);
+  mount_disk(template, spool);
   read_setup(&setup);
   if (!setup.id || !setup.runtime || !setup.config) fail_message("incomplete setup");
   write_file(BOX "/config.json", setup.config, setup.config_size, 0600);
   mount_all(&setup);
   create(&setup, &init);
+  join_network();
+  say("created\t%d", init.pid);
+  // The supervisor has waited for the gate by then.
   expect("start");
+  if (has_gate) take_gate_files(gate);
   start(&setup, &init);
   watch();
   tear_down();

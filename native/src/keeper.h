@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "keeper-gate.h"
 #include "kernel.h"
 #include "sallyport.h"
 
@@ -37,7 +38,7 @@ struct setup {
   size_t layer_count;
   struct writable dirs[DIRS_MAX], subs[DIRS_MAX];
   size_t dir_count, sub_count;
-  char *config;
+  void *config;
   size_t config_size;
 };
 
@@ -46,13 +47,21 @@ void tear_down(void);
 
 // keeper-talk.c: lines to and from the supervisor. Both `fail`s tear down, say why, and do not return.
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define LINE_MAX_BYTES 8192
+void fail_as(const char *word);  // what a failure from here on is called: `error`, or `unsupported` for what this host cannot do
 void fail(const char *what) __attribute__((noreturn));
 void fail_message(const char *what) __attribute__((noreturn));
 char *keep(const char *text);
+bool_t hear_line(char *line, size_t size);  // 0 when the supervisor has closed its end
+bool_t read_gate(struct gate_launch *launch);  // 0 when there is to be none
+void read_disk(char **template, char **spool);
 void read_setup(struct setup *setup);
 void expect(const char *word);
 void make_dir(const char *path, mode_t mode);
 void write_file(const char *path, const void *data, size_t size, mode_t mode);
+
+// keeper-steps.c: answers one request about the network of a step. 0 when the supervisor has closed its end.
+bool_t answer_request(void);
 
 // keeper-slot.c: the job's id range, held by a lock until this process ends.
 #define ID_COUNT 65536u
@@ -84,5 +93,8 @@ struct init {
 };
 void create(const struct setup *setup, struct init *init);
 void start(const struct setup *setup, const struct init *init);
+
+// Waits, at most a minute, for what is to come of `fd`; the end of the supervisor or of the gate ends the wait. `what` it is when it does not come.
+void await_readable(int fd, const char *what);
 
 #endif

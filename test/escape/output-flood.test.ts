@@ -27,6 +27,7 @@ behaviour({ name: 'output that nobody reads holds the step, not the supervisor, 
       files: [],
       collect: [],
       collectBytesMax: 0,
+      network: null,
     }
     const step = await sandbox.startStep(spec)
     await new Promise((resolve) => setTimeout(resolve, 500))

@@ -51,7 +51,7 @@ besideAnother(
 )
 besideAnother(
   'a job reaches an abstract socket of another job',
-  ['network-none'],
+  ['network'],
   `setsid perl -e 'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); bind(S, pack("Sa*", 1, "\\0of-another-job")); listen(S, 1); sleep 9'`,
   `perl -e 'use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); print connect(S, pack("Sa*", 1, "\\0of-another-job")) ? "reached" : $!'`,
   'reached',

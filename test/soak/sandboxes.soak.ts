@@ -39,6 +39,7 @@ function specOf(index: number): SandboxSpec {
     readOnlyBinds: [],
     directories: [],
     hostname: 'soak',
+    gate: null,
   }
 }
 
@@ -64,6 +65,7 @@ async function useOne(driver: SandboxDriver, index: number): Promise<void> {
     files: [],
     collect: [],
     collectBytesMax: 0,
+    network: null,
   })
   let output = ''
   for await (const chunk of step.output as AsyncIterable<Buffer>) output += chunk.toString()

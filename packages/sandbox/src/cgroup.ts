@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LimitCounts } from './contract.ts'
 
@@ -18,6 +18,8 @@ export interface Hierarchy {
   readonly controllers: readonly string[]
   /** The job's directory. */
   readonly directory: string
+  /** How many directories below the hierarchy's root it lies. */
+  readonly level: number
 }
 
 /** Reads and writes of cgroupfs; replaced in tests by a directory that looks like one. */
@@ -35,7 +37,12 @@ export function findJobCgroup(paths: CgroupPaths): JobCgroup {
     if (names === undefined || path === undefined || path === '/') continue
     const mount = mounts.find((candidate) => (names === '' ? candidate.version === 2 : candidate.names.includes(names.split(',')[0] ?? '')))
     if (mount === undefined) continue
-    hierarchies.push({ version: mount.version, controllers: names === '' ? [] : names.split(','), directory: join(mount.path, path) })
+    hierarchies.push({
+      version: mount.version,
+      controllers: names === '' ? [] : names.split(','),
+      directory: join(mount.path, path),
+      level: path.split('/').filter(Boolean).length,
+    })
   }
   return { hierarchies }
 }
@@ -67,7 +74,11 @@ export class StepCgroup {
 
   /** Creates the step's directories. `name` is ours, never a job's. */
   constructor(job: JobCgroup, name: string) {
-    this.#own = job.hierarchies.filter(isPerStep).map((hierarchy) => ({ ...hierarchy, directory: join(hierarchy.directory, name) }))
+    this.#own = job.hierarchies.filter(isPerStep).map((hierarchy) => ({
+      ...hierarchy,
+      directory: join(hierarchy.directory, name),
+      level: hierarchy.level + 1,
+    }))
     this.#hierarchies = [...job.hierarchies.filter((hierarchy) => !isPerStep(hierarchy)), ...this.#own]
     for (const { directory } of this.#own) mkdirSync(directory)
   }
@@ -75,6 +86,18 @@ export class StepCgroup {
   /** Files that a process writes itself into to become a member. */
   get procsFiles(): string[] {
     return this.#hierarchies.map(({ directory }) => join(directory, 'cgroup.procs'))
+  }
+
+  /** How the kernel tells the sockets of this step from others (nft `socket cgroupv2`); null without version 2. */
+  identify(): { readonly cgroup: bigint; readonly level: number } | null {
+    const v2 = this.#own.find(({ version }) => version === 2)
+    return v2 === undefined ? null : { cgroup: statSync(v2.directory, { bigint: true }).ino, level: v2.level }
+  }
+
+  /** Ids of its processes. */
+  members(): readonly number[] {
+    const [any] = this.#own
+    return any === undefined ? [] : readMembers(any.directory)
   }
 
   /** Kills every member, however it detached: a process cannot leave its cgroup without write access to cgroupfs. */

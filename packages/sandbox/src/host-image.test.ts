@@ -49,7 +49,7 @@ function fakeHost(context: TestContext): FakeHost {
 }
 
 async function build(host: FakeHost): Promise<string> {
-  const image = await prepareHostImage(host.images, host.root)
+  const image = await prepareHostImage(host.images, { resolver: null, host: host.root })
   const source = image.layers.find(({ target }) => target === '/')?.source
   assert.ok(source !== undefined)
   return source
@@ -159,7 +159,7 @@ test('the layers are the skeleton and the directories that the host has', async 
   const host = fakeHost(context)
   mkdirSync(join(host.root, 'lib64'))
   mkdirSync(join(host.root, 'var/lib/dpkg'), { recursive: true })
-  const { layers, description } = await prepareHostImage(host.images, host.root)
+  const { layers, description } = await prepareHostImage(host.images, { resolver: null, host: host.root })
   assert.deepEqual(
     layers.map(({ target }) => target),
     ['/', '/usr', '/lib64', '/var/lib/dpkg'],
@@ -188,6 +188,6 @@ test('several that build it at the same time get one image, and leave no half of
 test('the image of this very host can be made', async (context) => {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-host-'))
   context.after(() => rmSync(directory, { recursive: true, force: true }))
-  const { layers } = await prepareHostImage(directory)
+  const { layers } = await prepareHostImage(directory, { resolver: null })
   assert.deepEqual(readdirSync(layers[0]?.source ?? '').includes('etc'), true)
 })

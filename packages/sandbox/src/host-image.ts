@@ -20,7 +20,7 @@ export interface HostImage {
 }
 
 /** Raise when the skeleton's content changes, so that an old one is not reused. */
-const SKELETON_VERSION = 2
+const SKELETON_VERSION = 3
 
 /** Entries of /etc that builds read and that hold no secret on any distribution. */
 const ETC_ALLOWED: readonly string[] = [
@@ -148,12 +148,19 @@ const DIRECTORIES: readonly (readonly [path: string, mode: number])[] = [
 /** Directories of a merged-/usr host are links; of an older one, layers of their own. */
 const USR_LINKS = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const
 
-/** Makes the skeleton if the host changed since the last one. `directory` is Sallyport's own; `host` is another root in tests only. */
-export async function prepareHostImage(directory: string, host = '/'): Promise<HostImage> {
-  const skeleton = join(directory, `host-${skeletonKey(host)}`)
+export interface HostImageOptions {
+  /** The address that names are asked at; null where nobody answers. */
+  readonly resolver: string | null
+  /** Another root in tests only. */
+  readonly host?: string
+}
+
+/** Makes the skeleton if the host changed since the last one. `directory` is Sallyport's own. */
+export async function prepareHostImage(directory: string, { resolver, host = '/' }: HostImageOptions): Promise<HostImage> {
+  const skeleton = join(directory, `host-${skeletonKey(host, resolver)}`)
   await mkdir(directory, { recursive: true, mode: 0o711 })
   await removeStalePartials(directory)
-  if (!existsSync(skeleton)) await buildSkeleton(host, directory, skeleton)
+  if (!existsSync(skeleton)) await buildSkeleton({ host, resolver }, directory, skeleton)
   const now = new Date()
   await utimes(skeleton, now, now)
   const layers = [
@@ -175,8 +182,8 @@ function osName(host: string): string {
 }
 
 /** What changes when packages are installed or the listed files are edited; a change deep inside a listed directory is seen with the next one. */
-function skeletonKey(host: string): string {
-  const hash = createHash('sha256').update(`${SKELETON_VERSION}\n`)
+function skeletonKey(host: string, resolver: string | null): string {
+  const hash = createHash('sha256').update(`${SKELETON_VERSION} ${resolver}\n`)
   const watched = ['passwd', 'group', 'ssl/certs', ...ETC_ALLOWED.filter((name) => existsSync(join(host, 'etc', name)))].map((name) =>
     join('etc', name),
   )
@@ -187,10 +194,10 @@ function skeletonKey(host: string): string {
   return hash.digest('hex').slice(0, 16)
 }
 
-async function buildSkeleton(host: string, directory: string, target: string): Promise<void> {
+async function buildSkeleton(source: Required<HostImageOptions>, directory: string, target: string): Promise<void> {
   const partial = await mkdtemp(join(directory, '.partial-'))
   try {
-    await fillSkeleton(host, partial)
+    await fillSkeleton(source, partial)
     await publish(partial, target)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
@@ -202,7 +209,7 @@ async function buildSkeleton(host: string, directory: string, target: string): P
   await removeOthers(directory, target)
 }
 
-async function fillSkeleton(host: string, partial: string): Promise<void> {
+async function fillSkeleton({ host, resolver }: Required<HostImageOptions>, partial: string): Promise<void> {
   await chmod(partial, 0o755)
   for (const [path, mode] of DIRECTORIES) {
     await mkdir(join(partial, path))
@@ -211,7 +218,7 @@ async function fillSkeleton(host: string, partial: string): Promise<void> {
   for (const name of USR_LINKS) await copyUsrLink(join(host, name), join(partial, name))
   for (const name of ETC_ALLOWED) await copyAllowed(name, { from: join(host, 'etc'), to: join(partial, 'etc') })
   await writeAccounts(join(host, 'etc'), partial)
-  await writeGenerated(partial)
+  await writeGenerated(partial, resolver)
 }
 
 async function publish(partial: string, target: string): Promise<void> {
@@ -292,7 +299,7 @@ function isSystemId(id: number): boolean {
   return (id >= 0 && id < 1000) || id === 65_534
 }
 
-async function writeGenerated(root: string): Promise<void> {
+async function writeGenerated(root: string, resolver: string | null): Promise<void> {
   const write = async (path: string, text: string): Promise<void> => {
     await makeRealDirectories(root, dirname(path))
     await rm(join(root, path), { recursive: true, force: true })
@@ -300,9 +307,21 @@ async function writeGenerated(root: string): Promise<void> {
   }
   await write('etc/hosts', '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n')
   await write('etc/hostname', 'sallyport\n')
-  await write('etc/resolv.conf', '')
+  // The gate answers at once, or is about to ask a real name server: longer than the C library's own second, and not for ever.
+  await write('etc/resolv.conf', resolver === null ? '' : `nameserver ${resolver}\noptions ndots:1 timeout:3 attempts:2\n`)
+  await write('etc/nsswitch.conf', withPlainHosts(await readFileOr(join(root, 'etc/nsswitch.conf'), '')))
   // apt-get cannot switch to its own user for downloads without a capability that jobs do not have.
   await write('etc/apt/apt.conf.d/99sallyport', 'APT::Sandbox::User "root";\n')
+}
+
+/** Hosts of a desktop or of systemd ask services of theirs for names (mdns, resolve, libvirt) that no sandbox has. */
+function withPlainHosts(text: string): string {
+  const others = text.split('\n').filter((line) => line !== '' && !/^\s*hosts:/.test(line))
+  return [...others, 'hosts: files dns', ''].join('\n')
+}
+
+async function readFileOr(path: string, missing: string): Promise<string> {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() === true ? readFile(path, 'utf8') : missing
 }
 
 /** A copied link (an `/etc/apt` that lies elsewhere) would lead what is written here onto the host. */

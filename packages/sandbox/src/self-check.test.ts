@@ -25,15 +25,18 @@ function play(canary: string, changes: Partial<SelfCheckInput> = {}, target = '1
     errors: Readable.from([Buffer.from('its own words')]),
     exit: Promise.resolve({ kind: 'exited', code: 3, message: null, files: {} }),
   })
+  const start: SelfCheckInput['start'] = ([mode = '']) => ({
+    entered: entered(mode === 'canary' ? canary : target),
+    kill: () => undefined,
+    release: () => void released.push(mode),
+  })
   const input: SelfCheckInput = {
     limits: LIMITS,
     effective: EFFECTIVE,
     hostname: 'x',
-    start: ([mode = '']) => ({
-      entered: entered(mode === 'canary' ? canary : target),
-      kill: () => undefined,
-      release: () => void released.push(mode),
-    }),
+    network: 'none',
+    start,
+    startCanary: async (argv, files) => start(argv, files),
     ...changes,
   }
   return { released, check: () => runSelfCheck(input, new AbortController().signal) }
@@ -108,7 +111,14 @@ for (const [name, effective, guarantee] of [
 test('an abort ends the check', async () => {
   const controller = new AbortController()
   controller.abort(new Error('stop'))
-  const input = { limits: LIMITS, effective: EFFECTIVE, hostname: 'x', start: neverSaying }
+  const input = {
+    limits: LIMITS,
+    effective: EFFECTIVE,
+    hostname: 'x',
+    network: 'none',
+    start: neverSaying,
+    startCanary: async () => neverSaying(),
+  } as const
   await assert.rejects(runSelfCheck(input, controller.signal), /stop/)
 })
 

@@ -6,16 +6,25 @@ import type { Entered } from './native/enter.ts'
 import { STEP_CAPABILITY_MASK } from './oci/capabilities.ts'
 import { SandboxError } from './sandbox-error.ts'
 
+/** A mode of our own helper that runs in the sandbox. */
+export interface StartedHelper {
+  readonly entered: Entered
+  readonly kill: () => void
+  readonly release: () => void
+}
+
+type HelperFiles = readonly { readonly name: string; readonly content: Uint8Array; readonly mode: number }[]
+
 /** What the self-check needs of a sandbox: to run two modes of our helper in it. */
 export interface SelfCheckInput {
   readonly limits: Limits
   /** As the kernel has them. */
   readonly effective: EffectiveLimits
   readonly hostname: string
-  readonly start: (
-    argv: readonly string[],
-    files: readonly { name: string; content: Uint8Array; mode: number }[],
-  ) => { entered: Entered; kill: () => void; release: () => void }
+  /** `gate`: the canary has a network of its own, all of which ends at a gate that knows no door for it. */
+  readonly network: 'none' | 'gate'
+  readonly start: (argv: readonly string[], files: HelperFiles) => StartedHelper
+  readonly startCanary: (argv: readonly string[], files: HelperFiles) => Promise<StartedHelper>
 }
 
 /**
@@ -27,8 +36,10 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
     { name: 'canary', content: Buffer.from(content), mode: 0o600 },
   ]
   const peer = input.start(['canary-target'], mark('target'))
-  const canary = input.start(canaryArguments(input), mark('canary'))
+  const started = [peer]
   try {
+    const canary = await input.startCanary(canaryArguments(input), mark('canary'))
+    started.push(canary)
     // The canary is busy with the other walls until it hears whom to try from another step.
     const report = readAll(canary.entered, signal)
     report.catch(ignoreUntilAwaited)
@@ -36,10 +47,10 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
     const results = [...limitChecks(input), ...parseCanary(await report)]
     return [...results, ...missing(results)]
   } finally {
-    for (const started of [canary, peer]) started.kill()
-    for (const started of [canary, peer]) {
-      await started.entered.exit
-      started.release()
+    for (const { kill } of started) kill()
+    for (const { entered, release } of started) {
+      await entered.exit
+      release()
     }
   }
 }
@@ -58,7 +69,7 @@ function canaryArguments(input: SelfCheckInput): string[] {
     '--hostname',
     input.hostname,
     '--network',
-    'none',
+    input.network,
     '--caps',
     STEP_CAPABILITY_MASK.toString(16),
     '--open-files',

@@ -35,6 +35,7 @@ export function contractSpec(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     readOnlyBinds: [],
     directories: [],
     hostname: 'contract',
+    gate: null,
     ...changes,
   }
 }
@@ -54,6 +55,7 @@ async function runStep(sandbox: Sandbox, argv: readonly string[], changes: Parti
     files: [],
     collect: [],
     collectBytesMax: 1024,
+    network: null,
     ...changes,
   })
   const output = await textOf(running.output as AsyncIterable<Buffer>)
@@ -220,7 +222,15 @@ function stepDuties(sandbox: () => Sandbox): void {
 }
 
 function endDuties(sandbox: () => Sandbox): void {
-  const spec = { id: 'kill', env: { PATH: '/usr/bin:/bin' }, workingDirectory: WORK, files: [], collect: [], collectBytesMax: 0 }
+  const spec = {
+    id: 'kill',
+    env: { PATH: '/usr/bin:/bin' },
+    workingDirectory: WORK,
+    files: [],
+    collect: [],
+    collectBytesMax: 0,
+    network: null,
+  }
 
   it('comes with kill, for every process of it, also those that detached', async () => {
     const argv = ['/bin/sh', '-c', 'setsid sleep 4242 & echo up; sleep 4242']

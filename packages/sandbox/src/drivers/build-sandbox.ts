@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { JOB_NETWORK } from '@sallyport/core'
 import { SANDBOX_PATHS, type Sandbox, type SandboxSpec } from '../contract.ts'
 import { prepareHostImage } from '../host-image.ts'
 import type { Keeper } from '../native/keeper.spawn.ts'
@@ -27,12 +28,12 @@ export interface BuildParts {
   readonly onWaiting: () => void
 }
 
-/** From a keeper that has begun with the disk to a sandbox whose PID 1 runs. The caller disposes the keeper when this throws. */
+/** From a keeper that has begun with the gate and the disk to a sandbox whose PID 1 runs. The caller disposes the keeper when this throws. */
 export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   const { spec, keeper, walls } = parts
   const [slot, image] = await Promise.all([
     keeper.claim(),
-    prepareHostImage(parts.imageDirectory),
+    prepareHostImage(parts.imageDirectory, { resolver: spec.gate === null ? null : JOB_NETWORK.gateAddress }),
     removeStalePartials(parts.diskDirectory),
   ])
   const arch = process.arch as Architecture
@@ -55,7 +56,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   wardens.prepare(FIRST_WARDENS)
   parts.onWaiting()
   try {
-    const init = await created
+    const [init] = await Promise.all([created, keeper.awaitGate(spec.gate?.ready ?? Promise.resolve())])
     await keeper.start()
     return new EnteredSandbox({
       id: spec.id,

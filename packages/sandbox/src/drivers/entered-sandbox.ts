@@ -2,27 +2,31 @@
 import { readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SallyportError } from '@sallyport/core'
+import { JOB_NETWORK, messageOf, SallyportError, stepSource } from '@sallyport/core'
 import { type EffectiveLimits, findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
 import {
   type FileEntry,
   type LimitCounts,
   type PutEntry,
+  type RefusedPacket,
   type RunningStep,
   SANDBOX_PATHS,
   type Sandbox,
   type SandboxSpec,
   type SelfCheckResult,
   type StepExit,
+  type StepNetwork,
   type StepSpec,
 } from '../contract.ts'
 import { ByteReader } from '../native/byte-reader.ts'
-import { type Entered, type EnterRequest, enterSandbox } from '../native/enter.ts'
+import { type Entered, enterSandbox } from '../native/enter.ts'
 import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
-import type { Keeper } from '../native/keeper.spawn.ts'
+import type { Keeper, StepAddress } from '../native/keeper.spawn.ts'
 import type { WardenPool } from '../native/warden-pool.spawn.ts'
+import { RefusedPackets } from '../refused-packets.ts'
 import { SandboxError } from '../sandbox-error.ts'
-import { runSelfCheck } from '../self-check.ts'
+import { runSelfCheck, type StartedHelper } from '../self-check.ts'
+import { programWithSocket } from './socket-owner.ts'
 import type { StepWalls } from './walls.ts'
 
 export interface EnteredSandboxParts {
@@ -43,6 +47,14 @@ const PUMP_TIME_MAX_MS = 15 * 60e3
 /** Of the step's private tmpfs: the script, the environment files, and what the step puts there. */
 const PRIVATE_DIRECTORY_BYTES = 192 << 20
 
+/** No step's: the gate knows nothing of it, so it has to refuse whatever comes from there. */
+const CANARY_SOURCE = stepSource(65_279)
+
+interface OpenNetwork {
+  readonly address: StepAddress
+  readonly relays: StepNetwork['relays']
+}
+
 /** A sandbox whose steps are started from outside by entering its namespaces (native/src/enter.c). */
 export class EnteredSandbox implements Sandbox {
   readonly id: string
@@ -54,6 +66,9 @@ export class EnteredSandbox implements Sandbox {
   /** Steps whose cgroups are there, and what those counted that are gone. */
   readonly #counting = new Set<StepCgroup>()
   #counted: LimitCounts = { oomKills: 0, pidsRefused: 0 }
+  /** Running steps by their ids. */
+  readonly #running = new Map<string, StepCgroup>()
+  readonly #refused = new RefusedPackets()
   #endsLeftovers = false
   /** Sent by the self-check, and not the job's. */
   #canaryPackets = 0
@@ -74,7 +89,9 @@ export class EnteredSandbox implements Sandbox {
         limits: spec.limits,
         effective: this.effectiveLimits(),
         hostname: spec.hostname,
+        network: spec.gate === null ? 'none' : 'gate',
         start: (argv, files) => this.startHelper(argv, files),
+        startCanary: (argv, files) => this.#startCanary(argv, files),
       },
       signal,
     )
@@ -116,19 +133,76 @@ export class EnteredSandbox implements Sandbox {
 
   async startStep(step: StepSpec): Promise<RunningStep> {
     const before = readLimitCounts(this.#cgroup)
-    const { entered, cgroup } = this.#enter(step, { pump: false })
+    const cgroup = this.#makeCgroup()
+    const network = await this.#openNetwork(cgroup, step.network)
+    const entered = await this.#enterStep(step, cgroup, network)
     this.#counting.add(cgroup)
-    const exit = entered.exit.then((end) => {
+    this.#running.set(step.id, cgroup)
+    const exit = entered.exit.then(async (end): Promise<StepExit> => {
       const limitHit = limitHitIn(before, readLimitCounts(this.#cgroup), cgroup.limitCounts())
+      if (this.#running.get(step.id) === cgroup) this.#running.delete(step.id)
       if (this.#endsLeftovers) cgroup.kill()
+      const refusedPackets = await this.#closeNetwork(network)
       this.#retire(cgroup)
-      return { ...end, limitHit }
+      return { ...end, limitHit, refusedPackets }
     })
     return {
       output: entered.output,
       exit,
       kill: () => killUntilEnded(cgroup, exit),
     }
+  }
+
+  async #enterStep(step: StepSpec, cgroup: StepCgroup, network: OpenNetwork | null): Promise<Entered> {
+    try {
+      return this.#enter(step, cgroup, { pump: false })
+    } catch (error) {
+      await this.#closeNetwork(network)
+      throw error
+    }
+  }
+
+  executableOf(step: string, localPort: number): string | null {
+    const processes = this.#running.get(step)?.members() ?? []
+    return programWithSocket({
+      namespace: `/proc/${this.#parts.init}`,
+      address: JOB_NETWORK.jobAddress,
+      port: localPort,
+      processes,
+    })
+  }
+
+  /** Before any process is in the cgroup: from its first packet on, each is the step's. */
+  async #openNetwork(cgroup: StepCgroup, network: StepNetwork | null): Promise<OpenNetwork | null> {
+    if (network === null) return null
+    const { keeper, spec } = this.#parts
+    try {
+      const identity = cgroup.identify()
+      if (identity === null || spec.gate === null)
+        throw new SandboxError('SANDBOX_INPUT', 'Cannot give a step a network: its sandbox was prepared without a gate')
+      const address = { ...identity, source: network.source }
+      await keeper.openStep(address)
+      for (const { index, port } of network.relays) await keeper.setRelay(index, port)
+      return { address, relays: network.relays }
+    } catch (error) {
+      cgroup.remove()
+      throw error
+    }
+  }
+
+  /** What the step left running has no network from here on. */
+  async #closeNetwork(network: OpenNetwork | null): Promise<readonly RefusedPacket[]> {
+    if (network === null) return []
+    const { keeper } = this.#parts
+    try {
+      await keeper.closeStep(network.address)
+      for (const { index } of network.relays) await keeper.setRelay(index, 0)
+      this.#refused.add(await keeper.takePackets())
+    } catch (error) {
+      // Of a sandbox that is gone there is nothing to close; of one that is there, nobody knows what its steps reach.
+      keeper.giveUp(`the network of a step could not be closed: ${messageOf(error)}`)
+    }
+    return this.#refused.take(network.address.source)
   }
 
   /** Removes a step's cgroup. Leftovers keep it; then it goes with the sandbox. */
@@ -139,10 +213,28 @@ export class EnteredSandbox implements Sandbox {
     this.#counted = addCounts(this.#counted, counts)
   }
 
-  /** Runs a mode of our own helper inside, at the job's uid, with a socket for its stdin. */
-  startHelper(argv: readonly string[], files: StepSpec['files'] = []): { entered: Entered; kill: () => void; release: () => void } {
-    const { entered, cgroup } = this.#enter(
-      { id: 'pump', argv: [SANDBOX_PATHS.helper, ...argv], env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0 },
+  /** Runs a mode of our own helper inside, at the job's uid, with a socket for its stdin. It has no network. */
+  startHelper(argv: readonly string[], files: StepSpec['files'] = []): StartedHelper {
+    return this.#startHelper(argv, files, this.#makeCgroup())
+  }
+
+  /** With a network like a step's, from a source that no door is opened for. */
+  async #startCanary(argv: readonly string[], files: StepSpec['files']): Promise<StartedHelper> {
+    const cgroup = this.#makeCgroup()
+    const network = await this.#openNetwork(cgroup, this.#parts.spec.gate === null ? null : { source: CANARY_SOURCE, relays: [] })
+    const started = this.#startHelper(argv, files, cgroup)
+    const exit = started.entered.exit.then(async (end) => {
+      await this.#closeNetwork(network)
+      return end
+    })
+    return { ...started, entered: { ...started.entered, exit } }
+  }
+
+  #startHelper(argv: readonly string[], files: StepSpec['files'], cgroup: StepCgroup): StartedHelper {
+    const helper = [SANDBOX_PATHS.helper, ...argv]
+    const entered = this.#enter(
+      { id: 'pump', argv: helper, env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0, network: null },
+      cgroup,
       { pump: true },
     )
     // Hostile from the first job step on: one that neither ends nor answers must not hold the job for ever.
@@ -155,28 +247,41 @@ export class EnteredSandbox implements Sandbox {
     return { entered, kill: () => cgroup.kill(), release }
   }
 
-  #enter(step: StepSpec, options: { readonly pump: boolean }): { entered: Entered; cgroup: StepCgroup } {
-    if (this.#disposed !== null) throw new SandboxError('SANDBOX_LOST', `Cannot start a step in sandbox "${this.id}": it is disposed`)
+  #makeCgroup(): StepCgroup {
+    this.#assertNotDisposed()
     this.#steps += 1
-    const { spec, walls } = this.#parts
-    const cgroup = new StepCgroup(this.#cgroup, `step-${this.#steps}`)
-    const entered = enterOrRemove(cgroup, this.#parts.wardens, {
-      init: this.#parts.init,
-      uid: this.#parts.idBase,
-      capabilities: walls.capabilities,
-      seccomp: walls.seccomp,
-      openFiles: spec.limits.openFiles,
-      cgroups: cgroup.procsFiles,
-      argv: step.argv,
-      env: step.env,
-      workingDirectory: step.workingDirectory,
-      privateDirectory: { path: SANDBOX_PATHS.step, bytes: PRIVATE_DIRECTORY_BYTES },
-      files: step.files,
-      collect: step.collect,
-      collectBytesMax: step.collectBytesMax,
-      pump: options.pump,
-    })
-    return { entered, cgroup }
+    return new StepCgroup(this.#cgroup, `step-${this.#steps}`)
+  }
+
+  #assertNotDisposed(): void {
+    if (this.#disposed !== null) throw new SandboxError('SANDBOX_LOST', `Cannot start a step in sandbox "${this.id}": it is disposed`)
+  }
+
+  /** A request that is refused leaves no cgroup behind either. */
+  #enter(step: StepSpec, cgroup: StepCgroup, options: { readonly pump: boolean }): Entered {
+    const { spec, walls, wardens } = this.#parts
+    try {
+      this.#assertNotDisposed()
+      return enterSandbox(() => wardens.take(), {
+        init: this.#parts.init,
+        uid: this.#parts.idBase,
+        capabilities: walls.capabilities,
+        seccomp: walls.seccomp,
+        openFiles: spec.limits.openFiles,
+        cgroups: cgroup.procsFiles,
+        argv: step.argv,
+        env: step.env,
+        workingDirectory: step.workingDirectory,
+        privateDirectory: { path: SANDBOX_PATHS.step, bytes: PRIVATE_DIRECTORY_BYTES },
+        files: step.files,
+        collect: step.collect,
+        collectBytesMax: step.collectBytesMax,
+        pump: options.pump,
+      })
+    } catch (error) {
+      cgroup.remove()
+      throw error
+    }
   }
 
   async putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
@@ -296,16 +401,6 @@ function addCounts(left: LimitCounts, right: LimitCounts): LimitCounts {
 function limitHitIn(before: LimitCounts, after: LimitCounts, own: LimitCounts): StepExit['limitHit'] {
   if (own.oomKills > 0 || after.oomKills > before.oomKills) return 'memory'
   return own.pidsRefused > 0 || after.pidsRefused > before.pidsRefused ? 'pids' : null
-}
-
-/** A request that is refused leaves no cgroup behind either. */
-function enterOrRemove(cgroup: StepCgroup, wardens: WardenPool, request: EnterRequest): Entered {
-  try {
-    return enterSandbox(() => wardens.take(), request)
-  } catch (error) {
-    cgroup.remove()
-    throw error
-  }
 }
 
 /** Of a generator that its reader may leave early: what is left of it stays to be read. */

@@ -15,7 +15,7 @@ export function inspectHost(mounts: string = readFileSync('/proc/self/mounts', '
 }
 
 /** What has to be so before anything is tried. @throws SANDBOX_UNSUPPORTED naming what is missing and how to get it. */
-export function assertCanEnforce(): void {
+export function assertCanEnforce(asked: { readonly gate: boolean } = { gate: false }): void {
   if (process.platform !== 'linux')
     throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox on ${process.platform}: Linux is needed`)
   if (process.arch !== 'x64' && process.arch !== 'arm64') {
@@ -29,4 +29,17 @@ export function assertCanEnforce(): void {
       hint: 'Run it with sudo; the job itself never gets root of this host',
     })
   }
+  if (asked.gate) assertCanTellSteps(inspectHost().cgroups)
+}
+
+/** The kernel tells the packets of one step from those of another by their cgroups of version 2. */
+export function assertCanTellSteps(layout: CgroupLayout): void {
+  if (layout !== 'v1') return
+  throw new SandboxError(
+    'SANDBOX_UNSUPPORTED',
+    'Cannot give a job a network: no cgroup2 hierarchy is mounted, so its steps cannot be told apart',
+    {
+      hint: 'Boot with systemd.unified_cgroup_hierarchy=1, or mount one: mount -t cgroup2 none /sys/fs/cgroup/unified',
+    },
+  )
 }

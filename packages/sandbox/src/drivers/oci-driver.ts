@@ -5,8 +5,9 @@ import { messageOf } from '@sallyport/core'
 import type { Sandbox, SandboxCapabilities, SandboxDriver, SandboxSpec } from '../contract.ts'
 import { findDiskTemplate, prepareDiskTemplate } from '../disk-template.spawn.ts'
 import { findHelper } from '../native/helper-path.ts'
-import { Keeper } from '../native/keeper.spawn.ts'
+import { Keeper, type KeeperGate } from '../native/keeper.spawn.ts'
 import { SandboxError } from '../sandbox-error.ts'
+import { type Architecture, compileSeccomp, GATE_PROFILE } from '../seccomp/index.ts'
 import { buildSandbox } from './build-sandbox.ts'
 import { assertCanEnforce, inspectHost } from './host-support.ts'
 import { findProgram, readVersion } from './oci-runtime.spawn.ts'
@@ -62,7 +63,9 @@ export class OciDriver implements SandboxDriver {
 
   async prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting: () => void = () => undefined): Promise<Sandbox> {
     signal.throwIfAborted()
-    assertCanEnforce()
+    assertCanEnforce({ gate: spec.gate !== null })
+    // Its rejection is heard when the keeper is asked; before that it is nobody's yet.
+    spec.gate?.ready.catch(ignoreUntilAwaited)
     const runtime = findProgram(this.#runtime.name)
     if (runtime === null) {
       throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: the OCI runtime "${this.#runtime.name}" is not installed`, {
@@ -72,11 +75,13 @@ export class OciDriver implements SandboxDriver {
     const obstacle = this.#runtime.knownObstacle(inspectHost())
     if (obstacle !== null) throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${obstacle}`, { hint: OBSTACLE_HINT })
     const helper = this.#walls.helper(findHelper())
-    // First of all: while the keeper makes the job's disk, everything else is worked out.
-    const keeper = new Keeper(helper, { template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
+    // First of all: while the keeper starts the gate and makes the job's disk, everything else is worked out.
+    const keeper = new Keeper(helper, keeperGate(spec))
     const abandon = (): void => void keeper.dispose()
     signal.addEventListener('abort', abandon, { once: true })
     try {
+      if (keeper.gateControl !== null) spec.gate?.attach(keeper.gateControl)
+      keeper.useDisk({ template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
       return await buildSandbox({
         spec,
         helper,
@@ -114,6 +119,14 @@ export class OciDriver implements SandboxDriver {
   }
 }
 
+function keeperGate({ gate }: SandboxSpec): KeeperGate | null {
+  return gate === null ? null : { ...gate, seccomp: compileSeccomp(GATE_PROFILE, process.arch as Architecture) }
+}
+
+function ignoreUntilAwaited(): void {
+  // See above.
+}
+
 /** The smallest real sandbox, for {@link OciDriver.probe}. */
 const PROBE_SPEC: SandboxSpec = {
   id: 'probe',
@@ -124,4 +137,5 @@ const PROBE_SPEC: SandboxSpec = {
   readOnlyBinds: [],
   directories: [],
   hostname: 'probe',
+  gate: null,
 }

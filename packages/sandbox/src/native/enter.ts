@@ -36,8 +36,11 @@ export interface Entered {
   /** Only with `pump`: what our helper says about itself. */
   readonly errors: Readable
   /** Resolves once, also when the warden itself ends. */
-  readonly exit: Promise<Omit<StepExit, 'limitHit'>>
+  readonly exit: Promise<EnteredExit>
 }
+
+/** What the warden knows of the end. */
+export type EnteredExit = Omit<StepExit, 'limitHit' | 'refusedPackets'>
 
 /**
  * Values go over a socket to the warden, never by argument, environment or file. `take` gives a waiting warden.
@@ -116,7 +119,7 @@ function encodeFile(file: { readonly name: string; readonly content: Uint8Array;
 
 const MESSAGE_MAX_BYTES = 65_536
 
-async function readResults({ results, ended }: Warden): Promise<Omit<StepExit, 'limitHit'>> {
+async function readResults({ results, ended }: Warden): Promise<EnteredExit> {
   try {
     return (await readExit(new ByteReader(results))) ?? notStarted(await ended)
   } catch (error) {
@@ -125,13 +128,13 @@ async function readResults({ results, ended }: Warden): Promise<Omit<StepExit, '
   }
 }
 
-function notStarted(message: string): Omit<StepExit, 'limitHit'> {
+function notStarted(message: string): EnteredExit {
   return { kind: 'failed-to-start', code: 0, message, files: {} }
 }
 
-async function readExit(reader: ByteReader): Promise<Omit<StepExit, 'limitHit'> | null> {
+async function readExit(reader: ByteReader): Promise<EnteredExit | null> {
   const files: Record<string, Uint8Array | null> = {}
-  let exit: Omit<StepExit, 'limitHit' | 'files'> | null = null
+  let exit: Omit<EnteredExit, 'files'> | null = null
   for (;;) {
     const head = await reader.read(5)
     if (head === null) return exit === null ? null : { ...exit, files }

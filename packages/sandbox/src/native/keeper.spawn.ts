@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { GateLaunch, RefusedPacket } from '../contract.ts'
 import { SandboxError } from '../sandbox-error.ts'
+import { KeeperRequests } from './keeper-requests.ts'
 
 export interface KeeperSetup {
   readonly id: string
@@ -16,6 +20,19 @@ export interface KeeperSetup {
   readonly config: Uint8Array
 }
 
+/** How the keeper starts a gate. */
+export interface KeeperGate extends Pick<GateLaunch, 'argv' | 'env' | 'files'> {
+  /** Compiled `struct sock_filter` array. */
+  readonly seccomp: Uint8Array
+}
+
+/** A step's place at the gate: `cgroup` is the inode of its directory in the cgroup2 hierarchy, `level` how deep that lies. */
+export interface StepAddress {
+  readonly cgroup: bigint
+  readonly level: number
+  readonly source: string
+}
+
 /**
  * The host process that owns one sandbox (native/src/keeper.c). Its end, for whatever reason, is the end of the sandbox, and our
  * end is its end: it watches the socket.
@@ -24,16 +41,18 @@ export class Keeper {
   readonly #process: ChildProcess
   readonly #socket: Socket
   readonly #lines: LineQueue
+  readonly #requests = new KeeperRequests()
   readonly #exited: Promise<void>
   /** Every process of the sandbox is dead and its cgroups are gone. */
   readonly #ended = Promise.withResolvers<void>()
   readonly #lost = Promise.withResolvers<string>()
   #disposing = false
 
-  /** `template` and `spool`: the empty disk, and the directory for the (unlinked) copy of it. The keeper starts with that at once. */
-  constructor(helper: string, disk: { readonly template: string; readonly spool: string }) {
-    this.#process = spawn(helper, ['keeper', disk.template, disk.spool], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  /** With a gate it makes the network and starts that at once. @throws SandboxError SANDBOX_INPUT before anything is started. */
+  constructor(helper: string, gate: KeeperGate | null) {
+    const first = formatGate(gate)
+    this.#process = spawn(helper, ['keeper'], {
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe', ...(gate === null ? [] : (['pipe'] as const))],
       env: { PATH: RUNTIME_PATH },
       cwd: '/',
     })
@@ -45,13 +64,25 @@ export class Keeper {
     })
     void this.#exited.then(() => {
       this.#ended.resolve()
+      this.#requests.close()
       if (!this.#disposing) this.#lost.resolve('the keeper of the sandbox ended')
     })
+    this.#send(first)
   }
 
-  /** Resolves with the reason when PID 1 or the keeper ends before it was asked to. */
+  /** Our end of the gate's control socket; null without a gate. */
+  get gateControl(): Duplex | null {
+    return (this.#process.stdio[4] as Duplex | null | undefined) ?? null
+  }
+
+  /** Resolves with the reason when PID 1, the gate or the keeper ends before it was asked to. */
   get lost(): Promise<string> {
     return this.#lost.promise
+  }
+
+  /** `template` and `spool`: the empty disk, and the directory for the (unlinked) copy of it. The keeper starts with that at once. */
+  useDisk(disk: { readonly template: string; readonly spool: string }): void {
+    this.#send(formatLine(['disk', disk.template, disk.spool]))
   }
 
   /** The id range that this sandbox has for itself. */
@@ -67,11 +98,47 @@ export class Keeper {
     return Number(pid)
   }
 
-  /** Starts PID 1. */
+  /** @throws SandboxError with the keeper's reason where it has one, since it sees how the gate ended; else what `ready` rejects with. */
+  async awaitGate(ready: Promise<unknown>): Promise<void> {
+    try {
+      await Promise.race([ready, sleep(GATE_READY_MAX_MS, null, { ref: false }).then(failNotReady)])
+    } catch (error) {
+      // No line has no words: whatever is said instead of nothing is why.
+      await Promise.race([this.#expect(''), sleep(GATE_REASON_MAX_MS, null, { ref: false })])
+      throw error
+    }
+  }
+
+  /** Starts PID 1. The gate has said that it is ready: its files are taken away first. */
   async start(): Promise<void> {
     this.#send('start\n')
     await this.#expect('started')
     void this.#watch()
+  }
+
+  /** From when this resolves on, packets of the cgroup arrive at the gate. @throws SandboxError as {@link KeeperRequests.next}. */
+  async openStep({ cgroup, level, source }: StepAddress): Promise<void> {
+    await this.#request(['step-open', String(cgroup), String(level), source])
+  }
+
+  /** The cgroup has no network any more, whatever still runs in it. */
+  async closeStep({ cgroup }: StepAddress): Promise<void> {
+    await this.#request(['step-close', String(cgroup)])
+  }
+
+  /** What is sent to the relay's address and this port reaches the gate; 0 takes it away. */
+  async setRelay(index: number, port: number): Promise<void> {
+    await this.#request(['relay', String(index), String(port)])
+  }
+
+  /** What the kernel refused since the last call. */
+  takePackets(): Promise<readonly RefusedPacket[]> {
+    return this.#request(['packets'])
+  }
+
+  /** The network of a step is not what it was said to be: the sandbox counts as lost. */
+  giveUp(reason: string): void {
+    if (!this.#disposing) this.#lost.resolve(reason)
   }
 
   /** Idempotent. Resolves when nothing of the sandbox is left. */
@@ -93,12 +160,21 @@ export class Keeper {
     this.#socket.write(data)
   }
 
+  #request(fields: readonly string[]): Promise<readonly RefusedPacket[]> {
+    const answer = this.#requests.next()
+    this.#send(formatLine(fields))
+    return answer
+  }
+
   async #watch(): Promise<void> {
     for (;;) {
       const line = await this.#lines.next()
-      if (line === null) return
-      if (line === 'disposed') this.#ended.resolve()
-      if (line === 'lost' && !this.#disposing) this.#lost.resolve('PID 1 of the sandbox ended')
+      if (line === null) return this.#requests.close()
+      const [word = '', ...fields] = line.split('\t')
+      if (word === 'disposed') this.#ended.resolve()
+      else if (word === 'lost') this.giveUp('PID 1 of the sandbox ended')
+      else if (word === 'gate-lost') this.giveUp(fields.join(' '))
+      else this.#requests.hear(word, fields)
     }
   }
 
@@ -107,9 +183,25 @@ export class Keeper {
     const [first, ...fields] = (line ?? '').split('\t')
     if (first === word) return fields
     await this.dispose()
+    if (first === 'unsupported') throw unsupported(fields.join(' '))
     const reason = first === 'error' ? fields.join(' ') : 'the keeper ended early'
     throw new SandboxError('SANDBOX_FAILED', `Cannot build the sandbox: ${reason}`)
   }
+}
+
+/** Hundreds of times what it needs. */
+const GATE_READY_MAX_MS = 60e3
+/** The keeper hears of the gate's end when we do. */
+const GATE_REASON_MAX_MS = 500
+
+function failNotReady(): never {
+  throw new SandboxError('SANDBOX_FAILED', 'Cannot build the sandbox: the gate was not ready within a minute')
+}
+
+function unsupported(reason: string): SandboxError {
+  return new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build the network of the sandbox: ${reason}`, {
+    hint: 'The gate needs a kernel with veth and nf_tables, with its socket and tproxy expressions (CONFIG_VETH, CONFIG_NF_TABLES_INET, CONFIG_NFT_SOCKET, CONFIG_NFT_TPROXY)',
+  })
 }
 
 // The runtime finds its own tools (newuidmap is not needed for root); nothing of the caller's environment goes along.
@@ -128,10 +220,21 @@ function formatSetup(setup: KeeperSetup): Buffer {
   return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), setup.config, Buffer.from('create\n')])
 }
 
+function formatGate(gate: KeeperGate | null): Buffer {
+  if (gate === null) return Buffer.from('no-gate\n')
+  const lines = [
+    ...gate.argv.map((text) => ['gate-arg', text]),
+    ...Object.entries(gate.env).map(([name, value]) => ['gate-env', `${name}=${value}`]),
+    ...gate.files.map((path) => ['gate-file', path]),
+    ['gate-seccomp', String(gate.seccomp.length)],
+  ]
+  return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), gate.seccomp, Buffer.from('gate\n')])
+}
+
 function formatLine(fields: readonly string[]): string {
   for (const field of fields) {
     if (/[\t\n\0]/.test(field))
-      throw new SandboxError('SANDBOX_INPUT', `Cannot use a path with a control character: ${JSON.stringify(field)}`)
+      throw new SandboxError('SANDBOX_INPUT', `Cannot use a value with a control character: ${JSON.stringify(field)}`)
   }
   return `${fields.join('\t')}\n`
 }

@@ -24,6 +24,7 @@ function specOf(changes: Partial<SandboxSpec> = {}): SandboxSpec {
     readOnlyBinds: [{ source: '/opt/tool', target: '/opt/tool' }],
     directories: [],
     hostname: 'sallyport',
+    gate: null,
     ...changes,
   }
 }

@@ -2,12 +2,14 @@
 import type { ArgumentSwitch, ConditionalGroup, Decision } from './model.ts'
 
 /** What the kernel reads of an `int` or `unsigned int`; the upper half of the register may hold anything. */
-const INT = 0xffff_ffffn
+export const INT = 0xffff_ffffn
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. Not CLONE_NEWTIME: its bit lies within clone's exit signal, where it means nothing. */
-const CLONE_NEW_ANY = 0x7e02_0000n
+export const CLONE_NEW_ANY = 0x7e02_0000n
 /** Makes the new process a child of the caller's parent: for a step's first process that is ours, on the host. */
-const CLONE_PARENT = 0x8000n
+export const CLONE_PARENT = 0x8000n
+/** A thread of the caller's own process. */
+export const CLONE_THREAD = 0x1_0000n
 
 const S_IFMT = 0o170000n
 const S_IFREG = 0o100000n
@@ -35,7 +37,7 @@ const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8n
 const PERSONALITIES = [0n, 0x0008n, 0x2_0000n, 0x2_0008n, 0xffff_ffffn]
 
 /** The values of one argument that are allowed; everything else is answered with `otherwise`. */
-function only(
+export function only(
   argument: ArgumentSwitch['argument'],
   mask: bigint,
   values: readonly bigint[],
@@ -53,23 +55,25 @@ const UNIX_TYPES = only(1, SOCK_TYPE_MASK, [SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPAC
 
 // The answers are those of a kernel without the family or protocol, which programs expect: `useradd` and `passwd`, which package
 // scripts run, go on without audit after EPROTONOSUPPORT and give up after EPERM; Go falls back from MPTCP to TCP.
+export const TCP_AND_UDP: ArgumentSwitch['cases'][number] = {
+  values: [AF_INET, AF_INET6],
+  then: {
+    argument: 1,
+    mask: SOCK_TYPE_MASK,
+    cases: [
+      { values: [SOCK_STREAM], then: only(2, INT, [0n, IPPROTO_TCP], 'EPROTONOSUPPORT') },
+      { values: [SOCK_DGRAM], then: only(2, INT, [0n, IPPROTO_UDP], 'EPROTONOSUPPORT') },
+    ],
+    otherwise: 'EPERM',
+  },
+}
+
 const SOCKET: ArgumentSwitch = {
   argument: 0,
   mask: INT,
   cases: [
     { values: [AF_UNIX], then: UNIX_TYPES },
-    {
-      values: [AF_INET, AF_INET6],
-      then: {
-        argument: 1,
-        mask: SOCK_TYPE_MASK,
-        cases: [
-          { values: [SOCK_STREAM], then: only(2, INT, [0n, IPPROTO_TCP], 'EPROTONOSUPPORT') },
-          { values: [SOCK_DGRAM], then: only(2, INT, [0n, IPPROTO_UDP], 'EPROTONOSUPPORT') },
-        ],
-        otherwise: 'EPERM',
-      },
-    },
+    TCP_AND_UDP,
     {
       values: [AF_NETLINK],
       then: {

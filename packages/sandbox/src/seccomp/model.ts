@@ -24,6 +24,11 @@ export interface ArgumentSwitch {
 
 export type Decision = Verdict | ArgumentSwitch
 
+/** Of a list that is written as one text. */
+export function names(list: string): readonly string[] {
+  return list.trim().split(/\s+/)
+}
+
 /** System calls by name. A name that one architecture lacks is left out there. */
 export interface CallGroup {
   readonly calls: readonly string[]

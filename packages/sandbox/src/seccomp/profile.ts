@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CONDITIONAL } from './argument-rules.ts'
-import type { CallGroup, RefusedGroup, SeccompProfile } from './model.ts'
-
-function names(list: string): readonly string[] {
-  return list.trim().split(/\s+/)
-}
+import { type CallGroup, names, type RefusedGroup, type SeccompProfile } from './model.ts'
 
 const ALLOW: readonly CallGroup[] = [
   {

@@ -77,7 +77,7 @@ export type WallName =
   | 'user-namespace'
   | 'pid-namespace'
   | 'mount-namespace'
-  | 'network-none'
+  | 'network'
   | 'ipc-namespace'
   | 'uts-namespace'
   | 'cgroup-namespace'
@@ -127,8 +127,8 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
     without: 'a directory of the surroundings is mounted writable',
     bundle: addMount(bind('/var/lib/writable', '/srv', ['rw', 'nosuid', 'nodev'])),
   },
-  'network-none': {
-    guarantees: ['network-none'],
+  network: {
+    guarantees: ['network'],
     without: "the job is in the surrounding network namespace, and /sys is the surroundings'",
     bundle: all(withoutNamespace('network'), withoutLinux('sysctl'), HOST_SYS),
   },

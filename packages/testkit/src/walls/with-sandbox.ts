@@ -44,6 +44,7 @@ export async function withSandbox<T>(experiment: Experiment, use: (sandbox: Sand
     readOnlyBinds: [],
     directories: [],
     hostname: 'sallyport',
+    gate: null,
     ...experiment.spec,
   }
   await using sandbox = await driver.prepare(spec, new AbortController().signal)
@@ -69,7 +70,7 @@ const ENVIRONMENT = { PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin', HOME
 export async function runStep(sandbox: Sandbox, request: StepRequest): Promise<StepRun> {
   serial += 1
   const { env, ...rest } = request
-  const defaults = { id: `step-${serial}`, workingDirectory: '/tmp', files: [], collect: [], collectBytesMax: 1 << 20 }
+  const defaults = { id: `step-${serial}`, workingDirectory: '/tmp', files: [], collect: [], collectBytesMax: 1 << 20, network: null }
   const step = await sandbox.startStep({ ...defaults, ...rest, env: { ...ENVIRONMENT, ...env } })
   const chunks: Buffer[] = []
   let bytes = 0
