@@ -120,3 +120,21 @@ test('a gate that ends before it is ready is told to whoever waits for it', asyn
   await assert.rejects(Promise.resolve(fake.gate.launch.ready), { code: 'GATE_LOST' })
   await assert.rejects(fake.gate.authority(), { code: 'GATE_LOST' })
 })
+
+test('what a gate says of a step that is not open is not heard', async () => {
+  const fake = new FakeGate()
+  const heard: string[] = []
+  const hear = (step: string): void => void heard.push(step)
+  fake.gate.listen({ used: hear, refused: hear, alert: hear })
+  fake.attach()
+  const tell = (step: string): void => fake.say({ type: 'used', step, host: 'web.test', port: 443, rule: null })
+  tell('1')
+  await sleep(20)
+  await fake.gate.openStep('1', NO_RULES)
+  for (const step of ['', '1', '2']) tell(step)
+  await fake.gate.closeStep()
+  tell('1')
+  await sleep(20)
+  await fake.gate.openStep('2', NO_RULES)
+  assert.deepEqual(heard, ['1'])
+})

@@ -33,7 +33,7 @@ export class JobGate {
   #listener: GateListener | null = null
   #sandbox: Pick<Sandbox, 'executableOf'> | null = null
   #steps = 0
-  #open: { readonly step: string; readonly source: string } | null = null
+  #open: { readonly step: string; readonly source: string; isClosing: boolean } | null = null
 
   constructor(access: Pick<EffectiveAccess, 'gate' | 'bytesOutMax'>) {
     this.#config = { ...access.gate, limits: { ...LIMITS, bytesOut: access.bytesOutMax } }
@@ -67,9 +67,9 @@ export class JobGate {
     const client = new GateClient(
       control,
       {
-        used: (step, door) => this.#listener?.used(step, door),
-        refused: (step, refusal) => this.#listener?.refused(step, refusal),
-        alert: (step, alert) => this.#listener?.alert(step, alert),
+        used: (step, door) => this.#listenerOf(step)?.used(step, door),
+        refused: (step, refusal) => this.#listenerOf(step)?.refused(step, refusal),
+        alert: (step, alert) => this.#listenerOf(step)?.alert(step, alert),
         whose: async (step, port) => this.#sandbox?.executableOf(step, port) ?? null,
       },
       { answerMs: ANSWER_MS },
@@ -84,6 +84,11 @@ export class JobGate {
     this.#lost.resolve(client.lost)
   }
 
+  /** What the gate says of any other step is nobody's: the self-check's attempts, or a gate that its job has taken over. */
+  #listenerOf(step: string): GateListener | null {
+    return step === this.#open?.step ? this.#listener : null
+  }
+
   /**
    * Before a step is started; one at a time. What it may reach is what every set allows.
    * @throws GateError GATE_LOST; SandboxError SANDBOX_INPUT when the sets ask for too many UDP destinations.
@@ -95,7 +100,7 @@ export class JobGate {
     const relays = relaysOf(sets)
     this.#steps += 1
     const source = stepSource(this.#steps)
-    this.#open = { step, source }
+    this.#open = { step, source, isClosing: false }
     await this.#attached.openStep({ step, source, sets, substitutions: [], relays })
     return { source, relays: relays.map(({ index, port }) => ({ index, port })) }
   }
@@ -103,13 +108,15 @@ export class JobGate {
   /** At the step's end, however it ended. Null when the gate is gone, whose end has shut every door, or when none is open. */
   async closeStep(): Promise<StepTraffic | null> {
     const open = this.#open
-    this.#open = null
-    if (open === null) return null
+    if (open === null || open.isClosing) return null
+    open.isClosing = true
     try {
       return await this.#attached.closeStep(open.step)
     } catch (error) {
       if (error instanceof GateError) return null
       throw error
+    } finally {
+      this.#open = null
     }
   }
 
