@@ -168,11 +168,20 @@ export interface AllowedConnection {
   readonly serverName: 'required' | 'any'
   /** The request's rules that match, most specific first; empty when only observing. Budgets are kept by `origin` of the first. */
   readonly rules: readonly EgressRule[]
+  /** A rule with `executables` would match too: with the program known, more may be allowed. */
+  readonly asksExecutable: boolean
+  /** What was decided, about what: for {@link Refusal}s that come later. */
+  readonly target: ConnectionTarget
+  readonly sets: readonly RuleSet[]
 }
 
 export type ConnectionDecision =
   | AllowedConnection
-  | { readonly allowed: false; readonly refusal: Refusal; /** A rule with `executables` would match: ask for the program and decide again. */ readonly asksExecutable: boolean }
+  | {
+      readonly allowed: false
+      readonly refusal: Refusal /** A rule with `executables` would match: ask for the program and decide again. */
+      readonly asksExecutable: boolean
+    }
 
 /** One request in normal form, as the gate will write it. */
 export interface RequestFacts {
