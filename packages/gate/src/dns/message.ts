@@ -103,7 +103,7 @@ export function buildResponse(query: Query, answer: Answer): Buffer {
   header.writeUInt16BE(record === undefined ? 0 : 1, 6)
   header.writeUInt16BE(isNegative ? 1 : 0, 8)
   header.writeUInt16BE(query.edns ? 1 : 0, 10)
-  const parts = [header]
+  const parts: Buffer[] = [header]
   if (query.question !== null) parts.push(query.question)
   if (record !== undefined) parts.push(recordOf(NAME_OF_QUESTION, record.type, record.data))
   if (isNegative) parts.push(NEGATIVE_AUTHORITY)

@@ -31,7 +31,7 @@ export function readName(message: Buffer, start: number, pointers: 'allowed' | '
       const next = at + 1 + length
       // the final zero octet counts too
       if (next > message.length || key.length + 1 + length + 1 > NAME_BYTES_MAX) return null
-      key += lower(message.latin1Slice(at, next))
+      key += lower(message.toString('latin1', at, next))
       at = next
       continue
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Buffer } from 'node:buffer'
-import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram'
-import { once } from 'node:events'
+import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram'
 import type { Socket } from 'node:net'
 import type { Names, OpenStep } from '../ports.ts'
 import { answerQuery, type NameJudge } from './answer.ts'
@@ -21,19 +20,6 @@ export interface DnsServerOptions {
   /** Milliseconds, of a clock that never goes back. */
   readonly now?: () => number
   readonly tcpIdleMs?: number
-}
-
-/** A UDP socket that was opened and bound elsewhere. */
-export async function udpSocketOf(descriptor: number): Promise<UdpSocket> {
-  const socket = createUdpSocket('udp4')
-  socket.bind({ fd: descriptor })
-  await once(socket, 'listening')
-  return socket
-}
-
-/** Never asks a resolver about the addresses that it is given: the gate has no files, and `getaddrinfo` would look for some. */
-export function createUdpSocket(type: 'udp4' | 'udp6'): UdpSocket {
-  return createSocket({ type, lookup: (address, _options, done) => done(null, address, type === 'udp4' ? 4 : 6) })
 }
 
 /** The job's resolver: everything that it says, it says of itself. */

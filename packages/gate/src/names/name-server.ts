@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { connect, isIP } from 'node:net'
 import { type ParsedResponse, parseResponse, type Question } from '../dns/response.ts'
-import { createUdpSocket } from '../dns/server.ts'
+import { createUdpSocket } from '../dns/udp-socket.ts'
 
 export interface NameServer {
   readonly address: string
