@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { formatAddress, parseAddress } from '@sallyport/access'
 import { readPlainFile } from './plain-file.ts'
 
 const FILE_BYTES_MAX = 4 * 2 ** 20
@@ -23,11 +23,11 @@ const SYSTEM_BUNDLES = [
 /** The name servers of `/etc/resolv.conf`, as the gate wants them: IPv6 in brackets. */
 export async function readNameServers(path = '/etc/resolv.conf'): Promise<readonly string[]> {
   const text = (await readPlainFile(path, { bytesMax: FILE_BYTES_MAX, followsLinks: true }))?.text ?? ''
-  const named = text.split('\n').map((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? '')
+  const named = text.split('\n').map((line) => parseAddress(/^\s*nameserver\s+(\S+)/.exec(line)?.[1] ?? ''))
   return named
-    .filter((address) => isIP(address) !== 0)
+    .filter((address) => address !== null)
     .slice(0, NAME_SERVERS_MAX)
-    .map((address) => (isIP(address) === 6 ? `[${address}]` : address))
+    .map((address) => (address.version === 6 ? `[${formatAddress(address)}]` : formatAddress(address)))
 }
 
 export interface HostNames {
@@ -43,7 +43,7 @@ export async function readHostNames(path = '/etc/hosts'): Promise<HostNames> {
   let dropped = 0
   for (const line of text.split('\n')) {
     const [address = '', ...names] = line.replace(/#.*$/, '').trim().split(/\s+/)
-    if (isIP(address) === 0) continue
+    if (parseAddress(address) === null) continue
     for (const name of names.map((written) => written.toLowerCase().replace(/\.$/, ''))) {
       if (isLocalName(name)) continue
       if (!hosts.has(name) && hosts.size >= NAMES_MAX) dropped += 1
