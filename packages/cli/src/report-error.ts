@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from 'node:path'
-import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
-import type { Problem } from '@sallyport/workflow'
+import { ExitCode, messageOf, type Problem, SallyportError } from '@sallyport/core'
 import type { Context } from './context.ts'
 import { readInputFile } from './options/input-file.ts'
 import { shownFromHere } from './options/repository.ts'
@@ -69,11 +68,18 @@ function renderError(thrown: unknown, style: Style): string {
   const text =
     problems === null ? oneLine(message, 4000) : `${problems.length} problem${problems.length === 1 ? '' : 's'}, nothing was started`
   const second = hint ?? (code === 'INTERNAL' ? 'This is a fault of Sallyport; SALLYPORT_DEBUG=1 prints where it happened' : null)
-  return `sallyport: ${style.bad(`error[${code}]`)}: ${text}\n${second === null ? '' : `  ${oneLine(second, 4000)}\n`}`
+  return `sallyport: ${style.bad(`error[${code}]`)}: ${text}\n${renderAsks(thrown)}${second === null ? '' : `  ${oneLine(second, 4000)}\n`}`
+}
+
+/** What was not trusted: a repository's words, so that each line of ours holds one of them and no more. */
+function renderAsks(thrown: unknown): string {
+  const asks = thrown instanceof SallyportError && thrown.code === 'NOT_TRUSTED' ? thrown.details['asks'] : null
+  if (!Array.isArray(asks)) return ''
+  return asks.map((ask) => `    ${oneLine(String(ask), 1000)}\n`).join('')
 }
 
 function problemsOf(thrown: unknown): readonly Problem[] | null {
-  return thrown instanceof SallyportError && thrown.name === 'WorkflowError'
+  return thrown instanceof SallyportError && (thrown.name === 'WorkflowError' || thrown.name === 'AccessError')
     ? ((thrown as SallyportError & { problems: readonly Problem[] }).problems ?? null)
     : null
 }
@@ -81,9 +87,12 @@ function problemsOf(thrown: unknown): readonly Problem[] | null {
 /** As compilers do: where, what, the line itself with a mark below, what would be right. */
 function renderProblem({ at, message, suggestion, kind }: Problem, directory: string, style: Style): string {
   const label = kind === 'unsupported' ? 'not supported' : 'error'
-  const file = shownFromHere(at.file, directory)
-  const head = `${style.bold(`${oneLine(file)}:${at.line}:${at.column}:`)} ${style.bad(label)}: ${oneLine(message, 1000)}\n`
+  const isOption = at.file.startsWith('--')
+  const file = isOption ? at.file : shownFromHere(at.file, directory)
+  const place = isOption ? `${oneLine(file)}:` : `${oneLine(file)}:${at.line}:${at.column}:`
+  const head = `${style.bold(place)} ${style.bad(label)}: ${oneLine(message, 1000)}\n`
   const help = suggestion === null ? '' : `  ${oneLine(suggestion, 1000)}\n`
+  if (isOption) return head + help
   return head + renderExcerpt(resolve(directory, file), at.line, at.column, style) + help
 }
 

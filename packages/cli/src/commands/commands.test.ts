@@ -145,6 +145,43 @@ sallyport: error[WORKFLOW_INVALID]: 2 problems, nothing was started
   )
 })
 
+test('problems of an access file are shown like those of a workflow, and those of an option without a place', async (t) => {
+  const directory = makeTemporaryDirectory(t)
+  writeFileSync(join(directory, 'sallyport.yml'), 'version: 1\negres: [a.test]\n')
+  const problems = [
+    { at: { file: 'sallyport.yml', line: 2, column: 1 }, message: 'there is no key "egres"', suggestion: 'egress', kind: 'invalid' },
+    { at: { file: '--allow', line: 1, column: 1 }, message: '"*" is every host', suggestion: null, kind: 'invalid' },
+  ]
+  const error = Object.assign(new SallyportError('ACCESS_INVALID', 'text'), { name: 'AccessError', problems })
+  const { exitCode, stderr } = await runCli(['run'], { directory, agent: createFakeAgent({ run: () => Promise.reject(error) }) })
+  assert.equal(exitCode, 2)
+  assert.equal(
+    stderr,
+    `sallyport.yml:2:1: error: there is no key "egres"
+    2 │ egres: [a.test]
+      │ ^
+  egress
+--allow: error: "*" is every host
+sallyport: error[ACCESS_INVALID]: 2 problems, nothing was started
+`,
+  )
+})
+
+test('what nobody has approved is listed one thing a line, and the exit code is 3', async () => {
+  const asks = ['job build: a.test:443 (tls)  sallyport.yml:3', 'job build: b.test\nsallyport: approved\x1b[2J']
+  const error = new SallyportError('NOT_TRUSTED', 'nobody has approved it', { hint: 'Review it, then: sallyport trust', details: { asks } })
+  const { exitCode, stderr } = await runCli(['run'], { agent: createFakeAgent({ run: () => Promise.reject(error) }) })
+  assert.equal(exitCode, 3)
+  assert.equal(
+    stderr,
+    `sallyport: error[NOT_TRUSTED]: nobody has approved it
+    job build: a.test:443 (tls)  sallyport.yml:3
+    job build: b.test ␊ sallyport: approved
+  Review it, then: sallyport trust
+`,
+  )
+})
+
 test('below the root of a repository, files are named from there, and so are problems', async (t) => {
   const root = makeTemporaryDirectory(t)
   const directory = join(root, 'sub')
