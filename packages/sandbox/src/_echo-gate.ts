@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gate for tests: opens every door and says to whoever comes where it came from and where it wanted to go.
+import { spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { createServer, Socket } from 'node:net'
+import { connect, createServer, Socket } from 'node:net'
 
 const CONTROL = 3
 const TCP = 4
@@ -14,15 +16,38 @@ const say = (value: unknown): void => void control.write(`${JSON.stringify(value
 
 function attempt(what: () => unknown): string {
   try {
-    return JSON.stringify(what() ?? null)
+    return JSON.stringify(what() ?? 'done')
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? String(error)
   }
 }
 
+/** What somebody would try who has taken the gate over: `done`, or the error's code. */
+async function attacks(): Promise<Record<string, string>> {
+  return {
+    read: attempt(() => readFileSync(process.argv[1] ?? '').length),
+    list: attempt(() => readdirSync('/')),
+    spawn: attempt(() => {
+      const { error } = spawnSync(process.execPath, ['-e', '0'])
+      if (error !== undefined) throw error
+    }),
+    signal: attempt(() => process.kill(process.ppid, 0)),
+    'signal itself': attempt(() => process.kill(process.pid, 0)),
+    'abstract socket': await outcome(connect({ path: '\0sallyport-nobody' }), 'connect'),
+    'port of its own': await outcome(createServer().listen(0, '127.0.0.1').unref(), 'listening'),
+  }
+}
+
+async function outcome(emitter: Socket | ReturnType<typeof createServer>, event: string): Promise<string> {
+  return once(emitter, event).then(
+    () => 'done',
+    (error: NodeJS.ErrnoException) => error.code ?? String(error),
+  )
+}
+
 const commands: Readonly<Record<string, () => void>> = {
-  look: () =>
-    say({ root: attempt(() => readdirSync('/')), self: attempt(() => readFileSync(process.argv[1] ?? '').length), cwd: process.cwd() }),
+  pid: () => say(process.pid),
+  attacks: () => void attacks().then(say),
   fail: () => {
     throw new Error('asked to fail')
   },

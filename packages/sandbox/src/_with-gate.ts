@@ -4,7 +4,25 @@ import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import type { Duplex } from 'node:stream'
-import type { GateLaunch } from './contract.ts'
+import type { GateLaunch, SandboxSpec } from './contract.ts'
+
+let serial = 0
+
+/** A small sandbox with this gate. */
+export function gateSpec(gate: GateLaunch | null): SandboxSpec {
+  serial += 1
+  return {
+    id: `gate-${process.pid}-${serial}`,
+    image: { kind: 'host' },
+    rootfs: 'disposable',
+    limits: { cpu: 1, memoryBytes: 128 << 20, memorySwapBytes: 128 << 20, pids: 64, diskBytes: 64 << 20, diskInodes: 4096, openFiles: 512 },
+    nodeBinary: null,
+    readOnlyBinds: [],
+    directories: [],
+    hostname: 'gated',
+    gate,
+  }
+}
 
 export class EchoGate {
   readonly launch: GateLaunch
@@ -12,15 +30,16 @@ export class EchoGate {
   #control: Duplex | undefined
   #lines: Interface | undefined
 
-  /** `script`: another program in its place. */
-  constructor(script: string = join(import.meta.dirname, '_echo-gate.ts')) {
+  constructor(changes: Partial<GateLaunch> = {}) {
     const node = realpathSync(process.execPath)
+    const script = join(import.meta.dirname, '_echo-gate.ts')
     this.launch = {
       argv: [node, script],
       env: { MARK: 'gate' },
       files: [node, script, join(import.meta.dirname, '../package.json')],
       attach: (control) => this.#attach(control),
       ready: this.#ready.promise,
+      ...changes,
     }
   }
 
@@ -34,7 +53,10 @@ export class EchoGate {
 
   /** Sends a command and resolves with the answer. */
   async ask(command: string): Promise<unknown> {
-    const answer = new Promise<string>((resolve) => this.#lines?.once('line', resolve))
+    const answer = new Promise<string>((resolve, reject) => {
+      this.#lines?.once('line', resolve)
+      this.#lines?.once('close', () => reject(new Error('the gate ended')))
+    })
     this.send(command)
     return JSON.parse(await answer)
   }

@@ -103,8 +103,8 @@ export class Keeper {
     try {
       await Promise.race([ready, sleep(GATE_READY_MAX_MS, null, { ref: false }).then(failNotReady)])
     } catch (error) {
-      // No line has no words: whatever is said instead of nothing is why.
-      await Promise.race([this.#expect(''), sleep(GATE_REASON_MAX_MS, null, { ref: false })])
+      // Whatever it says before it was asked for anything is why.
+      await Promise.race([this.#expect('nothing'), sleep(GATE_REASON_MAX_MS, null, { ref: false })])
       throw error
     }
   }

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+// The gate's process and the steps' networks, on this machine's kernel. Nothing leaves it: the gate of _echo-gate.ts dials nobody.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { relayAddress, stepSource } from '@sallyport/core'
+import { EchoGate, gateSpec } from '../_with-gate.ts'
+import type { Sandbox, StepExit, StepNetwork, StepSpec } from '../contract.ts'
+import { createDriver } from './registry.ts'
+
+const skip = process.getuid?.() === 0 ? false : 'sandboxes need root'
+const directory = mkdtempSync(join(tmpdir(), 'sallyport-gate-'))
+after(() => rmSync(directory, { recursive: true, force: true }))
+
+const signal = (): AbortSignal => AbortSignal.timeout(30_000)
+const prepare = (gate: EchoGate): Promise<Sandbox> => createDriver('runc', directory).prepare(gateSpec(gate.launch), signal())
+
+/** Opens the connection of `$1 $2` and says what came. */
+const ASK_TCP = 'exec 3<>/dev/tcp/$0/$1 && read -t 3 -u 3 line && echo "$line"'
+const ASK_UDP = 'exec 3<>/dev/udp/$0/$1 && echo hello >&3 && timeout 3 dd bs=2048 count=1 status=none <&3'
+
+async function startStep(sandbox: Sandbox, argv: readonly string[], network: StepNetwork | null, id = 'step'): Promise<Running> {
+  const spec: StepSpec = {
+    id,
+    argv,
+    env: { PATH: '/usr/bin:/bin' },
+    workingDirectory: '/tmp',
+    files: [],
+    collect: [],
+    collectBytesMax: 0,
+    network,
+  }
+  return sandbox.startStep(spec)
+}
+type Running = Awaited<ReturnType<Sandbox['startStep']>>
+
+async function runStep(sandbox: Sandbox, argv: readonly string[], network: StepNetwork | null): Promise<StepExit & { output: string }> {
+  const step = await startStep(sandbox, argv, network)
+  let output = ''
+  for await (const part of step.output as AsyncIterable<Buffer>) output += part.toString()
+  return { ...(await step.exit), output }
+}
+
+let steps = 0
+function ownNetwork(relays: StepNetwork['relays'] = []): StepNetwork {
+  steps += 1
+  return { source: stepSource(steps), relays }
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    if (holds()) return
+    await sleep(10)
+  }
+  assert.fail(`it did not come to it that ${what}`)
+}
+
+/** One that nobody has reaped yet has ended, too. */
+const isAlive = (pid: unknown): boolean => existsSync(`/proc/${pid}`) && !/^Z/.test(statusOf(pid)['State'] ?? 'Z')
+
+function statusOf(pid: unknown): Record<string, string> {
+  const lines = readFileSync(`/proc/${pid}/status`, 'utf8').split('\n')
+  return Object.fromEntries(lines.map((line) => line.split(':\t')).map(([name = '', value = '']) => [name, value.trim()]))
+}
+
+/** In every hierarchy where it has one of its own. */
+function cgroupsOf(pid: unknown): string[] {
+  return globSync('/sys/fs/cgroup/**/sallyport/slot*-_gate/cgroup.procs')
+    .filter((file) => readFileSync(file, 'utf8').split('\n').includes(String(pid)))
+    .map((file) => join(file, '..'))
+}
+
+describe('the process of a gate', { skip }, () => {
+  const gate = new EchoGate()
+  let sandbox: Sandbox
+  let pid: unknown
+  before(async () => {
+    sandbox = await prepare(gate)
+    pid = await gate.ask('pid')
+  })
+  after(() => sandbox?.[Symbol.asyncDispose]())
+
+  it('has a user of its own, no capability, no way to new ones, and a filter', () => {
+    const status = statusOf(pid)
+    const uid = Number(status['Uid']?.split('\t')[0])
+    assert.ok(uid >= 0x7fff_0000 && uid <= 0x7fff_ffff, String(uid))
+    assert.equal(status['Uid'], Array(4).fill(uid).join('\t'))
+    assert.equal(status['Gid'], status['Uid'])
+    assert.equal(status['Groups'], '')
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) assert.equal(Number(`0x${status[set]}`), 0, set)
+    assert.equal(status['NoNewPrivs'], '1')
+    assert.equal(status['Seccomp'], '2')
+  })
+
+  it('sees no file: an empty root that cannot be written, and nothing through what it had open before', () => {
+    assert.deepEqual(readdirSync(`/proc/${pid}/root`), [])
+    const mounts = readFileSync(`/proc/${pid}/mounts`, 'utf8').trim().split('\n')
+    assert.equal(mounts.length, 1)
+    assert.match(mounts[0] ?? '', /^empty \/ tmpfs ro,nosuid,nodev,noexec,/)
+    const directories = readdirSync(`/proc/${pid}/fd`)
+      .map((name) => `/proc/${pid}/fd/${name}`)
+      .filter((path) => statSync(path).isDirectory())
+    const files = directories.flatMap((path) => readdirSync(path, { recursive: true }).map((name) => join(path, String(name))))
+    assert.deepEqual(
+      files.filter((path) => statSync(path).size > 0 && !statSync(path).isDirectory()),
+      [],
+    )
+  })
+
+  it('has the environment that was asked for, no core dumps, and namespaces of its own but for the network', () => {
+    assert.equal(readFileSync(`/proc/${pid}/environ`, 'utf8'), 'MARK=gate\0')
+    assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m)
+    const shared = ['net', 'mnt', 'ipc', 'uts'].filter((name) => inode(pid, name) === inode('self', name))
+    assert.deepEqual(shared, ['net'])
+  })
+
+  it('has limits of memory and processes of its own', () => {
+    const limits = cgroupsOf(pid).flatMap((path) =>
+      ['memory.max', 'memory.limit_in_bytes', 'pids.max']
+        .filter((name) => existsSync(join(path, name)))
+        .map((name) => [name.split('.')[0], readFileSync(join(path, name), 'utf8').trim()]),
+    )
+    assert.deepEqual(limits.sort(), [
+      ['memory', String(256 << 20)],
+      ['pids', '64'],
+    ])
+  })
+
+  it('can neither read, start nor signal anything, nor reach a socket of the host that has no file, nor listen', async () => {
+    const answers = (await gate.ask('attacks')) as Record<string, string>
+    assert.equal(answers['read'], 'ENOENT')
+    assert.equal(answers['list'], '[]')
+    assert.match(answers['spawn'] ?? '', /^(EPERM|ENOENT|ENOSYS)$/)
+    assert.equal(answers['signal'], 'EPERM')
+    assert.equal(answers['signal itself'], 'EPERM')
+    assert.equal(answers['abstract socket'], 'EAFNOSUPPORT')
+    // Landlock's ABI 4 and newer; before it, a port on the host is all that a taken gate wins.
+    assert.equal(answers['port of its own'], 'EACCES')
+  })
+})
+
+function inode(pid: unknown, name: string): bigint {
+  return statSync(`/proc/${pid}/ns/${name}`, { bigint: true }).ino
+}
+
+describe('the end of a gate', { skip }, () => {
+  it('comes with the disposal of its sandbox, with its cgroups', async () => {
+    const gate = new EchoGate()
+    const sandbox = await prepare(gate)
+    const pid = await gate.ask('pid')
+    assert.ok(isAlive(pid))
+    const cgroups = cgroupsOf(pid)
+    assert.notEqual(cgroups.length, 0)
+    await sandbox[Symbol.asyncDispose]()
+    assert.equal(isAlive(pid), false)
+    assert.deepEqual(cgroups.filter(existsSync), [])
+  })
+
+  it('comes with kill -9 of the keeper, and the sandbox says that it is lost', async () => {
+    const gate = new EchoGate()
+    await using sandbox = await prepare(gate)
+    const pid = await gate.ask('pid')
+    process.kill(Number(statusOf(pid)['PPid']), 'SIGKILL')
+    await until('the gate ended', () => !isAlive(pid))
+    assert.match(await sandbox.lost, /keeper/)
+  })
+
+  it('comes with kill -9 of the supervisor', async () => {
+    const supervisor = spawn(process.execPath, [join(import.meta.dirname, '_held-sandbox.ts'), directory], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [line] = (await once(supervisor.stdout, 'data')) as [Buffer]
+    const pid = Number(line.toString())
+    assert.ok(isAlive(pid))
+    const cgroups = cgroupsOf(pid)
+    supervisor.kill('SIGKILL')
+    await until('the gate ended', () => !isAlive(pid))
+    await until('its cgroups are gone', () => cgroups.filter(existsSync).length === 0)
+  })
+
+  it('loses the sandbox, which says why, and no step reaches anything any more', async () => {
+    const gate = new EchoGate()
+    await using sandbox = await prepare(gate)
+    gate.send('fail')
+    assert.match(await Promise.race([sandbox.lost, sleep(5000, 'nothing was said')]), /gate ended with code 1: .*asked to fail/)
+    const { output, code } = await runStep(sandbox, ['/bin/bash', '-c', ASK_TCP, '192.0.2.1', '443'], ownNetwork())
+    assert.notEqual(code, 0, output)
+  })
+
+  it('while the sandbox is built ends the building, with the words of the gate', async () => {
+    const gate = new EchoGate({ argv: [process.execPath, '-e', 'throw new Error("will not start")'] })
+    await assert.rejects(prepare(gate), { code: 'SANDBOX_FAILED', message: /gate ended with code 1: .*will not start/ })
+  })
+
+  it('before it began, for a program or a file that is not there, says which', async () => {
+    await assert.rejects(prepare(new EchoGate({ argv: ['/nowhere/node'] })), { message: /gate ended with code 125: .*\/nowhere\/node/ })
+    const gate = new EchoGate()
+    const files = [...gate.launch.files, '/nowhere/file']
+    await assert.rejects(prepare(new EchoGate({ files })), { message: /gate ended with code 125: .*\/nowhere\/file: No such file/ })
+  })
+
+  it('is not waited for when nobody thinks it ready: the building ends with that reason, and nothing is left', async () => {
+    const ready = sleep(150).then(() => Promise.reject(new Error('not like this')))
+    const gate = new EchoGate({ ready })
+    const spec = gateSpec(gate.launch)
+    await assert.rejects(createDriver('runc', directory).prepare(spec, signal()), /not like this/)
+    assert.deepEqual(
+      globSync('/sys/fs/cgroup/**/sallyport/*').filter((path) => path.endsWith(`-${spec.id}`)),
+      [],
+    )
+  })
+})
+
+describe('the network of a step', { skip }, () => {
+  const gate = new EchoGate()
+  let sandbox: Sandbox
+  before(async () => {
+    sandbox = await prepare(gate)
+  })
+  after(() => sandbox?.[Symbol.asyncDispose]())
+  const ask = (how: string, address: string, port: number): string[] => ['/bin/bash', '-c', how, address, String(port)]
+
+  it('leads to the gate, whatever address it asks for, and the gate knows the step and the address', async () => {
+    for (const address of ['192.0.2.1', '198.19.7.7', '10.0.0.1']) {
+      const network = ownNetwork()
+      const { output } = await runStep(sandbox, ask(ASK_TCP, address, 443), network)
+      assert.match(output, new RegExp(`^${network.source} \\d+ ${address}:443\n$`))
+    }
+  })
+
+  it('has a resolver at every address', async () => {
+    for (const address of ['198.18.0.1', '192.0.2.53']) {
+      const network = ownNetwork()
+      assert.equal((await runStep(sandbox, ask(ASK_UDP, address, 53), network)).output, `5 ${network.source} hello\n`)
+    }
+  })
+
+  it('is not there for a step without one', async () => {
+    for (const how of [ask(ASK_TCP, '192.0.2.1', 443), ask(ASK_UDP, '198.18.0.1', 53)]) {
+      const { code, output } = await runStep(sandbox, how, null)
+      assert.notEqual(code, 0, output)
+    }
+  })
+
+  it('ends with the step, also for what it left running', async () => {
+    const script = `(sleep 0.5; echo > /tmp/tried; { ${ASK_TCP}; } > /tmp/late) < /dev/null > /dev/null 2>&1 & echo started`
+    assert.equal((await runStep(sandbox, ask(script, '192.0.2.1', 443), ownNetwork())).output, 'started\n')
+    await sleep(900)
+    assert.equal((await runStep(sandbox, ['/bin/bash', '-c', 'ls /tmp/tried; cat /tmp/late'], ownNetwork())).output, '/tmp/tried\n')
+  })
+
+  it('is told apart from that of another step of the same time', async () => {
+    const networks = Array.from({ length: 6 }, () => ownNetwork())
+    const ends = await Promise.all(networks.map((network) => runStep(sandbox, ask(ASK_TCP, '192.0.2.1', 80), network)))
+    assert.deepEqual(
+      ends.map(({ output }) => output.split(' ')[0]),
+      networks.map(({ source }) => source),
+    )
+  })
+
+  it('has the relays that were asked for, at their ports, and only while the step runs', async () => {
+    const with1 = ownNetwork([{ index: 1, port: 4433 }])
+    const to = (port: number): string[] => ask(ASK_UDP, relayAddress(1), port)
+    assert.equal((await runStep(sandbox, to(4433), with1)).output, `7 ${with1.source} hello\n`)
+    assert.notEqual((await runStep(sandbox, to(4434), ownNetwork([{ index: 1, port: 4433 }]))).code, 0)
+    assert.notEqual((await runStep(sandbox, to(4433), ownNetwork())).code, 0)
+  })
+
+  it('refuses other datagrams at once, and the end of the step tells them', async () => {
+    const network = ownNetwork()
+    const startMs = performance.now()
+    const { refusedPackets } = await runStep(sandbox, ask(ASK_UDP, '192.0.2.9', 443), network)
+    assert.ok(performance.now() - startMs < 1000)
+    assert.deepEqual(
+      refusedPackets.filter(({ source }) => source === network.source),
+      [{ source: network.source, address: '192.0.2.9', protocol: 'udp', port: 443 }],
+    )
+  })
+
+  it('can be asked which program has a connection', async () => {
+    const tell = `import socket,sys,time
+s = socket.create_connection(('192.0.2.1', 443))
+print(s.getsockname()[1], flush=True)
+time.sleep(20)`
+    const step = await startStep(sandbox, ['/usr/bin/python3', '-c', tell], ownNetwork(), 'asking')
+    const [line] = (await once(step.output, 'data')) as [Buffer]
+    const port = Number(line.toString())
+    assert.match(sandbox.executableOf('asking', port) ?? '', /^\/usr\/bin\/python3/)
+    assert.equal(sandbox.executableOf('asking', port ^ 1), null)
+    assert.equal(sandbox.executableOf('another', port), null)
+    await step.kill()
+    await step.exit
+    assert.equal(sandbox.executableOf('asking', port), null)
+  })
+
+  it('has no single program when a connection was passed on to another process', async () => {
+    const tell = `import os,socket,time
+s = socket.create_connection(('192.0.2.1', 443))
+os.fork()
+print(s.getsockname()[1], flush=True)
+time.sleep(20)`
+    const step = await startStep(sandbox, ['/usr/bin/python3', '-c', tell], ownNetwork(), 'forking')
+    const [line] = (await once(step.output, 'data')) as [Buffer]
+    await sleep(100)
+    assert.equal(sandbox.executableOf('forking', Number.parseInt(line.toString(), 10)), null)
+    await step.kill()
+    await step.exit
+  })
+})
+
+describe('a sandbox without a gate', { skip }, () => {
+  it('gives no step a network', async () => {
+    await using sandbox = await createDriver('runc', directory).prepare(gateSpec(null), signal())
+    await assert.rejects(startStep(sandbox, ['/bin/true'], ownNetwork()), { code: 'SANDBOX_INPUT' })
+    assert.equal((await runStep(sandbox, ['/bin/cat', '/etc/resolv.conf'], null)).output, '')
+  })
+})
