@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Socket } from 'node:net'
+import {
+  type AllowedConnection,
+  type ConnectionDecision,
+  type ConnectionTarget,
+  decideConnection,
+  decideRequest,
+  type EgressRule,
+  formatTarget,
+  narrowToProtocol,
+  type Protocol,
+  type RefusalCode,
+} from '@sallyport/access'
+import type { GateConfig } from '../contract.ts'
+import type { DnsServer } from '../dns/server.ts'
+import type { HttpEngine } from '../http/http-engine.ts'
+import { refuseHttp } from '../http/refusal-text.ts'
+import { type Dialer, type Meter, type Names, RefusedError } from '../ports.ts'
+import type { Step } from '../steps/open-steps.ts'
+import type { ClientHello } from '../tls/client-hello.ts'
+import { DirectSocket } from './direct-socket.ts'
+import { protocolOf, saysSsh } from './opening.ts'
+import type { ReadBufferBudget } from './read-buffers.ts'
+import { waitForOpening } from './read-opening.ts'
+import { relayBytes, resetSocket } from './relay-bytes.ts'
+import { checkServerName } from './server-name.ts'
+
+/** What every connection of the job needs. */
+export interface ConnectionServices {
+  readonly config: GateConfig
+  readonly names: Names
+  readonly dialer: Dialer
+  readonly dns: Pick<DnsServer, 'serveTcp'>
+  readonly http: HttpEngine
+  readonly buffers: ReadBufferBudget
+  /** Which program of the step connects from this port; null: unknown. */
+  readonly whose: (step: string, port: number) => Promise<string | null>
+}
+
+/** Where a job meant to go. */
+export interface Destination {
+  readonly address: string
+  readonly port: number
+}
+
+const DNS_PORT = 53
+
+/** One TCP connection of one step, from its accept to its end. */
+export class JobConnection {
+  readonly #services: ConnectionServices
+  readonly #step: Step
+  readonly #abort = new AbortController()
+  /** The job's side, as it is at the moment. */
+  #socket: Socket
+
+  /** `socket`: paused, nothing read. */
+  constructor(services: ConnectionServices, step: Step, socket: Socket) {
+    this.#services = services
+    this.#step = step
+    this.#socket = socket
+  }
+
+  /** Resolves when the connection is over, refused or not. A rejection is a defect of ours. */
+  async serve(destination: Destination): Promise<void> {
+    const end = (): void => this.#end()
+    this.#step.endings.add(end)
+    this.#socket.once('close', end)
+    try {
+      if (destination.port === DNS_PORT) await this.#serveDns()
+      else await this.#serveTarget(await this.#decide(this.#targetOf(destination)))
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      this.#refuse(error)
+    } finally {
+      this.#step.endings.delete(end)
+    }
+  }
+
+  /** Of the step, or of the job's side. */
+  #end(): void {
+    this.#abort.abort()
+    resetSocket(this.#socket)
+  }
+
+  #refuse({ refusal }: RefusedError): void {
+    // What ended with its step, or because its client went away, was not refused.
+    if (!this.#abort.signal.aborted) this.#step.report.refused(refusal)
+    resetSocket(this.#socket)
+  }
+
+  #serveDns(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#socket.once('close', () => resolve())
+      this.#services.dns.serveTcp(this.#socket, this.#step)
+    })
+  }
+
+  #targetOf({ address, port }: Destination): ConnectionTarget {
+    const name = this.#services.names.nameOf(this.#step.doors.step, address)
+    return { name, address: name === null ? address : null, port, transport: 'tcp', executable: null }
+  }
+
+  async #decide(target: ConnectionTarget): Promise<AllowedConnection> {
+    const { sets, step } = this.#step.doors
+    let decision: ConnectionDecision = decideConnection(sets, target)
+    if (decision.asksExecutable) {
+      const executable = await this.#services.whose(step, this.#socket.remotePort ?? 0)
+      // Unknown is none: what the rules without a program say stands.
+      if (executable !== null) decision = decideConnection(sets, { ...target, executable })
+    }
+    if (!decision.allowed) throw new RefusedError(decision.refusal)
+    return decision
+  }
+
+  async #serveTarget(decision: AllowedConnection): Promise<void> {
+    // Where any bytes are allowed nobody has to speak first.
+    if (decision.protocols.includes('tcp')) return this.#relayAnything(decision)
+    const words = await waitForOpening(this.#socket, this.#services.config.limits.helloMs)
+    if (words === null) return resetSocket(this.#socket)
+    const { opening, head } = words
+    switch (opening.kind) {
+      case 'tls':
+        return this.#serveTls(decision, opening.hello, head)
+      case 'http':
+        return this.#serveHttp(decision, head)
+      case 'ssh':
+        return this.#serveSsh(decision, head)
+      case 'refused':
+        if (opening.code === 'protocol') this.#narrow(decision, 'tcp')
+        throw refused(opening.code, decision.target, opening.reason)
+    }
+  }
+
+  async #serveTls(decision: AllowedConnection, hello: ClientHello, head: Buffer): Promise<void> {
+    const { target, serverName, terminates } = decision
+    const rule = this.#narrow(decision, 'tls')
+    const refusal = checkServerName({ hello, target, serverName, rule })
+    if (refusal !== null) throw new RefusedError(refusal)
+    if (terminates) return this.#serveRequests({ target, protocol: 'tls', head, hello })
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'tls', rule) })
+  }
+
+  async #serveHttp(decision: AllowedConnection, head: Buffer): Promise<void> {
+    const { target } = decision
+    const narrowed = narrowToProtocol(decision, 'http')
+    if (!narrowed.allowed) {
+      this.#step.report.refused(narrowed.refusal)
+      return this.#answerRefusal(new RefusedError(narrowed.refusal))
+    }
+    if (target.name !== null) return this.#serveRequests({ target, protocol: 'http', head, hello: null })
+    // By address there is no name that a Host could be compared with: let through only where it makes no difference what is asked for.
+    const any = decideRequest(this.#step.doors.sets, { target, ...ANY_REQUEST })
+    if (!any.allowed) throw new RefusedError(any.refusal)
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'http', narrowed.rule) })
+  }
+
+  /** In band, since it is HTTP that nobody else answers. */
+  #answerRefusal({ refusal }: RefusedError): Promise<void> {
+    return new Promise((resolve) => {
+      this.#socket.once('close', () => resolve())
+      this.#socket.setTimeout(REFUSAL_MS, () => resetSocket(this.#socket))
+      refuseHttp(this.#socket, refusal)
+      // what else it sends is thrown away, so that the answer arrives before a reset
+      this.#socket.resume()
+    })
+  }
+
+  async #serveSsh(decision: AllowedConnection, head: Buffer): Promise<void> {
+    const { target } = decision
+    const rule = this.#narrow(decision, 'ssh')
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'ssh', rule), acceptsGreeting: saysSsh })
+  }
+
+  /** What it is goes into the record only. */
+  async #relayAnything(decision: AllowedConnection): Promise<void> {
+    const { target } = decision
+    const meter = (first: Buffer | null): Meter => {
+      const protocol = first === null ? 'tcp' : protocolOf(first)
+      return this.#meter(target, protocol, this.#narrow(decision, protocol))
+    }
+    await this.#relay({ target, head: Buffer.alloc(0), meter })
+  }
+
+  async #serveRequests({ target, protocol, head, hello }: Requests): Promise<void> {
+    const { name } = target
+    if (name === null) throw refused('protocol', target, 'requests to an address, without a name, cannot be looked at')
+    this.#socket.removeAllListeners()
+    await this.#services.http.serve({
+      socket: this.#socket,
+      head,
+      hello,
+      target: { ...target, name },
+      step: this.#step,
+      dialer: this.#services.dialer,
+      config: this.#services.config,
+      meter: (rule) => this.#meter(target, protocol, rule),
+    })
+  }
+
+  async #relay({ target, head, meter, acceptsGreeting }: Relaying): Promise<void> {
+    const destination = await this.#services.dialer.dial(target, this.#abort.signal)
+    if (this.#socket.destroyed) return resetSocket(destination)
+    const job = new DirectSocket(this.#socket, this.#services.buffers, head)
+    this.#socket = job.socket
+    const end = await relayBytes(job, new DirectSocket(destination, this.#services.buffers), {
+      meter,
+      idleMs: this.#services.config.limits.idleMs,
+      ...(acceptsGreeting === undefined ? {} : { acceptsGreeting }),
+    })
+    if (end === 'greeting') throw refused('protocol', target, 'what answers there is no SSH server')
+    if (end !== 'done') throw end
+  }
+
+  /** The request's rule that lets the protocol through. @throws RefusedError */
+  #narrow(decision: AllowedConnection, protocol: Protocol): EgressRule | null {
+    const narrowed = narrowToProtocol(decision, protocol)
+    if (!narrowed.allowed) throw new RefusedError(narrowed.refusal)
+    return narrowed.rule
+  }
+
+  #meter({ name, address, port }: ConnectionTarget, protocol: Protocol, rule: EgressRule | null): Meter {
+    return this.#step.meter({ host: name ?? address ?? '', port, protocol, rule })
+  }
+}
+
+interface Requests {
+  readonly target: ConnectionTarget
+  readonly protocol: 'tls' | 'http'
+  readonly head: Buffer
+  readonly hello: ClientHello | null
+}
+
+interface Relaying {
+  readonly target: ConnectionTarget
+  readonly head: Buffer
+  /** Asked once, at the first bytes: `first` are the job's; null when the destination spoke first. */
+  readonly meter: (first: Buffer | null) => Meter
+  readonly acceptsGreeting?: (bytes: Buffer) => boolean | null
+}
+
+const REFUSAL_MS = 2000
+
+/** A request that no condition on methods, paths, GraphQL or websockets would let through. */
+const ANY_REQUEST = {
+  protocol: 'http',
+  method: 'ANY',
+  path: { text: '/', segments: [''], query: '' },
+  graphql: true,
+  upgrade: 'websocket',
+} as const
+
+function refused(code: RefusalCode, target: ConnectionTarget, reason: string): RefusedError {
+  return new RefusedError({ code, target: formatTarget(target), reason, rule: null, remedy: null })
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type DoorKey, type Meter, RefusedError } from '../ports.ts'
+import type { Budgets } from './budgets.ts'
+import type { DoorCounts, DoorReport } from './door-report.ts'
+
+/** One connection's bytes through one door. Making one counts the connection. */
+export class DoorMeter implements Meter {
+  readonly #take: (bytesOut: number, bytesIn: number) => number
+  readonly #report: DoorReport
+  readonly #door: DoorCounts
+
+  constructor(key: DoorKey, budgets: Budgets, report: DoorReport) {
+    this.#take = budgets.account(key.rule, formatPlace(key.host, key.port))
+    this.#report = report
+    this.#door = report.connected(key)
+  }
+
+  out(bytes: number): Promise<void> | undefined {
+    return this.#count(bytes, 0)
+  }
+
+  in(bytes: number): Promise<void> | undefined {
+    return this.#count(0, bytes)
+  }
+
+  #count(bytesOut: number, bytesIn: number): Promise<void> | undefined {
+    const waitMs = this.#spend(bytesOut, bytesIn)
+    this.#report.count(this.#door, bytesOut, bytesIn)
+    return waitMs === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, waitMs))
+  }
+
+  #spend(bytesOut: number, bytesIn: number): number {
+    try {
+      return this.#take(bytesOut, bytesIn)
+    } catch (error) {
+      if (error instanceof RefusedError) this.#report.alert('budget', error.refusal.reason, null)
+      throw error
+    }
+  }
+}
+
+/** `host:port`, with brackets around IPv6. */
+export function formatPlace(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
