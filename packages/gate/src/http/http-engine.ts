@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createSecureContext, type SecureContext } from 'node:tls'
 import type { JobAuthority } from '../authority/job-authority.ts'
 import type { GateConfig } from '../contract.ts'
-import type { HttpConnection } from '../ports.ts'
+import { type HttpConnection, type OpenStep, RefusedError } from '../ports.ts'
+import { ConnectionScope } from './connection-scope.ts'
+import type { Upstream } from './exchange-sides.ts'
+import { Http1Server } from './http1-server.ts'
+import { Http1Upstream } from './http1-upstream.ts'
+import { serveHttp2 } from './http2-server.ts'
+import { Http2Upstream } from './http2-upstream.ts'
+import { StepSubstitutions } from './substitution.ts'
+import { acceptTls, openTls, PROTOCOLS } from './tls-termination.ts'
 
 export interface HttpEngineOptions {
-  /** Null where no rule terminates TLS: a TLS connection is then a programmer's error. */
+  /** Null where no rule terminates TLS: a TLS connection is then refused. */
   readonly authority: JobAuthority | null
   readonly config: GateConfig
 }
@@ -19,9 +28,105 @@ export interface HttpEngine {
 }
 
 export function createHttpEngine(options: HttpEngineOptions): HttpEngine {
-  return {
-    async serve(connection: HttpConnection): Promise<void> {
-      connection.socket.destroy(options.authority === null ? undefined : undefined)
-    },
+  return new TerminatingEngine(options)
+}
+
+/** The server's end of a terminated connection, or why there is none: the client is told over its own TLS, which it can read. */
+type ServerEnd = { readonly protocol: string; readonly open: (onEnd: () => void) => Promise<Upstream> }
+
+class TerminatingEngine implements HttpEngine {
+  readonly #authority: JobAuthority | null
+  readonly #http1: Http1Server = new Http1Server()
+  readonly #substitutions: WeakMap<OpenStep, StepSubstitutions> = new WeakMap()
+  readonly #authorities: string | null
+  #trust: SecureContext | null = null
+
+  constructor({ authority, config }: HttpEngineOptions) {
+    this.#authority = authority
+    this.#authorities = config.authorities
+  }
+
+  async serve(connection: HttpConnection): Promise<void> {
+    const scope = new ConnectionScope(connection, this.#substitutionsOf(connection.step))
+    try {
+      await (connection.hello === null ? this.#servePlain(scope) : this.#serveTls(scope, connection.hello.applicationProtocols))
+    } catch (error) {
+      // Untrusted: whatever a job did to get here, it ends this connection and nothing else.
+      const { refusal } = error instanceof RefusedError ? error : scope.refused('malformed', 'the gate could not serve this connection')
+      if (!scope.signal.aborted) scope.report(refusal)
+    } finally {
+      scope.end()
+    }
+  }
+
+  #servePlain(scope: ConnectionScope): Promise<void> {
+    const { socket, head, dialer, target } = scope.connection
+    if (head.length > 0) socket.unshift(head)
+    // Not before a request is allowed: a refused one opens nothing.
+    const open = once(async () => {
+      const server = await dialer.dial(target, scope.signal)
+      server.once('close', () => socket.end())
+      return new Http1Upstream(server, scope)
+    })
+    return this.#http1.serve(socket, scope, open)
+  }
+
+  async #serveTls(scope: ConnectionScope, clientProtocols: readonly string[]): Promise<void> {
+    const { hello, target } = scope.connection
+    if (this.#authority === null) throw scope.refused('protocol', 'no rule lets the gate read this connection')
+    if (hello?.serverName !== target.name) throw scope.refused('server-name', 'the server name is not that of the destination')
+    const offered = clientProtocols.filter((protocol) => PROTOCOLS.includes(protocol))
+    if (clientProtocols.length > 0 && offered.length === 0) throw scope.refused('protocol', 'the client speaks neither HTTP/1.1 nor HTTP/2')
+    const { context } = this.#authority.certificateFor(target.name)
+    const server = await this.#serverEnd(scope, offered)
+    const socket = await acceptTls(scope, { context, protocol: offered.length === 0 ? null : server.protocol })
+    if (server.protocol === 'h2') await serveHttp2(socket, scope, server.open)
+    else
+      await this.#http1.serve(
+        socket,
+        scope,
+        once(() => server.open(() => socket.end())),
+      )
+  }
+
+  /** The server first: which version of HTTP the client gets is its choice. */
+  async #serverEnd(scope: ConnectionScope, offered: readonly string[]): Promise<ServerEnd> {
+    try {
+      const socket = await openTls(scope, this.#trustedContext(), offered)
+      const protocol = socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1'
+      if (protocol === 'http/1.1' && offered.length > 0 && !offered.includes(protocol))
+        throw scope.refused('protocol', 'the client speaks HTTP/2 only, the server does not')
+      const open = async (onEnd: () => void): Promise<Upstream> => {
+        if (protocol === 'h2') return new Http2Upstream(socket, scope, onEnd)
+        socket.once('close', onEnd)
+        return new Http1Upstream(socket, scope)
+      }
+      return { protocol, open }
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      scope.report(error.refusal)
+      return { protocol: offered[0] === 'h2' && offered.length === 1 ? 'h2' : 'http/1.1', open: () => Promise.reject(error) }
+    }
+  }
+
+  /** Made once: reading a bundle of authorities takes milliseconds. */
+  #trustedContext(): SecureContext {
+    this.#trust ??= createSecureContext({ minVersion: 'TLSv1.2', ...(this.#authorities === null ? {} : { ca: this.#authorities }) })
+    return this.#trust
+  }
+
+  #substitutionsOf(step: OpenStep): StepSubstitutions | null {
+    if (step.doors.substitutions.length === 0) return null
+    const known = this.#substitutions.get(step) ?? new StepSubstitutions(step)
+    this.#substitutions.set(step, known)
+    return known
+  }
+}
+
+function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
+  let made: Promise<Result> | null = null
+  return () => {
+    made ??= make()
+    return made
   }
 }

@@ -11,8 +11,16 @@ const STATUS: Partial<Record<RefusalCode, number>> = {
   malformed: 400,
   unresolved: 502,
   address: 403,
-  unreachable: 504,
+  unreachable: 502,
   'upstream-certificate': 502,
+}
+
+const CLEANED_MAX = 200
+
+/** Untrusted text for a report: cut, and without what a terminal or a log would take for more than text. */
+export function cleaned(text: string): string {
+  const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')
+  return printable.length <= CLEANED_MAX ? printable : `${printable.slice(0, CLEANED_MAX)}…`
 }
 
 export function refusalStatus(refusal: Refusal): number {

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { EgressRule, Refusal, RefusalCode } from '@sallyport/access'
+import { type HttpConnection, type Meter, RefusedError } from '../ports.ts'
+import { cleaned } from './refusal-text.ts'
+import type { StepSubstitutions } from './substitution.ts'
+
+/** Where the connection goes, whatever is said over it. */
+export interface Destination {
+  readonly target: HttpConnection['target']
+  readonly name: string
+  readonly port: number
+  readonly protocol: 'tls' | 'http'
+  /** `name`, with the port where it is not the scheme's own. */
+  readonly authority: string
+  /** `https://authority` or `http://authority`. */
+  readonly origin: string
+}
+
+/** Until the whole head of the first request is there. Slow clients must not hold memory for long (Slowloris). */
+const FIRST_HEAD_MS = 30_000
+
+/** One connection of a job while it lives: what belongs to it, when it was idle for too long, what was reported. */
+export class ConnectionScope {
+  readonly connection: HttpConnection
+  readonly destination: Destination
+  /** Null: the step has none. */
+  readonly substitutions: StepSubstitutions | null
+  /** Answers of this destination are searched for values. */
+  readonly searchesAnswers: boolean
+  readonly #aborted = new AbortController()
+  readonly #owned: Set<{ destroy(): unknown }> = new Set()
+  readonly #reported: WeakSet<Refusal> = new WeakSet()
+  readonly #meters: Map<EgressRule | null, Meter> = new Map()
+  #lastActivity = performance.now()
+  #allowedMs = FIRST_HEAD_MS
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(connection: HttpConnection, substitutions: StepSubstitutions | null) {
+    this.connection = connection
+    this.destination = destinationOf(connection)
+    this.substitutions = substitutions
+    this.searchesAnswers = substitutions?.searchesAnswersOf(this.destination) ?? false
+    this.own(connection.socket)
+    connection.step.signal.addEventListener('abort', this.end, { once: true })
+    connection.socket.once('close', this.end)
+    connection.socket.on('error', this.end)
+    if (connection.step.signal.aborted || connection.socket.destroyed) this.end()
+    else this.#watch()
+  }
+
+  /** Aborted when the connection is over, by whichever end. */
+  get signal(): AbortSignal {
+    return this.#aborted.signal
+  }
+
+  /** Destroyed at the end of the connection. */
+  own(resource: { destroy(): unknown }): void {
+    if (this.#aborted.signal.aborted) resource.destroy()
+    else this.#owned.add(resource)
+  }
+
+  /** Bytes went, in whichever direction. */
+  touch(): void {
+    this.#lastActivity = performance.now()
+  }
+
+  /** A whole request has arrived: from now on only silence counts. */
+  requestArrived(): void {
+    this.#allowedMs = this.connection.config.limits.idleMs
+    this.touch()
+  }
+
+  meter(rule: EgressRule | null): Meter {
+    const known = this.#meters.get(rule) ?? this.connection.meter(rule)
+    this.#meters.set(rule, known)
+    return known
+  }
+
+  /** The same refusal is reported once, however many requests it ends. */
+  report(refusal: Refusal): void {
+    if (this.#reported.has(refusal)) return
+    this.#reported.add(refusal)
+    this.connection.step.report.refused(refusal)
+  }
+
+  /** `reason`: static, or made of cleaned values. `target`: default, the connection's own. */
+  refused(code: RefusalCode, reason: string, target: string = `${this.destination.name}:${this.destination.port}`): RefusedError {
+    return new RefusedError({ code, target: cleaned(target), reason, rule: null, remedy: null })
+  }
+
+  /** Idempotent. */
+  readonly end: () => void = (): void => {
+    if (this.#aborted.signal.aborted) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.connection.step.signal.removeEventListener('abort', this.end)
+    this.#aborted.abort()
+    for (const resource of this.#owned) resource.destroy()
+    this.#owned.clear()
+  }
+
+  readonly #watch = (): void => {
+    const left = this.#lastActivity + this.#allowedMs - performance.now()
+    if (left <= 0) {
+      this.end()
+      return
+    }
+    // At least every FIRST_HEAD_MS, since what is allowed may become less.
+    this.#timer = setTimeout(this.#watch, Math.min(left + 1, FIRST_HEAD_MS))
+    this.#timer.unref()
+  }
+}
+
+function destinationOf({ target, hello }: HttpConnection): Destination {
+  const protocol = hello === null ? 'http' : 'tls'
+  const ownPort = protocol === 'tls' ? 443 : 80
+  const authority = target.port === ownPort ? target.name : `${target.name}:${target.port}`
+  return {
+    target,
+    name: target.name,
+    port: target.port,
+    protocol,
+    authority,
+    origin: `${protocol === 'tls' ? 'https' : 'http'}://${authority}`,
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type Meter, RefusedError } from '../ports.ts'
+import { type AdmittedRequest, admitRequest } from './admit-request.ts'
+import { pump } from './body-pump.ts'
+import type { ConnectionScope } from './connection-scope.ts'
+import type { Incoming, Upstream, UpstreamRequest, UpstreamResponse } from './exchange-sides.ts'
+import { bytesOf, type HeaderFields, listOf, responseFields, withoutFields } from './header-fields.ts'
+import { type OutgoingBody, outgoingBody } from './outgoing-body.ts'
+import type { ParsedRequest } from './read-request.ts'
+
+const CONTENT_LENGTH: ReadonlySet<string> = new Set(['content-length'])
+/** Methods whose requests have a body as a rule: without one, that it has none is said (RFC 9110 section 8.6). */
+const BODY_EXPECTED: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH'])
+
+/** One request and its response. Never rejects: whatever goes wrong is reported, and answered where there still is an answer to give. */
+export async function exchange(incoming: Incoming, scope: ConnectionScope, upstream: () => Promise<Upstream>): Promise<void> {
+  scope.requestArrived()
+  await answered(incoming, scope, async () => {
+    const admitted = await admitRequest(incoming.head, scope)
+    const body = await outgoingBody(incoming, admitted, scope)
+    try {
+      await send(incoming, { ...admitted, body }, scope, await upstream())
+    } finally {
+      body?.release()
+    }
+  })
+  scope.touch()
+}
+
+/** Does the work, and sees to it that a refusal of it is reported and answered. */
+export async function answered(incoming: Incoming, scope: ConnectionScope, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof RefusedError)) {
+      // One of the two ends broke off: there is nothing to say to anybody.
+      incoming.abort()
+      return
+    }
+    scope.report(error.refusal)
+    await incoming.refuse(error.refusal)
+  }
+}
+
+interface Sent extends AdmittedRequest {
+  readonly body: OutgoingBody | null
+}
+
+async function send(incoming: Incoming, admitted: Sent, scope: ConnectionScope, upstream: Upstream): Promise<void> {
+  const { request, body } = admitted
+  const sent = upstream.request({
+    method: request.method,
+    path: `${request.path.text}${request.path.query}`,
+    authority: scope.destination.authority,
+    fields: body === null ? withEmptyBody(request) : request.fields,
+    body,
+    expectsContinue: body?.expectsContinue ?? false,
+  })
+  try {
+    incoming.onGone(() => sent.abort())
+    sent.onContinue(() => incoming.continue())
+    await converse(incoming, sent, admitted, scope)
+  } catch (error) {
+    sent.abort()
+    throw error
+  }
+}
+
+function withEmptyBody({ method, bodyBytes, fields }: ParsedRequest): HeaderFields {
+  return bodyBytes === 0 || BODY_EXPECTED.has(method) ? [...fields, { name: 'Content-Length', value: '0' }] : fields
+}
+
+/** Both directions at the same time: a server may answer before it has the whole body. */
+async function converse(incoming: Incoming, sent: UpstreamRequest, { body, meter }: Sent, scope: ConnectionScope): Promise<void> {
+  let isUploaded = false
+  const upload = sendBody(body, sent, meter, scope).then(() => {
+    isUploaded = true
+  })
+  // A refusal of what is sent (a budget) ends the exchange at once; that a server reads no further does not.
+  const refused = upload.then(never, (error: unknown) =>
+    error instanceof RefusedError || incoming.isCut() ? Promise.reject(error) : never(),
+  )
+  const response = await Promise.race([refused, sent.response])
+  const lastOfConnection = (): boolean => response.lastOfConnection || !isUploaded
+  await Promise.race([refused, answer(incoming, response, { meter, lastOfConnection }, scope)])
+  if (!isUploaded) sent.abort()
+}
+
+const never = (): Promise<never> => new Promise(() => undefined)
+
+async function sendBody(body: OutgoingBody | null, sent: UpstreamRequest, meter: Meter, scope: ConnectionScope): Promise<void> {
+  if (body === null || sent.body === null) return
+  await pump(body.source, sent.body, { count: (bytes) => meter.out(bytes), touch: () => scope.touch(), stage: body.stage })
+  // A body that was cut off must not look whole at the other end.
+  if (body.isCut()) throw new Error('the client broke off')
+  sent.body.end()
+}
+
+interface AnswerOptions {
+  readonly meter: Meter
+  readonly lastOfConnection: () => boolean
+}
+
+/** Passes an answer on, written anew. */
+export async function answer(
+  incoming: Incoming,
+  response: UpstreamResponse,
+  { meter, lastOfConnection }: AnswerOptions,
+  scope: ConnectionScope,
+): Promise<void> {
+  await meter.in(15 + bytesOf(response.fields))
+  const onFound = (): void => scope.connection.step.report.alert('echo', scope.destination.origin, null)
+  const search = scope.searchesAnswers ? scope.substitutions : null
+  if (search !== null && isUnsearchable(response))
+    throw scope.refused('unreachable', 'the answer is compressed or a part of one: whether it holds a secret cannot be seen')
+  const hasBody = mayHaveBody(incoming.head.method, response.status)
+  // What is searched may become longer or shorter.
+  const hasLength = response.status !== 204 && (search === null || !hasBody)
+  const kept = responseFields(hasLength ? response.fields : withoutFields(response.fields, CONTENT_LENGTH))
+  const fields = search === null ? kept : search.withoutValues(kept, onFound)
+  const sink = incoming.respond({ status: response.status, fields, hasBody }, { lastOfConnection: lastOfConnection() })
+  const stage = search?.answerStage(onFound) ?? null
+  await pump(response.body, sink, { count: (bytes) => meter.in(bytes), touch: () => scope.touch(), stage })
+  if (response.isCut()) throw new Error('the server broke off')
+  const trailers = responseFields(response.trailers())
+  await incoming.finish(search === null ? trailers : search.withoutValues(trailers, onFound))
+}
+
+/** Neither was asked for: a server that sends it all the same cannot be believed to mean well. */
+function isUnsearchable({ status, fields }: UpstreamResponse): boolean {
+  return status === 206 || listOf(fields, 'content-encoding').some((encoding) => encoding !== 'identity')
+}
+
+/** RFC 9110 section 6.4.1. */
+const mayHaveBody = (method: string, status: number): boolean => method !== 'HEAD' && status !== 204 && status !== 205 && status !== 304

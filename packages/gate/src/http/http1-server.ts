@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type IncomingMessage, Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { ConnectionScope } from './connection-scope.ts'
+import { exchange } from './exchange.ts'
+import type { Upstream } from './exchange-sides.ts'
+import { Http1Incoming } from './http1-incoming.ts'
+import { FIELDS_MAX, HEAD_BYTES_MAX } from './read-request.ts'
+import { refuseHttp } from './refusal-text.ts'
+import { openWebsocket } from './websocket.ts'
+
+/** A connection of a job that speaks HTTP/1. */
+class Http1Connection {
+  readonly scope: ConnectionScope
+  readonly upstream: () => Promise<Upstream>
+  readonly socket: Duplex
+  #waiting = 0
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(socket: Duplex, scope: ConnectionScope, upstream: () => Promise<Upstream>) {
+    this.socket = socket
+    this.scope = scope
+    this.upstream = upstream
+  }
+
+  get isBusy(): boolean {
+    return this.#waiting > 0
+  }
+
+  /** Pipelined requests are answered one after the other, and no further ones are read while one waits. */
+  enqueue(request: IncomingMessage, response: ServerResponse): void {
+    const incoming = new Http1Incoming(request, response)
+    this.#waiting += 1
+    if (this.#waiting > 1) this.socket.pause()
+    this.#last = this.#last.then(async () => {
+      await exchange(incoming, this.scope, this.upstream)
+      this.#waiting -= 1
+      if (this.#waiting <= 1) this.socket.resume()
+    })
+  }
+}
+
+/** Serves all HTTP/1 connections of a job; it never listens. */
+export class Http1Server {
+  readonly #server: Server
+  readonly #connections: WeakMap<Duplex, Http1Connection> = new WeakMap()
+
+  constructor() {
+    this.#server = new Server({ insecureHTTPParser: false, maxHeaderSize: HEAD_BYTES_MAX, requireHostHeader: false, keepAliveTimeout: 0 })
+    // One more than are taken: Node leaves further ones out without a word, and the request is refused for having too many.
+    this.#server.maxHeadersCount = FIELDS_MAX + 1
+    this.#server.on('request', this.#onRequest).on('checkContinue', this.#onRequest).on('checkExpectation', this.#onRequest)
+    this.#server.on('upgrade', this.#onUpgrade).on('connect', this.#onUpgrade).on('clientError', this.#onError)
+  }
+
+  /** Takes the socket over; resolves at its end. What was read ahead is in the socket again. */
+  serve(socket: Duplex, scope: ConnectionScope, upstream: () => Promise<Upstream>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#connections.set(socket, new Http1Connection(socket, scope, upstream))
+      socket.once('close', resolve)
+      if (socket.destroyed) resolve()
+      else this.#server.emit('connection', socket)
+    })
+  }
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#connections.get(request.socket)?.enqueue(request, response)
+  }
+
+  /** Also CONNECT, which then is refused for its method. */
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const connection = this.#connections.get(socket)
+    // Behind an unanswered request its answer would get into the other's.
+    if (connection === undefined || connection.isBusy) {
+      socket.destroy()
+      return
+    }
+    socket.on('error', connection.scope.end)
+    void openWebsocket({ request, socket, head }, connection.scope, connection.upstream)
+  }
+
+  /** What the parser does not take; also resets and timeouts, which nobody has to hear of. */
+  readonly #onError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined || !error.code?.startsWith('HPE_') || error.code === 'HPE_INVALID_EOF_STATE') {
+      socket.destroy()
+      return
+    }
+    const reason = error.code === 'HPE_HEADER_OVERFLOW' ? 'the header section is larger than 32 KiB' : 'the request is no valid HTTP'
+    const { refusal } = connection.scope.refused('malformed', reason)
+    connection.scope.report(refusal)
+    if (connection.isBusy) socket.destroy()
+    else refuseHttp(socket as Socket, refusal)
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import type { Duplex, Writable } from 'node:stream'
+import type { ConnectionScope } from './connection-scope.ts'
+import type { OutgoingHead, Upstream, UpstreamRequest, UpstreamResponse } from './exchange-sides.ts'
+import { fieldsOf, type HeaderFields, listOf, rawOf, valuesOf } from './header-fields.ts'
+
+/** Servers send more than clients: cookies, policies. */
+const RESPONSE_HEAD_BYTES_MAX = 128 * 1024
+
+export interface Switched {
+  readonly fields: HeaderFields
+  readonly socket: Duplex
+  readonly head: Buffer
+}
+
+/**
+ * The one connection to the server that belongs to one connection of the job. When it ends, the job's ends too, as if there were no gate in between; so nothing is ever
+ * sent twice, and no other step's or name's request ever shares it.
+ */
+export class Http1Upstream implements Upstream {
+  readonly #agent: OneSocketAgent
+  readonly #scope: ConnectionScope
+
+  constructor(socket: Duplex, scope: ConnectionScope) {
+    this.#agent = new OneSocketAgent(socket)
+    this.#scope = scope
+    scope.own(socket)
+    scope.own(this.#agent)
+  }
+
+  request(head: OutgoingHead): UpstreamRequest {
+    const sent = this.#send(head, framing(head))
+    const response = this.#settle<UpstreamResponse>(sent, (resolve) => {
+      sent.on('response', (message) => resolve(responseOf(message)))
+    })
+    if (head.body === null) sent.end()
+    else sent.flushHeaders()
+    return {
+      body: head.body === null ? null : (sent as Writable),
+      response,
+      onContinue: (listener) => void sent.once('continue', listener),
+      abort: () => void sent.destroy(),
+    }
+  }
+
+  /** A GET that asks for a websocket: the server switches, or answers. */
+  upgrade(head: OutgoingHead): Promise<Switched | UpstreamResponse> {
+    const asks = [
+      { name: 'Connection', value: 'Upgrade' },
+      { name: 'Upgrade', value: 'websocket' },
+    ]
+    const sent = this.#send(head, asks)
+    const answer = this.#settle<Switched | UpstreamResponse>(sent, (resolve) => {
+      sent.on('response', (message) => resolve(responseOf(message)))
+      sent.on('upgrade', ({ rawHeaders }, socket, rest) => resolve({ fields: fieldsOf(rawHeaders), socket, head: rest }))
+    })
+    sent.end()
+    return answer
+  }
+
+  #send({ method, path, authority, fields }: OutgoingHead, more: HeaderFields): ClientRequest {
+    const headers = rawOf([{ name: 'Host', value: authority }, ...fields, ...more])
+    return request({ agent: this.#agent, method, path, headers, insecureHTTPParser: false, maxHeaderSize: RESPONSE_HEAD_BYTES_MAX })
+  }
+
+  #settle<Result>(sent: ClientRequest, listen: (resolve: (result: Result) => void) => void): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      listen(resolve)
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        const isInvalid = error.code?.startsWith('HPE_') === true
+        reject(
+          this.#scope.refused(
+            'unreachable',
+            isInvalid ? "the server's answer is no valid HTTP" : 'the server broke off before it answered',
+          ),
+        )
+      })
+    })
+  }
+}
+
+/** Content-Length as it was judged, or chunks: what comes in between is the gate's own parser's. */
+function framing({ body, expectsContinue }: OutgoingHead): HeaderFields {
+  if (body === null) return []
+  const length =
+    body.bytes === null ? { name: 'Transfer-Encoding', value: 'chunked' } : { name: 'Content-Length', value: String(body.bytes) }
+  return expectsContinue ? [length, { name: 'Expect', value: '100-continue' }] : [length]
+}
+
+function responseOf(message: IncomingMessage): UpstreamResponse {
+  const fields = fieldsOf(message.rawHeaders)
+  const isFramed = valuesOf(fields, 'content-length').length > 0 || listOf(fields, 'transfer-encoding').includes('chunked')
+  const options = listOf(fields, 'connection')
+  const persists = message.httpVersion === '1.1' ? !options.includes('close') : options.includes('keep-alive')
+  const status = message.statusCode ?? 0
+  return {
+    status,
+    fields,
+    body: message,
+    isCut: () => !message.complete,
+    trailers: () => [],
+    lastOfConnection: !persists || !(isFramed || status === 204 || status === 304),
+  }
+}
+
+/** Keeps one socket, and never opens another. */
+class OneSocketAgent extends Agent {
+  #socket: Duplex | null
+
+  constructor(socket: Duplex) {
+    super({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1 })
+    this.#socket = socket
+  }
+
+  override createConnection(): Duplex {
+    const socket = this.#socket
+    this.#socket = null
+    if (socket === null || socket.destroyed) throw new Error('the connection is used up')
+    return socket
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Readable, Writable } from 'node:stream'
+import type { Refusal } from '@sallyport/access'
+import type { Incoming, RequestHead, ResponseHead } from './exchange-sides.ts'
+import { fieldsOf, type HeaderFields, lowerRawOf, valuesOf } from './header-fields.ts'
+import { refusalHeaders, refusalStatus, refusalText } from './refusal-text.ts'
+
+/** A request of HTTP/2: one stream. */
+export class Http2Incoming implements Incoming {
+  readonly head: RequestHead
+  readonly body: Readable | null
+  readonly #stream: ServerHttp2Stream
+  #trailers: HeaderFields = []
+  #hasBody = true
+
+  constructor(stream: ServerHttp2Stream, raw: readonly string[], isWhole: boolean) {
+    this.#stream = stream
+    this.head = headOf(raw)
+    this.body = isWhole ? null : stream
+    // What ends a stream is seen by whoever reads or writes it.
+    stream.on('error', () => stream.destroy())
+    stream.on('wantTrailers', () => {
+      if (!stream.destroyed) stream.sendTrailers(lowerRawOf(this.#trailers) as never)
+    })
+  }
+
+  isCut(): boolean {
+    return this.#stream.aborted || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR
+  }
+
+  continue(): void {
+    if (!this.#stream.headersSent && !this.#stream.closed) this.#stream.additionalHeaders({ ':status': 100 })
+  }
+
+  respond({ status, fields, hasBody }: ResponseHead): Writable {
+    this.#hasBody = hasBody
+    this.#stream.respond([':status', String(status), ...lowerRawOf(fields)], { endStream: !hasBody, waitForTrailers: hasBody })
+    return this.#stream
+  }
+
+  finish(trailers: HeaderFields): Promise<void> {
+    this.#trailers = trailers
+    return this.#end()
+  }
+
+  async refuse(refusal: Refusal): Promise<void> {
+    if (this.#stream.headersSent || this.#stream.closed || this.#stream.destroyed) {
+      this.abort()
+      return
+    }
+    const text = Buffer.from(refusalText(refusal))
+    const isHead = this.head.method === 'HEAD'
+    const head = { ':status': refusalStatus(refusal), ...refusalHeaders(refusal), 'content-length': text.length }
+    this.#stream.respond(head, { endStream: isHead })
+    if (!isHead) this.#stream.write(text)
+    this.#hasBody = !isHead
+    await this.#end()
+  }
+
+  abort(): void {
+    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  onGone(listener: () => void): void {
+    this.#stream.once('close', listener)
+  }
+
+  async #end(): Promise<void> {
+    const stream = this.#stream
+    await new Promise<void>((resolve) => {
+      stream.once('close', resolve)
+      if (stream.destroyed || !this.#hasBody) resolve()
+      else stream.end(resolve)
+    })
+    if (stream.destroyed || stream.readableEnded || this.body === null) return
+    // RFC 9113 section 8.1: asks a client that is still sending to stop, without an error.
+    stream.resume()
+    stream.close(constants.NGHTTP2_NO_ERROR)
+  }
+}
+
+function headOf(raw: readonly string[]): RequestHead {
+  const all = fieldsOf(raw)
+  const pseudo = (name: string): string | null => valuesOf(all, name)[0] ?? null
+  return {
+    version: '2',
+    method: pseudo(':method') ?? '',
+    target: pseudo(':path') ?? '',
+    scheme: pseudo(':scheme'),
+    authority: pseudo(':authority'),
+    fields: all.filter(({ name }) => !name.startsWith(':')),
+  }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hook by which a job uses a secret that it never has: a placeholder, random and worthless, becomes the value at the gate, in the one place that the secret's rule names.
+import { decideRequest, matchesName, type RuleSet, type SubstitutionRule } from '@sallyport/access'
+import { createSecretSet, type RedactionStream, type SecretSet } from '@sallyport/redaction'
+import type { Substitution } from '../contract.ts'
+import { type OpenStep, RefusedError } from '../ports.ts'
+import type { BodyStage } from './body-pump.ts'
+import type { Destination } from './connection-scope.ts'
+import { EchoStage } from './echo-stage.ts'
+import { type HeaderField, type HeaderFields, hasField, valuesOf, withoutFields } from './header-fields.ts'
+import type { ParsedRequest } from './read-request.ts'
+import { type Replaced, replaceInBody, replaceInFieldValue, replaceInQuery } from './replace-placeholders.ts'
+
+/** Bodies that are held until they are whole, at a time, over all requests of the step. */
+const HELD_BYTES_MAX = 16 * 1024 * 1024
+export const HELD_BODY_BYTES_MAX: number = 1024 * 1024
+
+/** A job could put an answer together from pieces that are each too small to be found. */
+const PIECEMEAL: ReadonlySet<string> = new Set(['accept-encoding', 'range', 'if-range'])
+
+/** The placeholders and values of one step. */
+export class StepSubstitutions {
+  readonly #step: OpenStep
+  readonly #placeholders: SecretSet = createSecretSet()
+  readonly #values: SecretSet = createSecretSet()
+  /** Those whose value would not be found in an answer: they are never put in. */
+  readonly #unfindable: Set<Substitution> = new Set()
+  #heldBytes = 0
+
+  constructor(step: OpenStep) {
+    this.#step = step
+    for (const substitution of step.doors.substitutions) {
+      this.#placeholders.add(substitution.placeholder)
+      if (!this.#values.add(substitution.value).masked) this.#unfindable.add(substitution)
+    }
+  }
+
+  /** Answers of this host are searched: a value was, or could have been, sent there. */
+  searchesAnswersOf({ name }: Destination): boolean {
+    return this.#step.doors.substitutions.some(({ rule }) => rule.hosts.some((pattern) => matchesName(pattern, name)))
+  }
+
+  /**
+   * The request with the values in its head.
+   * @throws RefusedError when a placeholder is anywhere else in it.
+   */
+  inHead(request: ParsedRequest, destination: Destination): ParsedRequest {
+    const applicable = this.#applicable(request, destination)
+    const query = replaceInQuery(request.path.query, inPlace(applicable, 'query'))
+    const fields = request.fields.map((field) => this.#inField(field, applicable))
+    const residue = [request.path.text, query.residue, ...fields.flatMap(({ name, residue }) => [name, residue])]
+    if (residue.some((text) => this.#placeholders.matches(text))) throw this.#misplaced(request, destination)
+    for (const used of [query, ...fields].flatMap((each) => each.used)) this.#checkUse(used, request, destination)
+    const replaced = fields.map(({ name, text }) => ({ name, value: text }))
+    return { ...request, path: { ...request.path, query: query.text }, fields: this.#withoutCompression(replaced, destination) }
+  }
+
+  /** Whether this request's body has to be held until it is whole, for a value to be put in. */
+  holdsBody(request: ParsedRequest, destination: Destination): boolean {
+    const isPlain = !hasField(request.fields, 'content-encoding') && bodyTypeOf(request.fields) !== null
+    const fits = request.bodyBytes === null || request.bodyBytes <= HELD_BODY_BYTES_MAX
+    return isPlain && fits && inPlace(this.#applicable(request, destination), 'body').length > 0
+  }
+
+  /** Null when too much is held already: then it streams, and a placeholder in it is refused. */
+  hold(bytes: number): { release(): void } | null {
+    if (this.#heldBytes + bytes > HELD_BYTES_MAX) return null
+    this.#heldBytes += bytes
+    const release = (): void => {
+      this.#heldBytes -= bytes
+    }
+    return { release }
+  }
+
+  /** @throws RefusedError when a placeholder is anywhere but in its place. */
+  inBody(body: Buffer, request: ParsedRequest, destination: Destination): Buffer {
+    const candidates = inPlace(this.#applicable(request, destination), 'body')
+    const { text, residue, used } = replaceInBody(body, bodyTypeOf(request.fields), candidates)
+    if (this.#placeholders.matches(residue)) throw this.#misplaced(request, destination)
+    for (const each of used) this.#checkUse(each, request, destination)
+    return used.length === 0 ? body : Buffer.from(text)
+  }
+
+  /** For a body that streams: it goes out as it is, until a placeholder is found in it. */
+  bodyStage(request: ParsedRequest, destination: Destination): BodyStage {
+    return new SearchStage(this.#placeholders.createStream(), () => this.#misplaced(request, destination))
+  }
+
+  /** Of an answer's header or trailer section. */
+  withoutValues(fields: HeaderFields, onFound: () => void): HeaderField[] {
+    return fields.flatMap(({ name, value }) => {
+      if (this.#values.matches(name)) {
+        onFound()
+        return []
+      }
+      const safe = this.#withPlaceholders(value)
+      if (safe !== value) onFound()
+      return [{ name, value: safe }]
+    })
+  }
+
+  answerStage(onFound: () => void): BodyStage {
+    return new EchoStage(this.#step.doors.substitutions, this.#values.createStream(), onFound)
+  }
+
+  #withPlaceholders(text: string): string {
+    const swapped = this.#step.doors.substitutions.reduce(
+      (sum, { value, placeholder }) => (value === '' ? sum : sum.replaceAll(value, placeholder)),
+      text,
+    )
+    return this.#values.redact(swapped)
+  }
+
+  #inField({ name, value }: HeaderField, applicable: readonly Substitution[]): Replaced & { readonly name: string } {
+    const here = inPlace(applicable, 'header').filter(
+      ({ rule }) => 'header' in rule.in && rule.in.header.toLowerCase() === name.toLowerCase(),
+    )
+    return { name, ...replaceInFieldValue(value, here) }
+  }
+
+  /** A value goes into a request only when the server that gets it has proved who it is. */
+  #applicable({ readings }: ParsedRequest, { protocol }: Destination): readonly Substitution[] {
+    if (protocol !== 'tls') return []
+    return this.#step.doors.substitutions.filter(({ rule }) => {
+      const set = asRuleSet(rule)
+      return readings.every((reading) => decideRequest([set], reading).allowed)
+    })
+  }
+
+  #withoutCompression(fields: HeaderFields, destination: Destination): HeaderFields {
+    if (!this.searchesAnswersOf(destination)) return fields
+    return [...withoutFields(fields, PIECEMEAL), { name: 'Accept-Encoding', value: 'identity' }]
+  }
+
+  #checkUse(used: Substitution, request: ParsedRequest, destination: Destination): void {
+    const { name } = used.rule
+    if (this.#unfindable.has(used))
+      throw this.#refused(request, destination, `the value of ${name} is too short to be found again in an answer`)
+    if ('header' in used.rule.in && /[^\t\x20-\x7e\x80-\xff]/.test(used.value))
+      throw this.#refused(request, destination, `the value of ${name} has characters that a header field cannot have`)
+  }
+
+  #misplaced(request: ParsedRequest, destination: Destination): RefusedError {
+    this.#step.report.alert('placeholder', `${request.method} ${destination.origin}${request.path.text}`.slice(0, 200), null)
+    return this.#refused(request, destination, "the placeholder of a secret stands where the secret's rule does not allow it")
+  }
+
+  #refused({ method, path }: ParsedRequest, { origin }: Destination, reason: string): RefusedError {
+    return new RefusedError({
+      code: 'placeholder',
+      target: `${method} ${origin}${path.text}`.slice(0, 200),
+      reason,
+      rule: null,
+      remedy: null,
+    })
+  }
+}
+
+/** Looks, and does not hold anything back: what it looks for is worthless by itself. */
+class SearchStage implements BodyStage {
+  readonly #search: RedactionStream
+  readonly #refusal: () => RefusedError
+
+  constructor(search: RedactionStream, refusal: () => RefusedError) {
+    this.#search = search
+    this.#refusal = refusal
+  }
+
+  write(chunk: Buffer): Uint8Array {
+    this.#search.write(chunk)
+    this.#check()
+    return chunk
+  }
+
+  end(): Uint8Array {
+    this.#search.end()
+    this.#check()
+    return new Uint8Array(0)
+  }
+
+  #check(): void {
+    if (this.#search.maskedCount > 0) throw this.#refusal()
+  }
+}
+
+/** A secret's conditions as those of a rule: one function judges both. */
+function asRuleSet({ name, hosts, methods, paths }: SubstitutionRule): RuleSet {
+  const rule = {
+    origin: { source: name, line: null, column: null, text: name },
+    ports: [{ first: 1, last: 65_535 }],
+    protocol: 'tls',
+    http: { methods, paths, graphql: true, websocket: true },
+    serverName: 'required',
+    executables: null,
+    budget: { bytesOut: null, bytesIn: null, bytesPerSecond: null },
+  } as const
+  const rules = hosts.map((pattern) => ({ ...rule, to: { kind: 'name' as const, pattern } }))
+  return { author: 'request', source: name, rules, observes: false, place: '' }
+}
+
+const inPlace = (substitutions: readonly Substitution[], place: 'header' | 'query' | 'body'): readonly Substitution[] =>
+  substitutions.filter(({ rule }) => place in rule.in)
+
+export type BodyType = 'json' | 'form'
+
+function bodyTypeOf(fields: HeaderFields): BodyType | null {
+  const type = valuesOf(fields, 'content-type')[0]?.split(';')[0]?.trim().toLowerCase() ?? ''
+  if (type === 'application/x-www-form-urlencoded') return 'form'
+  return type === 'application/json' || /^application\/[a-z0-9.+-]+\+json$/.test(type) ? 'json' : null
+}
