@@ -5,13 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fib_rules.h>
-#include <linux/if_addr.h>
-#include <linux/if_link.h>
-#include <linux/neighbour.h>
-#include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
@@ -20,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keeper-network-links.h"
 #include "keeper-network-rules.h"
 #include "keeper.h"
 #include "nftables.h"
@@ -27,23 +21,12 @@
 #define BACKLOG 4096
 #define UDP_BUFFER_BYTES (1 << 20)
 
-// Numbers that no other link in a new namespace has.
-#define LOOPBACK_INDEX 1
-#define LINK_INDEX 1000
-#define LINK_BYTES 65535
-
-// Of everything that arrives by the job's link, in the gate's namespace: it is for us, whatever its destination.
-#define ARRIVALS_TABLE 100
-#define ARRIVALS_PRIORITY 100
-
 #define LEVELS_MAX 255
 // Where our cgroup namespace is not the machine's, kernels count a cgroup's level from different roots: before 6.11 from the machine's.
 #define NESTED_LEVELS 8
 #define MACHINE_CGROUP_NAMESPACE 0xEFFFFFFBu
 
 #define OPEN_STEPS_MAX 256
-
-static const uint8_t gate_mac[6] = {0x02, 0x53, 0x50, 0, 0, 1}, job_mac[6] = {0x02, 0x53, 0x50, 0, 0, 2};
 
 static int gate_links = -1, gate_rules = -1, job_rules = -1;
 static struct batch batch;
@@ -108,85 +91,6 @@ static int open_links(void) { return open_netlink_or_fail(NETLINK_ROUTE, "rtnetl
 
 static int open_rules(void) { return open_netlink_or_fail(NETLINK_NETFILTER, "nfnetlink (CONFIG_NETFILTER_NETLINK)"); }
 
-// ---- links, addresses and routes
-
-static void add_message(uint16_t type, const void *header, size_t size, const char *what) {
-  begin_message(&batch, type, NLM_F_CREATE | NLM_F_EXCL, header, size, what);
-}
-
-static void put_address(uint16_t type, uint32_t address) { put_be32(&batch, type, address); }
-
-static void raise_link(int index) {
-  struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
-  begin_message(&batch, RTM_NEWLINK, 0, &link, sizeof link, "link");
-}
-
-static void put_link(const char *name, const uint8_t *mac) {
-  put_text(&batch, IFLA_IFNAME, name);
-  put_bytes(&batch, IFLA_ADDRESS, mac, 6);
-  put_u32(&batch, IFLA_MTU, LINK_BYTES);
-}
-
-// Both ends at once, each in its place: moving one there afterwards would wait for the whole machine.
-static void add_link_pair(int job_namespace) {
-  struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = LINK_INDEX, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
-  add_message(RTM_NEWLINK, &link, sizeof link, "veth links (CONFIG_VETH)");
-  put_link(GATE_LINK, gate_mac);
-  size_t info = open_nest(&batch, IFLA_LINKINFO);
-  put_text(&batch, IFLA_INFO_KIND, "veth");
-  size_t data = open_nest(&batch, IFLA_INFO_DATA);
-  size_t peer = open_nest(&batch, VETH_INFO_PEER);
-  // An end cannot be raised before it has another.
-  link.ifi_flags = link.ifi_change = 0;
-  put_header(&batch, &link, sizeof link);
-  put_link(JOB_LINK, job_mac);
-  put_u32(&batch, IFLA_NET_NS_FD, (uint32_t)job_namespace);
-  close_nest(&batch, peer);
-  close_nest(&batch, data);
-  close_nest(&batch, info);
-}
-
-static void add_address(uint32_t address) {
-  struct ifaddrmsg header = {.ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_scope = RT_SCOPE_UNIVERSE, .ifa_index = LINK_INDEX};
-  add_message(RTM_NEWADDR, &header, sizeof header, "address of the job's link");
-  put_address(IFA_LOCAL, address);
-  put_address(IFA_ADDRESS, address);
-}
-
-// The other end never has to be asked for: nothing of the job can answer in its place.
-static void add_neighbour(uint32_t address, const uint8_t *mac) {
-  struct ndmsg header = {.ndm_family = AF_INET, .ndm_ifindex = LINK_INDEX, .ndm_state = NUD_PERMANENT};
-  add_message(RTM_NEWNEIGH, &header, sizeof header, "neighbour on the job's link");
-  put_address(NDA_DST, address);
-  put_bytes(&batch, NDA_LLADDR, mac, 6);
-}
-
-// By the link; `via` 0: straight.
-static void add_route(uint32_t destination, uint8_t bits, uint32_t via) {
-  struct rtmsg header = {
-      .rtm_family = AF_INET,
-      .rtm_dst_len = bits,
-      .rtm_table = RT_TABLE_MAIN,
-      .rtm_protocol = RTPROT_STATIC,
-      .rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
-      .rtm_type = RTN_UNICAST,
-  };
-  add_message(RTM_NEWROUTE, &header, sizeof header, "route of the job's link");
-  if (bits > 0) put_address(RTA_DST, destination);
-  if (via) put_address(RTA_GATEWAY, via);
-  put_u32(&batch, RTA_OIF, LINK_INDEX);
-}
-
-static void add_arrivals(void) {
-  struct rtmsg local = {.rtm_family = AF_INET, .rtm_table = ARRIVALS_TABLE, .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_HOST, .rtm_type = RTN_LOCAL};
-  add_message(RTM_NEWROUTE, &local, sizeof local, "local route (CONFIG_IP_MULTIPLE_TABLES)");
-  put_u32(&batch, RTA_OIF, LOOPBACK_INDEX);
-  struct fib_rule_hdr rule = {.family = AF_INET, .table = ARRIVALS_TABLE, .action = FR_ACT_TO_TBL};
-  add_message(RTM_NEWRULE, &rule, sizeof rule, "routing rule (CONFIG_IP_MULTIPLE_TABLES)");
-  put_u32(&batch, FRA_PRIORITY, ARRIVALS_PRIORITY);
-  put_text(&batch, FRA_IIFNAME, GATE_LINK);
-}
-
 // ---- the gate's namespace
 
 static void set_option(int fd, int level, int option, int value, const char *what) {
@@ -219,9 +123,7 @@ void make_gate_network(struct gate_sockets *sockets) {
   close(own);
   write_gate_rules(&batch);
   send_or_fail(gate_rules);
-  begin_batch(&batch);
-  raise_link(LOOPBACK_INDEX);
-  add_arrivals();
+  write_gate_arrivals(&batch);
   send_or_fail(gate_links);
 }
 
@@ -242,20 +144,9 @@ static int open_job_namespace(pid_t pid, int own) {
 static void connect_job(int job_namespace, int job_links) {
   write_job_rules(&batch);
   send_or_fail(job_rules);
-  begin_batch(&batch);
-  add_link_pair(job_namespace);
-  add_address(GATE_ADDRESS);
-  add_neighbour(JOB_ADDRESS, job_mac);
-  add_route(JOB_ADDRESS, 32, 0);
-  add_route(STEP_NETWORK, STEP_NETWORK_BITS, JOB_ADDRESS);
+  write_link_pair(&batch, job_namespace);
   send_or_fail(gate_links);
-  begin_batch(&batch);
-  raise_link(LOOPBACK_INDEX);
-  raise_link(LINK_INDEX);
-  add_address(JOB_ADDRESS);
-  add_neighbour(GATE_ADDRESS, gate_mac);
-  add_route(GATE_ADDRESS, 32, 0);
-  add_route(0, 0, GATE_ADDRESS);
+  write_job_end(&batch);
   send_or_fail(job_links);
 }
 
@@ -282,11 +173,9 @@ static unsigned levels_to_try(void) {
   return NESTED_LEVELS;
 }
 
-// A cgroup's id is one at whatever level it is looked for, so that a rule more can let nothing else through.
-static void write_levels(unsigned level) {
-  unsigned end = level + levels_to_try();
-  for (unsigned i = level; i < end && i <= LEVELS_MAX; i++)
-    if (!has_level[i]) write_level(&batch, i);
+static unsigned last_level(unsigned level) {
+  unsigned last = level + levels_to_try() - 1;
+  return last < LEVELS_MAX ? last : LEVELS_MAX;
 }
 
 static int find_step(uint64_t cgroup_id) {
@@ -304,11 +193,13 @@ int open_step_network(uint64_t cgroup_id, unsigned level, uint32_t source) {
   int place = find_step(0);
   if (place < 0) return -1;
   begin_change(&batch);
-  if (!has_level[level]) write_levels(level);
+  // A cgroup's id is its own at whatever level it is looked for: a rule more lets nothing else through.
+  for (unsigned i = level; i <= last_level(level); i++)
+    if (!has_level[i]) write_level(&batch, i);
   write_open_step(&batch, cgroup_id, source);
   end_change(&batch);
   if (send_rules(job_rules) != 0) return -1;
-  for (unsigned i = level, end = level + levels_to_try(); i < end && i <= LEVELS_MAX; i++) has_level[i] = 1;
+  for (unsigned i = level; i <= last_level(level); i++) has_level[i] = 1;
   open_steps[place].cgroup_id = cgroup_id;
   open_steps[place].source = source;
   return 0;

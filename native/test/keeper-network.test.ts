@@ -11,7 +11,16 @@ import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildHelper, buildProbe, run } from './_helper.ts'
 
-const probe = buildProbe('network-probe', ['util.c', 'netlink.c', 'nftables.c', 'keeper-network.c', 'keeper-network-rules.c'])
+const probe = buildProbe('network-probe', [
+  'util.c',
+  'netlink.c',
+  'nftables.c',
+  'keeper-network.c',
+  'keeper-network-links.c',
+  'keeper-network-refusals.c',
+  'keeper-network-gate-rules.c',
+  'keeper-network-job-rules.c',
+])
 
 /** A refusal is at once: far below any time that TCP waits before it tries again. */
 const AT_ONCE_MS = 100
@@ -104,8 +113,8 @@ interface Pair {
 }
 
 /** The job's namespace is made as an OCI runtime makes it: by somebody else. */
-async function makePair(): Promise<Pair> {
-  const keeper = new Talker('unshare', '--net', probe, 'keeper')
+async function makePair(...unshare: string[]): Promise<Pair> {
+  const keeper = new Talker('unshare', '--net', ...unshare, probe, 'keeper')
   const madeMs = Number((await keeper.hear()).split(' ')[1])
   const job = start('unshare', '--net', 'sh', '-c', 'echo; exec sleep 1000')
   await once(job.stdout, 'data')
@@ -200,6 +209,18 @@ test('the end of a step cuts its connections, new and established, at once, and 
   assert.equal(await staying.process.result('say a hi'), 'hi')
   assert.deepEqual(await refused(pair), ['0.0.0.0 198.18.0.1 17 53', '0.0.0.0 203.0.113.9 6 443'])
   assert.equal(await pair.keeper.ask(`close ${idOf(ending.cgroup)}`), 'ENOENT')
+})
+
+test('a step is found by its cgroup at its level, and below where the keeper’s own cgroup namespace begins', async () => {
+  const wrong = await makePair()
+  const missed = new Step(wrong)
+  assert.equal(await wrong.keeper.result(`open ${idOf(missed.cgroup)} ${LEVEL - 1} 198.18.1.1`), 'ok')
+  await missed.process.refused('tcp a 203.0.113.9 443', 'ECONNREFUSED')
+  // Here some kernels count from the namespace's root and others from the machine's.
+  const nested = await makePair('--cgroup')
+  const found = new Step(nested)
+  assert.equal(await nested.keeper.result(`open ${idOf(found.cgroup)} ${LEVEL - 1} 198.18.1.1`), 'ok')
+  assert.equal(await found.process.result('tcp a 203.0.113.9 443'), 'hello')
 })
 
 test('a process of no open step reaches nothing, and is told so at once', async () => {

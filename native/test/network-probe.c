@@ -25,7 +25,7 @@
 #include "keeper.h"
 #include "sallyport.h"
 
-#define PATIENCE_MS 3000
+#define PATIENCE_SECONDS 1
 #define NAMES 16
 #define CONNECTIONS_MAX 64
 #define LOG_BYTES 65536
@@ -293,7 +293,7 @@ static int *socket_named(const char *name) {
 }
 
 static void be_patient(int fd) {
-  struct timeval limit = {.tv_sec = PATIENCE_MS / 1000};
+  struct timeval limit = {.tv_sec = PATIENCE_SECONDS};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
