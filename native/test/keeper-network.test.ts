@@ -297,7 +297,7 @@ test('when the job has closed a connection, its kernel still answers the gate, s
   for (const port of [80, 81]) {
     assert.equal(await step.process.result(`tcp on-${port} 203.0.113.9 ${port}`), 'hello')
     assert.equal(await step.process.ask(`close on-${port}`), 'ok')
-    await sleep(50)
+    await sleep(150)
   }
   assert.deepEqual(
     (await seen(pair)).filter((entry) => !entry.startsWith('tcp ')),

@@ -31,6 +31,7 @@
 #define LOG_BYTES 65536
 #define SETTLE_MS 500
 #define LATE_PORT 81
+#define LATE_MS 100
 
 enum { DNS_ANSWER = 0x80, DNS_REFUSED = 5 };
 
@@ -132,6 +133,8 @@ static void take_connection(void) {
 static void finish_connection(int fd, uint16_t port) {
   struct tcp_info info = {0};
   socklen_t size = sizeof info;
+  // Its close is acknowledged by now, so that only the kernel of that side is left to answer.
+  usleep(LATE_MS * 1000);
   if (port == LATE_PORT) (void)!send(fd, "late", 4, MSG_NOSIGNAL);
   shutdown(fd, SHUT_WR);
   for (int waited = 0; waited < SETTLE_MS && getsockopt(fd, SOL_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state != TCP_CLOSE; waited++) usleep(1000);
