@@ -32,13 +32,10 @@ export async function answered(incoming: Incoming, scope: ConnectionScope, work:
   try {
     await work()
   } catch (error) {
-    if (!(error instanceof RefusedError)) {
-      // One of the two ends broke off: there is nothing to say to anybody.
-      incoming.abort()
-      return
-    }
-    scope.report(error.refusal)
-    await incoming.refuse(error.refusal)
+    // Anything else: one of the two ends broke off, and there is nothing to say to anybody.
+    const refusal = error instanceof RefusedError ? error.refusal : null
+    if (refusal !== null) scope.report(refusal)
+    await (refusal === null ? Promise.reject(error) : incoming.refuse(refusal)).catch(() => incoming.abort())
   }
 }
 

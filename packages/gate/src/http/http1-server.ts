@@ -59,8 +59,13 @@ export class Http1Server {
     return new Promise((resolve) => {
       this.#connections.set(socket, new Http1Connection(socket, scope, upstream))
       socket.once('close', resolve)
-      if (socket.destroyed) resolve()
-      else this.#server.emit('connection', socket)
+      if (socket.destroyed) {
+        resolve()
+        return
+      }
+      this.#server.emit('connection', socket)
+      // It was paused by whoever read its beginning.
+      socket.resume()
     })
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { Readable, Writable } from 'node:stream'
 import type { Refusal } from '@sallyport/access'
 import type { Incoming, RequestHead, ResponseHead } from './exchange-sides.ts'
@@ -20,9 +20,7 @@ export class Http2Incoming implements Incoming {
     this.body = isWhole ? null : stream
     // What ends a stream is seen by whoever reads or writes it.
     stream.on('error', () => stream.destroy())
-    stream.on('wantTrailers', () => {
-      if (!stream.destroyed) stream.sendTrailers(lowerRawOf(this.#trailers) as never)
-    })
+    stream.on('wantTrailers', () => this.#sendTrailers())
   }
 
   isCut(): boolean {
@@ -66,6 +64,17 @@ export class Http2Incoming implements Incoming {
     this.#stream.once('close', listener)
   }
 
+  /** Called by the stream: what it throws would end the process. */
+  #sendTrailers(): void {
+    if (this.#stream.destroyed) return
+    try {
+      this.#stream.sendTrailers(objectOf(this.#trailers))
+    } catch {
+      // A server's trailers that cannot be sent on, e.g. with a pseudo-header field: the client learns that something is missing.
+      this.abort()
+    }
+  }
+
   async #end(): Promise<void> {
     const stream = this.#stream
     await new Promise<void>((resolve) => {
@@ -78,6 +87,13 @@ export class Http2Incoming implements Incoming {
     stream.resume()
     stream.close(constants.NGHTTP2_NO_ERROR)
   }
+}
+
+/** Node takes trailers in no other form. */
+function objectOf(fields: HeaderFields): OutgoingHttpHeaders {
+  const object: Record<string, string[]> = Object.create(null)
+  for (const { name, value } of fields) object[name.toLowerCase()] = [...(object[name.toLowerCase()] ?? []), value]
+  return object
 }
 
 function headOf(raw: readonly string[]): RequestHead {

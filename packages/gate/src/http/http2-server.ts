@@ -42,9 +42,9 @@ export function serveHttp2(socket: TLSSocket, scope: ConnectionScope, upstream: 
       return
     }
     const session = performServerHandshake(socket, LIMITS)
-    session.setLocalWindowSize(SESSION_WINDOW)
-    scope.own(session)
     watch(session, scope)
+    scope.own(session)
+    session.setLocalWindowSize(SESSION_WINDOW)
     // A server that takes no more requests: neither does the gate, so that the client comes again and gets a new one.
     const connected = upstream(() => session.close())
     session.on('stream', (stream: ServerHttp2Stream, _headers, flags: number, raw: readonly string[]) => {

@@ -57,6 +57,8 @@ export async function acceptTls(scope: ConnectionScope, { context, protocol }: A
       `the client did not go on with TLS (${error.code ?? 'closed'}): does it trust the authority of the job?`,
     )
   })
+  // As Node's own TLS server does: HTTP/2 would wait for an event that only a client's socket has.
+  Object.assign(socket, { secureConnecting: false })
   socket.disableRenegotiation()
   // A second ClientHello (RFC 8446 section 4.1.4) could have named another one.
   if ((socket as { readonly servername?: unknown }).servername !== target.name)
