@@ -48,7 +48,7 @@ function decideFor(sets: readonly RuleSet[], target: ConnectionTarget, admits: (
   )
   if (protocols.length === 0) return { allowed: false, refusal: refuseMix(matching, target), asksExecutable: false }
   const secure = matching.map(({ rules }) => rules.filter((rule) => carries(rule, 'tls')))
-  const terminates = protocols.includes('tls') && secure.some((rules) => rules.every(({ http }) => http !== null))
+  const terminates = protocols.includes('tls') && secure.some(isConditional)
   return {
     allowed: true,
     protocols,
@@ -62,6 +62,15 @@ function decideFor(sets: readonly RuleSet[], target: ConnectionTarget, admits: (
     target,
     sets,
   }
+}
+
+function isConditional(rules: readonly EgressRule[]): boolean {
+  return rules.every(({ http }) => http !== null)
+}
+
+/** Whether it depends on each request what may be said over the connection. */
+export function dependsOnRequests({ sets, target }: AllowedConnection, protocol: Protocol): boolean {
+  return enforcing(sets).some((set) => isConditional(doorsOf(set, target).filter((rule) => carries(rule, protocol))))
 }
 
 function isFreeOfNames({ protocol, serverName }: EgressRule): boolean {

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+export { AccessError, type AccessErrorCode } from './access-error.ts'
+export { type AccessFile, type AccessJob, type AccessStep, parseAccessFile } from './access-file.ts'
+export type { AccessLimits } from './access-limits.ts'
+export { canonicalAsk } from './canonical-ask.ts'
 export type * from './contract.ts'
 export { decideConnection, decideName, decideRequest, narrowToProtocol } from './decide.ts'
+export { type Ask, asksOf, formatRule } from './describe.ts'
+export { type EgressEntry, PRESET_NAMES, type PresetName, type PresetRequest } from './egress-entry.ts'
+export { type Explanation, explainConnection, explainRequest } from './explain.ts'
 export { formatName, matchesName } from './host-pattern.ts'
 export {
   embeddedIpv4,
@@ -12,5 +19,21 @@ export {
   parseAddress,
   parseNetwork,
 } from './ip-address.ts'
+export { learn } from './learn.ts'
 export { type NormalPathResult, normalisePath } from './normal-path.ts'
+export { type OperatorEgress, type OperatorFile, parseOperatorFile } from './operator-file.ts'
+export {
+  type Expanded,
+  expandOperatorPresets,
+  expandPresets,
+  type PresetEndpoint,
+  type PresetHosts,
+  presetsIn,
+  presetsOf,
+  type ResolvedPresets,
+} from './presets.ts'
+export type { Recording } from './recording.ts'
 export { formatRequest, formatTarget } from './refuse.ts'
+export { type MissingAccess, type Replay, replay } from './replay.ts'
+export { ceilingSet, effectiveTerminates, type RequestOptions, requestSet } from './rule-sets.ts'
+export { parseRule } from './rule-syntax.ts'

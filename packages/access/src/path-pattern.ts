@@ -19,8 +19,18 @@ export function matchesPath(pattern: PathPattern, path: NormalPath): boolean {
 }
 
 function matchesSegment(part: PathSegment, segment: string): boolean {
-  if (part.kind === 'literal') return segment === part.text
+  if (part.kind === 'literal') return literalStars(segment) === part.text
   return part.kind === 'rest' || (segment !== '' && !segment.includes('%2F'))
+}
+
+/** A rule writes a star that is none of its wildcards as `%2A`, and means both spellings. */
+function literalStars(segment: string): string {
+  return segment.replaceAll('*', '%2A')
+}
+
+/** The pattern that matches this path alone. */
+export function exactPattern({ segments }: NormalPath): PathPattern {
+  return segments.map((segment) => ({ kind: 'literal', text: literalStars(segment) }))
 }
 
 export function parsePathPattern(text: string): PathPattern | Flaw {
@@ -42,7 +52,7 @@ export function parsePathPattern(text: string): PathPattern | Flaw {
 }
 
 function normalise(part: PathSegment, text: string | undefined): PathSegment {
-  return part.kind === 'literal' ? { kind: 'literal', text: text ?? '' } : part
+  return part.kind === 'literal' ? { kind: 'literal', text: literalStars(text ?? '') } : part
 }
 
 function parseSegment(text: string, isLast: boolean): PathSegment | Flaw {

@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { printable } from '@sallyport/core'
-import type {
-  ConnectionTarget,
-  EgressRule,
-  NormalPath,
-  Protocol,
-  Refusal,
-  RefusalCode,
-  RequestFacts,
-  RuleOrigin,
-  RuleSet,
-} from './contract.ts'
+import type { ConnectionTarget, EgressRule, Protocol, Refusal, RefusalCode, RequestFacts, RuleOrigin, RuleSet } from './contract.ts'
+import { exactPattern, formatPath } from './path-pattern.ts'
 
 /** Longer is cut: a job can put data into names and paths, and a refusal goes to terminals and files. */
 const SHOWN_MAX = 200
@@ -91,15 +82,10 @@ export function additionForRequest({ target, protocol, method, path, upgrade, gr
   const keys = [`host: ${target.name}`]
   if (target.port !== 443 && protocol === 'tls') keys.push(`port: ${target.port}`)
   if (protocol === 'http') keys.push(`port: ${target.port}`, 'protocol: http')
-  keys.push(`methods: [${method}]`, `path: ${yamlText(pathForRule(path))}`)
+  keys.push(`methods: [${method}]`, `path: ${yamlText(formatPath(exactPattern(path)))}`)
   if (graphql) keys.push('graphql: true')
   if (upgrade !== null) keys.push('websocket: true')
   return `{ ${keys.join(', ')} }`
-}
-
-/** As a rule would write it: what would be a wildcard there is one segment. */
-export function pathForRule({ segments }: NormalPath): string {
-  return `/${segments.map((segment) => (/[*{}]/.test(segment) ? '*' : segment)).join('/')}`
 }
 
 /** A scalar inside of `{ … }` or `- …`, plain where YAML reads it back as the same text. */

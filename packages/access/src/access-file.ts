@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import { quote, type SourcePosition } from '@sallyport/core'
+import { type AccessLimits, readLimits } from './access-limits.ts'
+import type { EgressEntry } from './egress-entry.ts'
+import { readEgressEntry } from './rule-syntax.ts'
+import { readFileWith, type TreeReader } from './tree-reader.ts'
+import type { YamlEntry, YamlNode } from './yaml-tree.ts'
+
+/** `sallyport.yml`: what a repository asks for. Untrusted until somebody approved it: who writes the code writes the file. */
+export interface AccessFile {
+  /** As the user named it. */
+  readonly source: string
+  readonly isolation: 'oci' | 'auto' | null
+  readonly limits: AccessLimits
+  /** For every job. */
+  readonly egress: readonly EgressEntry[]
+  readonly jobs: readonly AccessJob[]
+}
+
+export interface AccessJob {
+  /** Its key in the workflow. */
+  readonly id: string
+  readonly at: SourcePosition
+  /** For every step of the job. */
+  readonly egress: readonly EgressEntry[]
+  readonly steps: readonly AccessStep[]
+}
+
+export interface AccessStep {
+  /** Its `id` in the workflow. */
+  readonly id: string
+  readonly at: SourcePosition
+  readonly egress: readonly EgressEntry[]
+}
+
+/** Every rule is looked at for every connection. */
+export const ENTRIES_MAX = 1000
+
+/**
+ * @param source How the user named the file, for messages and records.
+ * @throws AccessError ACCESS_INVALID with every problem
+ */
+export function parseAccessFile(source: string, text: string): Promise<AccessFile> {
+  return readFileWith(source, text, 'ACCESS_INVALID', (root, reader) => {
+    const fields = reader.fields(root, 'the file', ['version', 'image', 'isolation', 'limits', 'egress', 'jobs', 'secrets'])
+    reader.version(fields.version, root)
+    readImage(fields.image, reader)
+    refuseSecrets(fields.secrets, reader)
+    const file: AccessFile = {
+      source,
+      isolation: readIsolation(fields.isolation, reader),
+      limits: readLimits(fields.limits, reader),
+      egress: readEgress(fields.egress, reader),
+      jobs: readNamed(fields.jobs, 'jobs', reader).map((entry) => readJob(entry, reader)),
+    }
+    const count = entriesOf(file).length
+    if (count > ENTRIES_MAX) reader.invalid(root.at, `the file has ${count} rules, and at most ${ENTRIES_MAX} are possible`)
+    return file
+  })
+}
+
+/** All of them, from first to last. */
+export function entriesOf({ egress, jobs }: AccessFile): readonly EgressEntry[] {
+  return [...egress, ...jobs.flatMap((job) => [...job.egress, ...job.steps.flatMap((step) => step.egress)])]
+}
+
+/** The file with each list of entries replaced. */
+export function mapEntries(file: AccessFile, replace: (entries: readonly EgressEntry[]) => readonly EgressEntry[]): AccessFile {
+  const replaceIn = <Part extends { readonly egress: readonly EgressEntry[] }>(part: Part): Part => ({
+    ...part,
+    egress: replace(part.egress),
+  })
+  return { ...replaceIn(file), jobs: file.jobs.map((job) => ({ ...replaceIn(job), steps: job.steps.map(replaceIn) })) }
+}
+
+export function readEgress(node: YamlNode | undefined, reader: TreeReader): readonly EgressEntry[] {
+  if (node === undefined) return []
+  return reader.list(node, 'egress').flatMap((item) => readEgressEntry(item, reader))
+}
+
+function readJob({ key: id, keyAt: at, value }: YamlEntry, reader: TreeReader): AccessJob {
+  const fields = reader.fields(value, `the job ${quote(id)}`, ['egress', 'steps', 'secrets'])
+  refuseSecrets(fields.secrets, reader)
+  const steps = readNamed(fields.steps, 'steps', reader).map((entry) => readStep(entry, reader))
+  return { id, at, egress: readEgress(fields.egress, reader), steps }
+}
+
+function readStep({ key: id, keyAt: at, value }: YamlEntry, reader: TreeReader): AccessStep {
+  const fields = reader.fields(value, `the step ${quote(id)}`, ['egress', 'secrets'])
+  refuseSecrets(fields.secrets, reader)
+  return { id, at, egress: readEgress(fields.egress, reader) }
+}
+
+/** A map whose keys are ids of the workflow. */
+function readNamed(node: YamlNode | undefined, what: string, reader: TreeReader): readonly YamlEntry[] {
+  if (node === undefined) return []
+  const entries = reader.map(node, what)?.entries ?? []
+  for (const { key, keyAt } of entries) {
+    if (!/^[A-Za-z_][A-Za-z0-9_-]*$/.test(key))
+      reader.invalid(keyAt, `${quote(key)} cannot be an id in a workflow`, 'letters, digits, - and _ can')
+  }
+  return entries
+}
+
+function readImage(node: YamlNode | undefined, reader: TreeReader): void {
+  const text = node === undefined ? null : reader.text(node, 'image')
+  if (text === null || text.value === 'host') return
+  reader.unsupported(text.at, `images other than host are not in this release: ${quote(text.value)}`, 'write image: host')
+}
+
+function readIsolation(node: YamlNode | undefined, reader: TreeReader): AccessFile['isolation'] {
+  if (node?.kind === 'text' && (node.value === 'gvisor' || node.value === 'microvm'))
+    return reader.unsupported(node.at, `isolation ${node.value} is not in this release`, 'write isolation: oci')
+  return node === undefined ? null : reader.choice(node, 'isolation', ['oci', 'auto'])
+}
+
+function refuseSecrets(node: YamlNode | undefined, reader: TreeReader): void {
+  if (node !== undefined) reader.unsupported(node.at, 'secrets of an access file are not in this release', 'use --secret')
+}

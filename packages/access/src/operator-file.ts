@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { quote } from '@sallyport/core'
+import { ENTRIES_MAX, readEgress } from './access-file.ts'
+import { type AccessLimits, readLimits } from './access-limits.ts'
+import type { EgressEntry } from './egress-entry.ts'
+import { isFlaw, parseNamePattern } from './host-pattern.ts'
+import { embeddedIpv4, formatAddress, formatNetwork, maskNetwork, parseAddress, parseNetwork } from './ip-address.ts'
+import { parsePortRange } from './port-range.ts'
+import { readBytes } from './rule-conditions.ts'
+import { readFileWith, type TreeReader } from './tree-reader.ts'
+import type { YamlNode, YamlText } from './yaml-tree.ts'
+
+/** The ceiling: what no job of this machine gets more than, whatever a repository asks for. */
+export interface OperatorFile {
+  readonly source: string
+  readonly egress: OperatorEgress
+  /** The most that a job may have. */
+  readonly limits: AccessLimits
+}
+
+export interface OperatorEgress {
+  /** Null: no ceiling on destinations. Empty: nothing leaves. */
+  readonly allow: readonly EgressEntry[] | null
+  /** CIDRs beyond the public internet that may be reached. */
+  readonly private: readonly string[]
+  /** Whether `--egress observe` is possible, which blocks nothing that `allow` allows. */
+  readonly observe: boolean
+  /** Absolute paths of PEM files that upstream servers are verified against. */
+  readonly authorities: readonly string[]
+  /** `address` or `address:port`, IPv6 in brackets. */
+  readonly nameServers: readonly string[]
+  /** Names with fixed addresses. */
+  readonly hosts: Readonly<Record<string, readonly string[]>>
+  /** Of a whole job; null for none. */
+  readonly bytesOut: number | null
+}
+
+const EGRESS_KEYS = ['allow', 'private', 'observe', 'authorities', 'nameServers', 'hosts', 'budget'] as const
+const HOSTS_MAX = 4096
+
+/** @throws AccessError ACCESS_CEILING_INVALID with every problem */
+export function parseOperatorFile(source: string, text: string): Promise<OperatorFile> {
+  return readFileWith(source, text, 'ACCESS_CEILING_INVALID', (root, reader) => {
+    const fields = reader.fields(root, 'the file', ['version', 'egress', 'limits'])
+    reader.version(fields.version, root)
+    return { source, egress: readOperatorEgress(fields.egress, reader), limits: readLimits(fields.limits, reader) }
+  })
+}
+
+function readOperatorEgress(node: YamlNode | undefined, reader: TreeReader): OperatorEgress {
+  const fields = node === undefined ? {} : reader.fields(node, 'egress', EGRESS_KEYS)
+  const texts = (key: 'private' | 'authorities' | 'nameServers'): readonly YamlText[] => {
+    const value = fields[key]
+    return value === undefined ? [] : reader.texts(value, key)
+  }
+  const budget = fields.budget === undefined ? {} : reader.fields(fields.budget, 'budget', ['out'])
+  return {
+    allow: fields.allow === undefined ? null : readAllow(fields.allow, reader),
+    private: texts('private').flatMap((text) => readPrivate(text, reader) ?? []),
+    observe: reader.boolean(fields.observe, 'observe'),
+    authorities: texts('authorities').flatMap((text) => readAbsolutePath(text, reader) ?? []),
+    nameServers: texts('nameServers').flatMap((text) => readNameServer(text, reader) ?? []),
+    hosts: readHosts(fields.hosts, reader),
+    bytesOut: readBytes(budget.out, 'budget.out', reader),
+  }
+}
+
+function readAllow(node: YamlNode, reader: TreeReader): readonly EgressEntry[] {
+  const entries = readEgress(node, reader)
+  if (entries.length > ENTRIES_MAX) reader.invalid(node.at, `allow has ${entries.length} rules, and at most ${ENTRIES_MAX} are possible`)
+  return entries
+}
+
+function readPrivate({ value, at }: YamlText, reader: TreeReader): string | null {
+  const network = parseNetwork(value)
+  if (network === null) return reader.invalid(at, `${quote(value)} is no network`, 'for example 10.0.0.0/8')
+  if (embeddedIpv4(network.address) !== null)
+    return reader.invalid(at, `${quote(value)} is an IPv4 network in another form`, 'write it as IPv4')
+  const canonical = formatNetwork(maskNetwork(network))
+  return canonical === formatNetwork(network)
+    ? canonical
+    : reader.invalid(at, `${quote(value)} has bits behind its prefix`, `write ${canonical}`)
+}
+
+function readAbsolutePath({ value, at }: YamlText, reader: TreeReader): string | null {
+  return value.startsWith('/') && !value.includes('\0')
+    ? value
+    : reader.invalid(at, `${quote(value)} is no absolute path`, 'begin it with /')
+}
+
+function readNameServer({ value, at }: YamlText, reader: TreeReader): string | null {
+  const [, bracketed, plain = '', port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([0-9]+))?$/.exec(value) ?? []
+  const address = parseAddress(bracketed ?? plain)
+  const isPort = port === undefined || (parsePortRange(port) !== null && !port.startsWith('0'))
+  if (address !== null && isPort && (bracketed === undefined) === (address.version === 4)) return value
+  return reader.invalid(at, `${quote(value)} is no name server`, 'for example 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53')
+}
+
+function readHosts(node: YamlNode | undefined, reader: TreeReader): Readonly<Record<string, readonly string[]>> {
+  const entries = node === undefined ? [] : (reader.map(node, 'hosts')?.entries ?? [])
+  if (node !== undefined && entries.length > HOSTS_MAX) reader.invalid(node.at, `hosts has more than ${HOSTS_MAX} names`)
+  const hosts = entries.map(({ key, keyAt, value }) => {
+    const pattern = parseNamePattern(key)
+    if (isFlaw(pattern)) reader.invalid(keyAt, pattern.message, pattern.suggestion)
+    else if (pattern.kind === 'suffix') reader.invalid(keyAt, `${quote(key)} is many names`, 'name each one')
+    const addresses = reader.texts(value, `the addresses of ${quote(key)}`).flatMap((text) => readAddress(text, reader) ?? [])
+    return [isFlaw(pattern) ? key : pattern.name, addresses] as const
+  })
+  return Object.fromEntries(hosts)
+}
+
+function readAddress({ value, at }: YamlText, reader: TreeReader): string | null {
+  const address = parseAddress(value)
+  return address === null ? reader.invalid(at, `${quote(value)} is no address`, 'for example 192.0.2.1') : formatAddress(address)
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ConnectionTarget, DoorUse, NormalPath, RequestFacts } from './contract.ts'
+import { parseAddress } from './ip-address.ts'
+import { normalisePath } from './normal-path.ts'
+
+/** What one step of one run did, from the run's record. Names and paths in it were chosen by the job. */
+export interface Recording {
+  /** The run's id. */
+  readonly run: string
+  /** File of the workflow. */
+  readonly workflow: string
+  /** Its key in the workflow. */
+  readonly job: string
+  /** Its `id` in the workflow, or null. */
+  readonly step: string | null
+  readonly uses: readonly DoorUse[]
+}
+
+/** The gate keeps this many different requests of a destination. */
+const REQUESTS_MAX = 200
+
+/** Whether there may have been requests that are not in the record. */
+export function isTruncated({ requests }: DoorUse): boolean {
+  return requests.length >= REQUESTS_MAX
+}
+
+/** Nothing was asked for: a connection was opened and left. */
+export function isSilent({ requests, bytesOut }: DoorUse): boolean {
+  return requests.length === 0 && bytesOut === 0
+}
+
+export function targetOf({ host, port, protocol }: DoorUse): ConnectionTarget {
+  const isAddress = parseAddress(host) !== null
+  const transport = protocol === 'udp' ? 'udp' : 'tcp'
+  return { name: isAddress ? null : host, address: isAddress ? host : null, port, transport, executable: null }
+}
+
+/** Longer ones are cut on their way into the record, some without a mark. */
+const RECORDED_PATH_MAX = 500
+
+/** Null where the record does not hold the whole path. */
+export function pathOf(recorded: string): NormalPath | null {
+  const result = normalisePath(recorded)
+  return result.ok && recorded.length < RECORDED_PATH_MAX ? result.path : null
+}
+
+/** In place of a path that is not known: no pattern of a rule matches it, and a rule for every path does. */
+export const UNKNOWN_PATH: NormalPath = { text: '/', segments: [], query: '' }
+
+/** What a gate looks at before it has a body: see {@link RequestFacts.graphql}. */
+export function isGraphqlPath({ segments }: NormalPath): boolean {
+  return segments.at(-1)?.toLowerCase() === 'graphql'
+}
+
+export function factsOf(use: DoorUse, method: string, path: NormalPath): RequestFacts {
+  return {
+    target: targetOf(use),
+    protocol: use.protocol === 'http' ? 'http' : 'tls',
+    method,
+    path,
+    upgrade: null,
+    graphql: isGraphqlPath(path),
+  }
+}
