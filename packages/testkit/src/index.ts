@@ -5,6 +5,7 @@ export { buildAttacks, buildPlainBox } from './compile.spawn.ts'
 export { copyExample, type Example, type ExampleCopy, exampleNamed, readExamples } from './example.spawn.ts'
 export { OUTPUT_BYTES_MAX, type PlainBoxOptions, type PlainBoxResult, runInPlainBox } from './plain-box.spawn.ts'
 export { type ContractOptions, contractSpec, sandboxDriverContract } from './sandbox-driver-contract.ts'
+export { doorTo, TestGate } from './test-gate.ts'
 export { PLANTED_SECRET, runAgainInDisposableBox } from './walls/disposable-box.spawn.ts'
 export type { PlantName } from './walls/remove-walls.ts'
 export { WALLS, type Wall, type WallName } from './walls/walls.ts'
@@ -16,5 +17,6 @@ export {
   runStep,
   type StepRequest,
   type StepRun,
+  withGate,
   withSandbox,
 } from './walls/with-sandbox.ts'

@@ -4,7 +4,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { StepTraffic } from '@sallyport/gate'
 import type { Guarantee, PutEntry, Sandbox, SandboxDriver, SandboxSpec, StepExit, StepSpec } from '@sallyport/sandbox'
+import { TestGate } from './test-gate.ts'
 
 export interface ContractOptions {
   /** Why nothing can be tried here, printed with every test; false when it can. */
@@ -118,6 +120,7 @@ export function sandboxDriverContract(name: string, create: () => SandboxDriver,
     describe('a step', () => stepDuties(() => sandbox))
     describe('the end of a step', () => endDuties(() => sandbox))
     describe('files', () => fileDuties(() => sandbox))
+    describe('a network', () => networkDuties(create, options.missing ?? []))
     describe('limits', { skip: limitSkip(options) }, () => limitDuties(create))
     describe('a sandbox', () => sandboxDuties(create, options.missing ?? []))
   })
@@ -394,6 +397,67 @@ function limitDuties(create: () => SandboxDriver): void {
 
   it('of open files hold in every process', () =>
     within(async (sandbox) => assert.equal((await shell(sandbox, 'ulimit -Hn')).output, '512\n')))
+}
+
+function networkDuties(create: () => SandboxDriver, missing: readonly Guarantee[]): void {
+  const signal = AbortSignal.timeout(60_000)
+  let gate: TestGate
+  let sandbox: Sandbox
+  let serial = 0
+  before(async () => {
+    gate = new TestGate()
+    sandbox = await create().prepare(contractSpec({ gate: gate.launch }), signal)
+  })
+  after(() => sandbox?.[Symbol.asyncDispose]())
+
+  /** A step whose doors open and shut as an agent would do it. */
+  const gated = async (script: string): Promise<Ended & StepTraffic> => {
+    serial += 1
+    const id = `gated-${serial}`
+    const network = await gate.open(id, [])
+    const ended = await runStep(sandbox, ['/bin/bash', '-c', script], { id, network })
+    return { ...ended, ...(await gate.close(id)) }
+  }
+
+  it('is what the self-check finds it to be', async () => {
+    const failed = (await sandbox.selfCheck(signal)).filter(({ holds, guarantee }) => !holds && !missing.includes(guarantee))
+    assert.deepEqual(failed, [])
+  })
+
+  it('leads to a gate that lets through only what has a rule, and tells what it refused', async () => {
+    const { code, refused } = await gated('exec 3<>/dev/tcp/192.0.2.1/443 && read -t 5 -u 3 line')
+    assert.notEqual(code, 0)
+    assert.deepEqual(
+      refused.map(({ refusal }) => refusal.target),
+      ['192.0.2.1:443'],
+    )
+  })
+
+  it('has a resolver that knows no name without a rule', async () => {
+    const { output, refused } = await gated('getent ahostsv4 origin.example.test || echo unknown')
+    assert.equal(output, 'unknown\n')
+    assert.match(refused.map(({ refusal }) => refusal.target).join(), /origin\.example\.test/)
+  })
+
+  it('refuses datagrams without a rule at once, and the end of the step tells them', async () => {
+    const { refusedPackets } = await gated('echo x > /dev/udp/192.0.2.1/9')
+    assert.deepEqual(
+      refusedPackets.map(({ address, protocol, port }) => [address, protocol, port]),
+      [['192.0.2.1', 'udp', 9]],
+    )
+  })
+
+  it('is not there for a step without one', async () => {
+    for (const protocol of ['tcp', 'udp']) {
+      const { code } = await runStep(sandbox, ['/bin/bash', '-c', `echo x > /dev/${protocol}/198.18.0.1/53`])
+      assert.notEqual(code, 0, protocol)
+    }
+  })
+
+  it('takes the sandbox along when its gate ends', async () => {
+    gate.end()
+    assert.match(await Promise.race([sandbox.lost, sleep(5000, 'nothing was said')]), /gate/)
+  })
 }
 
 function sandboxDuties(create: () => SandboxDriver, missing: readonly Guarantee[]): void {

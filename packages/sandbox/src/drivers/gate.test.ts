@@ -313,6 +313,14 @@ time.sleep(20)`
   })
 })
 
+describe('a gate that lets through what no rule allows', { skip }, () => {
+  it('is found by the self-check, which names the network', async () => {
+    await using sandbox = await prepare(new EchoGate())
+    const failed = (await sandbox.selfCheck(signal())).filter(({ holds }) => !holds)
+    assert.deepEqual([...new Set(failed.map(({ guarantee }) => guarantee))], ['network'])
+  })
+})
+
 describe('a sandbox without a gate', { skip }, () => {
   it('gives no step a network', async () => {
     await using sandbox = await createDriver('runc', directory).prepare(gateSpec(null), signal())

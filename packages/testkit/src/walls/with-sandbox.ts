@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises'
+import type { GateConfig } from '@sallyport/gate'
 import { createDriver, type Limits, type Sandbox, type SandboxSpec, type StepExit, type StepSpec } from '@sallyport/sandbox'
 import { type Attempt, parseAttempts } from '../attempt.ts'
 import { buildAttacks } from '../compile.spawn.ts'
+import { TestGate } from '../test-gate.ts'
 import { stateDirectory } from './disposable-box.spawn.ts'
 import { type PlantName, removeWalls } from './remove-walls.ts'
 import type { WallName } from './walls.ts'
 
 export interface Experiment {
+  /** What the gate of {@link withGate} is told. */
+  readonly gate?: Partial<GateConfig>
   /** The walls to take out; none is the sandbox as the product builds it. */
   readonly without?: readonly WallName[]
   readonly plants?: readonly PlantName[]
@@ -32,6 +36,16 @@ const ATTACK = '/tmp/attack'
 
 /** Runs `use` with a real sandbox, prepared like the product's and rid of some walls; afterwards nothing of it remains. */
 export async function withSandbox<T>(experiment: Experiment, use: (sandbox: Sandbox) => Promise<T>): Promise<T> {
+  return prepared(experiment, null, use)
+}
+
+/** The same with the real gate, without a name server: `experiment.gate` says which names it knows. */
+export async function withGate<T>(experiment: Experiment, use: (sandbox: Sandbox, gate: TestGate) => Promise<T>): Promise<T> {
+  const gate = new TestGate(experiment.gate)
+  return prepared(experiment, gate, (sandbox) => use(sandbox, gate))
+}
+
+async function prepared<T>(experiment: Experiment, gate: TestGate | null, use: (sandbox: Sandbox) => Promise<T>): Promise<T> {
   const walls = await removeWalls(experiment.without ?? [], experiment.plants ?? [])
   const driver = createDriver('runc', await stateDirectory(), walls)
   serial += 1
@@ -44,10 +58,11 @@ export async function withSandbox<T>(experiment: Experiment, use: (sandbox: Sand
     readOnlyBinds: [],
     directories: [],
     hostname: 'sallyport',
-    gate: null,
+    gate: gate?.launch ?? null,
     ...experiment.spec,
   }
   await using sandbox = await driver.prepare(spec, new AbortController().signal)
+  gate?.watch(sandbox)
   await putProgram(sandbox)
   return await use(sandbox)
 }
