@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { release } from 'node:os'
 import { dirname, join } from 'node:path'
-import { formatSize, messageOf } from '@sallyport/core'
+import { formatDuration, formatSize, messageOf } from '@sallyport/core'
 import { createDriver, DRIVER_NAMES, inspectHost, type SandboxCapabilities, type SelfCheckResult } from '@sallyport/sandbox'
 import { effectiveLimits } from './admit/limits.ts'
 import type { DoctorReport } from './contract.ts'
+import { gateResidentBytes } from './gate/gate-memory.ts'
+import { JobGate } from './gate/job-gate.ts'
 import { prepareSandbox } from './prepare/prepare-sandbox.ts'
 
 type Check = DoctorReport['checks'][number]
@@ -17,29 +19,60 @@ export async function examineHost(stateDirectory: string): Promise<DoctorReport>
   const drivers: SandboxCapabilities[] = []
   for (const name of DRIVER_NAMES) drivers.push(await createDriver(name, join(stateDirectory, 'sandbox')).probe(signal))
   const checks = [...kernelChecks(), await diskCheck(stateDirectory), swapCheck()]
+  const tried = drivers.some((driver) => driver.usable) ? await trySandbox(stateDirectory, drivers, signal) : NOT_TRIED
   return {
     host: { os: osName(), kernel: release(), arch: process.arch, cgroup: inspectHost().cgroups, node: process.version },
-    checks,
+    checks: [...checks, tried.gate],
     drivers,
-    guarantees: drivers.some((driver) => driver.usable) ? await tryGuarantees(stateDirectory, drivers, signal) : [],
+    guarantees: tried.guarantees,
   }
 }
 
-async function tryGuarantees(
-  stateDirectory: string,
-  drivers: readonly SandboxCapabilities[],
-  signal: AbortSignal,
-): Promise<readonly SelfCheckResult[]> {
+interface Tried {
+  readonly gate: Check
+  readonly guarantees: readonly SelfCheckResult[]
+}
+
+const GATE_FIX = 'Run "sallyport exec -- true": its message says what the gate met'
+
+const NOT_TRIED: Tried = {
+  gate: { name: 'gate', ok: false, required: true, found: 'not tried: no driver is usable', fix: 'Make a driver usable first' },
+  guarantees: [],
+}
+
+/** Nothing may leave; no step is run. */
+const NO_ACCESS: ConstructorParameters<typeof JobGate>[0] = {
+  gate: { nameServers: [], hosts: {}, trustedHosts: [], privateNetworks: [], ownAddresses: [], authorities: null, terminates: [] },
+  bytesOutMax: 0,
+}
+
+async function trySandbox(stateDirectory: string, drivers: readonly SandboxCapabilities[], signal: AbortSignal): Promise<Tried> {
   const isolation = drivers.find((driver) => driver.usable)?.driver === 'crun' ? 'crun' : 'runc'
   const limits = { ...effectiveLimits({}), memoryBytes: 256 << 20, memorySwapBytes: 256 << 20, diskBytes: 256 << 20, diskInodes: 16_384 }
+  const gate = new JobGate(NO_ACCESS)
   try {
-    const prepared = await prepareSandbox({ stateDirectory, isolation, limits, id: 'doctor', directories: [], signal })
+    const prepared = await prepareSandbox({ stateDirectory, isolation, limits, id: 'doctor', directories: [], gate, signal })
+    const check = gateCheck(gate)
     await prepared.sandbox[Symbol.asyncDispose]()
-    return prepared.checks
+    return { gate: check, guarantees: prepared.checks }
   } catch (error) {
     const named = (error as { details?: { guarantees?: readonly SelfCheckResult['guarantee'][] } }).details?.guarantees ?? []
-    return named.map((guarantee) => ({ guarantee, holds: false, evidence: messageOf(error) }))
+    const guarantees = named.map((guarantee) => ({ guarantee, holds: false, evidence: messageOf(error) }))
+    return { gate: gate.readyMs === null ? missingGate(messageOf(error)) : readyGate(gate.readyMs, null), guarantees }
   }
+}
+
+function gateCheck(gate: JobGate): Check {
+  return gate.readyMs === null ? missingGate('it never answered') : readyGate(gate.readyMs, gateResidentBytes(gate.launch.argv))
+}
+
+function readyGate(readyMs: number, bytes: number | null): Check {
+  const memory = bytes === null ? '' : `, ${formatSize(bytes)} resident`
+  return { name: 'gate', ok: true, required: true, found: `ready after ${formatDuration(readyMs)}${memory}`, fix: null }
+}
+
+function missingGate(found: string): Check {
+  return { name: 'gate', ok: false, required: true, found, fix: GATE_FIX }
 }
 
 function osName(): string {

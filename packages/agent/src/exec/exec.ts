@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto'
 import { assertCanEnforce, SANDBOX_PATHS } from '@sallyport/sandbox'
+import { loadEffectiveAccess } from '../access/load-access.ts'
 import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
+import { JobGate } from '../gate/job-gate.ts'
 import { prepareSandbox } from '../prepare/prepare-sandbox.ts'
 import { EXEC_WORKSPACE } from './workspace.ts'
 
@@ -12,12 +14,16 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   assertCanEnforce()
   assertWritable(options.write)
   assertCopyable(options.directory)
-  const limits = effectiveLimits(options.limits)
+  const { egress, stateDirectory } = options
+  const access = await loadEffectiveAccess({ egress, repository: null, stateDirectory })
+  const limits = effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax)
+  const gate = new JobGate(access)
   // The rest of the program is loaded and the record opened while the kernel and the runtime work.
   const waiting = Promise.withResolvers<void>()
   const preparing = prepareSandbox({
     ...options,
     limits,
+    gate,
     id: `exec-${randomBytes(4).toString('hex')}`,
     directories: [SANDBOX_PATHS.work, EXEC_WORKSPACE],
     signal: options.interrupt.soft,
@@ -25,7 +31,7 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   })
   await Promise.race([waiting.promise, preparing.catch(ignoreUntilAwaited)])
   const { execute } = await import('./execution.ts')
-  return execute({ options, observer, limits }, preparing)
+  return execute({ options, observer, limits, access, gate }, preparing)
 }
 
 function ignoreUntilAwaited(): void {

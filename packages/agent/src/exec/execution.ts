@@ -4,12 +4,16 @@ import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
+import type { EffectiveAccess } from '../access/contract.ts'
 import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
 import { isOwnState } from '../collect/own-state.ts'
 import type { ExecOptions, ExecResult, JobLimits, RunObserver } from '../contract.ts'
+import { JobDoors } from '../gate/job-doors.ts'
+import type { JobGate } from '../gate/job-gate.ts'
 import { type PreparedSandbox, preparedFacts } from '../prepare/prepare-sandbox.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
+import { DoorRecord } from '../record/door-record.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
 import { describeUnmasked, maskSecrets, type UnmaskedSecret } from '../run/mask-secrets.ts'
 import { Recorder } from '../run/recorder.ts'
@@ -26,6 +30,8 @@ export interface ExecRequest {
   readonly options: ExecOptions
   readonly observer: RunObserver
   readonly limits: JobLimits
+  readonly access: EffectiveAccess
+  readonly gate: JobGate
 }
 
 /** Carries the command out in a sandbox that is on its way. */
@@ -63,13 +69,26 @@ class Execution {
   readonly #parts: Parts
   readonly #recorder: Recorder
   readonly #refusals = new Refusals()
+  readonly #record: DoorRecord
+  readonly #doors: JobDoors
   readonly #start = performance.now()
   readonly #startedAt = new Date()
   #ended: 'timed-out' | 'cancelled' | 'limit' | null = null
+  #lost: string | null = null
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#recorder = new Recorder(parts.record, parts.secrets)
+    this.#record = new DoorRecord(parts.access.observes)
+    this.#doors = new JobDoors(parts.gate, {
+      job: JOB,
+      record: this.#record,
+      refusals: this.#refusals,
+      secrets: parts.secrets,
+      // A directory in which somebody runs commands has no history of its own.
+      seen: null,
+      report: (type, data, step) => this.#report(type, data, step),
+    })
     for (const secret of parts.unmasked) this.#refusals.add({ job: JOB, step: null, what: 'masking', detail: describeUnmasked(secret) })
   }
 
@@ -83,6 +102,7 @@ class Execution {
       argv: options.argv,
       isolation: options.isolation,
     })
+    for (const message of this.#parts.access.notices) this.#report('run.notice', { message, file: null, line: null })
     let prepared: PreparedSandbox | null = null
     try {
       prepared = await preparing
@@ -99,10 +119,9 @@ class Execution {
     this.#report('job.prepared', preparedFacts(prepared))
     const baseline = await this.#copyIn(sandbox)
     options.interrupt.soft.throwIfAborted()
-    const exit = await this.#execute(sandbox)
+    const exit = await this.#execute(prepared)
     const changes = await findChanges(sandbox, EXEC_WORKSPACE, baseline, options.write)
     if (options.write.length > 0) await keepChanges(sandbox, EXEC_WORKSPACE, options.directory, changes.kept)
-    this.#countNetwork(sandbox)
     return { exit, error: null, changes }
   }
 
@@ -125,36 +144,66 @@ class Execution {
     }
   }
 
-  async #execute(sandbox: Sandbox): Promise<StepExit> {
-    const { options, limits } = this.#parts
-    const { interrupt } = options
+  async #execute(prepared: PreparedSandbox): Promise<StepExit> {
+    const { options, access } = this.#parts
     this.#report('step.started', { name: options.argv.join(' '), number: 1, secrets: Object.keys(options.secrets) }, STEP)
     // No secret is handed over before its hand-over is on record.
     await this.#recorder.settle()
     const scripts = bringScripts(options.argv, options.scriptDirectory)
-    const running = await sandbox.startStep({
-      id: STEP,
-      argv: scripts.argv,
-      env: { PATH: PATH_DEFAULT, HOME: SANDBOX_PATHS.home, CI: 'true', SALLYPORT: 'true', ...options.env, ...options.secrets },
-      workingDirectory: EXEC_WORKSPACE,
-      files: scripts.files,
-      collect: [],
-      collectBytesMax: 0,
+    try {
+      const network = await this.#doors.open(STEP, access.setsFor(JOB, null))
+      const running = await prepared.sandbox.startStep({
+        id: STEP,
+        argv: scripts.argv,
+        env: {
+          PATH: PATH_DEFAULT,
+          HOME: SANDBOX_PATHS.home,
+          CI: 'true',
+          SALLYPORT: 'true',
+          ...prepared.trust,
+          ...options.env,
+          ...options.secrets,
+        },
+        workingDirectory: EXEC_WORKSPACE,
+        files: scripts.files,
+        collect: [],
+        collectBytesMax: 0,
+        network,
+      })
+      return await this.#follow(running, prepared)
+    } finally {
+      // Of a command that was not started, or could not be followed to its end.
+      await this.#doors.close(STEP, null)
+    }
+  }
+
+  async #follow(running: RunningStep, prepared: PreparedSandbox): Promise<StepExit> {
+    const { options, limits } = this.#parts
+    const { interrupt } = options
+    let runs = true
+    void prepared.lost.then((reason) => {
+      // Our own disposal of it comes later.
+      if (runs) this.#lose(reason, running)
     })
     const cancel = (): void => this.#end('cancelled', running)
     interrupt.soft.addEventListener('abort', cancel, { once: true })
     if (interrupt.soft.aborted) cancel()
     const timer = setTimeout(() => this.#end('timed-out', running), Math.min(limits.timeMs, 2 ** 31 - 1))
     try {
-      await this.#pipe(running)
-      const exit = await running.exit
+      const exit = await this.#pipe(running)
       // What the command left running would change files while they are compared, and may hold every pid that we need for it.
       await running.kill()
       return exit
     } finally {
+      runs = false
       clearTimeout(timer)
       interrupt.soft.removeEventListener('abort', cancel)
     }
+  }
+
+  #lose(reason: string, running: RunningStep): void {
+    this.#lost ??= reason
+    void running.kill()
   }
 
   #end(reason: 'timed-out' | 'cancelled' | 'limit', running: RunningStep): void {
@@ -162,7 +211,8 @@ class Execution {
     void running.kill()
   }
 
-  async #pipe(running: RunningStep): Promise<void> {
+  /** The log is complete once the doors are shut: what was refused last stands in it too. */
+  async #pipe(running: RunningStep): Promise<StepExit> {
     const { observer, record, secrets, limits } = this.#parts
     await using log = await record.openLog(JOB)
     const output = new StepOutput({
@@ -179,26 +229,27 @@ class Execution {
       },
       commands: false,
     })
-    const totals = await output.consume(running.output)
-    this.#report('step.log', { file: log.file, from: 0, to: log.offset, ...totals }, STEP)
-  }
-
-  #countNetwork(sandbox: Sandbox): void {
-    const count = sandbox.refusedPackets()
-    if (count === 0) return
-    const detail = `${count} connections or datagrams had nowhere to go: the command has no network but its own loopback`
-    this.#report('network.refused', { count, detail })
-    this.#refusals.add({ job: JOB, step: STEP, what: 'network', detail })
+    this.#doors.note = (text) => output.note(text)
+    try {
+      const totals = await output.consume(running.output)
+      const exit = await running.exit
+      await this.#doors.close(STEP, exit)
+      await output.settle()
+      this.#report('step.log', { file: log.file, from: 0, to: log.offset, ...totals }, STEP)
+      return exit
+    } finally {
+      this.#doors.note = null
+    }
   }
 
   /** The record is written while the sandbox goes. */
   async #finish(outcome: Outcome, prepared: PreparedSandbox | null): Promise<ExecResult> {
+    const error = this.#error(outcome)
     const disposed = prepared?.sandbox.disposeInBackground()
     const { record, runId } = this.#parts
     const { exit } = outcome
     if (exit?.limitHit)
       this.#refusals.add({ job: JOB, step: STEP, what: `${exit.limitHit} limit`, detail: `the kernel enforced the ${exit.limitHit} limit` })
-    const error = this.#error(outcome)
     const result: ExecResult = {
       id: runId,
       exitCode: error !== null || exit === null ? ExitCode.execRefused : exit.kind === 'signalled' ? 128 + exit.code : exit.code,
@@ -206,6 +257,7 @@ class Execution {
       kept: outcome.changes?.kept.length ?? 0,
       dropped: outcome.changes?.dropped ?? 0,
       refusals: this.#refusals.refusals,
+      doors: this.#record.doors,
       durationMs: Math.round(performance.now() - this.#start),
     }
     const conclusion = result.exitCode === 0 ? 'success' : 'failure'
@@ -235,6 +287,8 @@ class Execution {
         message: `the command printed more than ${limits.outputBytes} bytes`,
         hint: 'Raise it with --limit output=10GiB',
       }
+    if (this.#lost !== null)
+      return { code: 'SANDBOX_LOST', exitCode: ExitCode.internal, message: `the sandbox is lost: ${this.#lost}`, hint: 'Run it again' }
     if (outcome.exit?.kind === 'failed-to-start') {
       return {
         code: 'COMMAND_NOT_STARTED',

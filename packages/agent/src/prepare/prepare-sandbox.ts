@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createDriver, ociDriver, type Sandbox, SandboxError, type SandboxSpec, type SelfCheckResult } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import type { IsolationKind, JobLimits } from '../contract.ts'
+import type { JobGate } from '../gate/job-gate.ts'
 
 export interface PreparedSandbox {
   readonly sandbox: Sandbox
@@ -12,6 +13,10 @@ export interface PreparedSandbox {
   readonly checks: readonly SelfCheckResult[]
   readonly prepareMs: number
   readonly selfCheckMs: number
+  /** For every step, under its own: makes its programs trust the job's own authority. Empty where the gate terminates nothing. */
+  readonly trust: Readonly<Record<string, string>>
+  /** Why there is no sandbox any more, or no gate; in one clause. It never resolves before one of them is gone. */
+  readonly lost: Promise<string>
 }
 
 /** The data of a `job.prepared` event. */
@@ -34,16 +39,18 @@ export interface PrepareInput {
   readonly id: string
   /** See `SandboxSpec.directories`. */
   readonly directories: readonly string[]
+  /** Not started yet. */
+  readonly gate: JobGate
   readonly signal: AbortSignal
   /** See `SandboxDriver.prepare`. */
   readonly onWaiting?: () => void
 }
 
 /**
- * A sandbox whose walls were just tried. Fails closed: when one guarantee does not hold the sandbox is gone before the error is
+ * A sandbox whose walls were just tried, with its gate. Fails closed: when one guarantee does not hold the sandbox is gone before the error is
  * thrown, and nothing of the job has run in it.
  *
- * @throws AgentError GUARANTEE_MISSING; SandboxError.
+ * @throws AgentError GUARANTEE_MISSING; SandboxError; GateError.
  */
 export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandbox> {
   const start = performance.now()
@@ -53,6 +60,8 @@ export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandb
   try {
     const checks = await sandbox.selfCheck(input.signal)
     assertAllHold(checks)
+    input.gate.bind(sandbox)
+    const trust = await trustOf(sandbox, input.gate)
     return {
       sandbox,
       isolation: `oci (${driver.name})`,
@@ -60,11 +69,20 @@ export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandb
       checks,
       prepareMs: prepared - start,
       selfCheckMs: performance.now() - prepared,
+      trust,
+      lost: Promise.race([sandbox.lost, input.gate.lost.then((reason) => `its gate is gone: ${reason}`)]),
     }
   } catch (error) {
     await sandbox[Symbol.asyncDispose]()
     throw error
   }
+}
+
+async function trustOf(sandbox: Sandbox, gate: JobGate): Promise<Readonly<Record<string, string>>> {
+  const authority = await gate.authority()
+  if (authority === null) return {}
+  const { putTrust } = await import('../gate/trust-in-sandbox.ts')
+  return putTrust(sandbox, authority)
 }
 
 function sandboxSpec(input: PrepareInput): SandboxSpec {
@@ -78,6 +96,7 @@ function sandboxSpec(input: PrepareInput): SandboxSpec {
     readOnlyBinds: [],
     directories: input.directories,
     hostname: 'sallyport',
+    gate: input.gate.launch,
   }
 }
 

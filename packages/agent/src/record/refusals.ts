@@ -4,7 +4,6 @@ import type { RunDocument } from '../contract.ts'
 import { isMissingGuarantee } from '../prepare/prepare-sandbox.ts'
 
 type Refusal = RunDocument['refusals'][number]
-type Door = RunDocument['doors']['refused'][number]
 
 /** A job in a loop must not fill our memory with what it was refused. */
 const KEPT_MAX = 1000
@@ -12,16 +11,11 @@ const KEPT_MAX = 1000
 /** What a run's jobs were refused, for the summary, and why Sallyport itself could not go on. */
 export class Refusals {
   readonly #refusals: Refusal[] = []
-  readonly #doors: Door[] = []
   #error: { readonly error: RunDocument['error']; readonly exitCode: ExitCode } | null = null
 
   add(refusal: Refusal): void {
     const known = this.#refusals.some((other) => other.job === refusal.job && other.step === refusal.step && other.what === refusal.what)
     if (!known && this.#refusals.length < KEPT_MAX) this.#refusals.push(refusal)
-  }
-
-  addDoor(door: Door): void {
-    if (this.#doors.length < KEPT_MAX) this.#doors.push(door)
   }
 
   /** The first error counts. */
@@ -36,10 +30,6 @@ export class Refusals {
 
   get refusals(): readonly Refusal[] {
     return this.#refusals
-  }
-
-  get doors(): readonly Door[] {
-    return this.#doors
   }
 
   get error(): { readonly error: RunDocument['error']; readonly exitCode: ExitCode } | null {

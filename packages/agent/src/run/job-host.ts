@@ -14,21 +14,30 @@ import {
 import type { SecretSet } from '@sallyport/redaction'
 import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import { type LogWriter, type RunRecord, StoreError } from '@sallyport/store'
+import type { WorkflowPlan } from '@sallyport/workflow'
+import type { EffectiveAccess } from '../access/contract.ts'
 import { assertRunsHere } from '../admit/runs-on.ts'
 import type { Repository } from '../claim/repository.spawn.ts'
 import { checkout } from '../collect/checkout.ts'
 import { hashFiles } from '../collect/hash-files.ts'
 import { loadAction } from '../collect/load-action.ts'
 import type { IsolationKind, JobLimits, RunObserver } from '../contract.ts'
+import { JobDoors } from '../gate/job-doors.ts'
+import { JobGate } from '../gate/job-gate.ts'
+import type { SeenDestinations } from '../gate/seen-destinations.ts'
 import { type PreparedSandbox, preparedFacts, prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import type { DoorRecord } from '../record/door-record.ts'
 import type { Refusals } from '../record/refusals.ts'
 import type { Recorder } from './recorder.ts'
+import { stepIdOf } from './step-id.ts'
 import { StepOutput } from './step-output.ts'
 
 /** What all jobs of a run share. */
 export interface RunShared {
   readonly runId: string
+  readonly plan: WorkflowPlan
   readonly repository: Repository
+  readonly access: EffectiveAccess
   readonly workspace: string
   readonly eventJson: string
   readonly stateDirectory: string
@@ -39,6 +48,8 @@ export interface RunShared {
   readonly recorder: Recorder
   readonly observer: RunObserver
   readonly refusals: Refusals
+  readonly doors: DoorRecord
+  readonly seen: SeenDestinations
   /** Aborted by the second Ctrl-C: everything is ended at once. */
   readonly hardStop: AbortSignal
 }
@@ -54,6 +65,8 @@ export class JobHost {
   readonly #shared: RunShared
   readonly #emit: (event: EngineEvent) => void
   readonly #budget: { left: number }
+  readonly #gate: JobGate
+  readonly #doors: JobDoors
   #prepared: PreparedSandbox | null = null
   #log: LogWriter | null = null
   #running: RunningStep | null = null
@@ -66,6 +79,13 @@ export class JobHost {
     this.#shared = shared
     this.#emit = emit
     this.#budget = { left: shared.limits.outputBytes }
+    this.#gate = new JobGate(shared.access)
+    this.#doors = new JobDoors(this.#gate, {
+      ...shared,
+      job: job.key,
+      record: shared.doors,
+      report: (type, data, step) => this.#report(type, data, step),
+    })
   }
 
   get prepared(): PreparedSandbox | null {
@@ -93,6 +113,7 @@ export class JobHost {
       ...shared,
       id: sandboxId(shared.runId, job.key),
       directories: jobDirectories(shared.workspace),
+      gate: this.#gate,
       signal: AbortSignal.any([shared.hardStop, this.#preparation.signal]),
     })
     this.#prepared = prepared
@@ -102,7 +123,7 @@ export class JobHost {
     await shared.recorder.settle()
     const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
     this.#timer = setTimeout(() => this.#emit({ type: 'job-timed-out', job: job.key }), Math.min(timeMs, 2 ** 31 - 1))
-    void prepared.sandbox.lost.then((message) => this.#emit({ type: 'job-lost', job: job.key, message }))
+    void prepared.lost.then((message) => this.#emit({ type: 'job-lost', job: job.key, message }))
   }
 
   #refuse(error: unknown): void {
@@ -160,26 +181,36 @@ export class JobHost {
   }
 
   async #runStep(step: string, process: StepProcess): Promise<StepEnd> {
-    const running = await this.#sandbox.startStep({
-      id: step,
-      argv: process.argv,
-      env: process.env,
-      workingDirectory: process.workingDirectory,
-      files: [
-        ...STEP_FILES.map((name) => ({ name, content: Buffer.alloc(0), mode: 0o644 })),
-        ...(process.script === null ? [] : [{ name: process.script.name, content: Buffer.from(process.script.content), mode: 0o644 }]),
-      ],
-      collect: STEP_FILES,
-      collectBytesMax: STEP_FILE_BYTES_MAX,
-    })
+    const { access, plan } = this.#shared
+    try {
+      const network = await this.#doors.open(step, access.setsFor(this.job.id, stepIdOf(plan, this.job.id, step)))
+      const running = await this.#sandbox.startStep({
+        id: step,
+        argv: process.argv,
+        env: { ...this.#prepared?.trust, ...process.env },
+        workingDirectory: process.workingDirectory,
+        files: [
+          ...STEP_FILES.map((name) => ({ name, content: Buffer.alloc(0), mode: 0o644 })),
+          ...(process.script === null ? [] : [{ name: process.script.name, content: Buffer.from(process.script.content), mode: 0o644 }]),
+        ],
+        collect: STEP_FILES,
+        collectBytesMax: STEP_FILE_BYTES_MAX,
+        network,
+      })
+      return await this.#follow(step, running, process.timeoutMs)
+    } finally {
+      // Of a step that was not started, or could not be followed to its end.
+      await this.#doors.close(step, null)
+    }
+  }
+
+  async #follow(step: string, running: RunningStep, timeoutMs: number | null): Promise<StepEnd> {
     this.#running = running
     const causes = new EndCauses(running)
     if (this.#cancelled) causes.end('cancelled', null)
-    const timer =
-      process.timeoutMs === null ? null : setTimeout(() => causes.end('timed-out', null), Math.min(process.timeoutMs, 2 ** 31 - 1))
+    const timer = timeoutMs === null ? null : setTimeout(() => causes.end('timed-out', null), Math.min(timeoutMs, 2 ** 31 - 1))
     try {
-      await this.#pipe(step, running, causes)
-      const exit = await running.exit
+      const exit = await this.#pipe(step, running, causes)
       if (this.#cancelled) causes.end('cancelled', null)
       return this.#stepEnd(step, exit, causes)
     } catch (error) {
@@ -192,12 +223,29 @@ export class JobHost {
     }
   }
 
-  async #pipe(step: string, running: RunningStep, causes: EndCauses): Promise<void> {
-    const { job } = this
-    const shared = this.#shared
+  /** The log is complete once the doors are shut: what was refused last stands in it too. */
+  async #pipe(step: string, running: RunningStep, causes: EndCauses): Promise<StepExit> {
     const log = this.#openLog
     const from = log.offset
-    const output = new StepOutput({
+    const output = this.#stepOutput(step, log, causes)
+    this.#doors.note = (text) => output.note(text)
+    try {
+      const totals = await output.consume(running.output)
+      const exit = await running.exit
+      await this.#doors.close(step, exit)
+      await output.settle()
+      await log.sync()
+      this.#report('step.log', { file: log.file, from, to: log.offset, ...totals }, step)
+      return exit
+    } finally {
+      this.#doors.note = null
+    }
+  }
+
+  #stepOutput(step: string, log: LogWriter, causes: EndCauses): StepOutput {
+    const { job } = this
+    const shared = this.#shared
+    return new StepOutput({
       secrets: shared.secrets,
       log,
       budget: this.#budget,
@@ -213,9 +261,6 @@ export class JobHost {
         causes.end('limit', `output limit reached: more than ${shared.limits.outputBytes} bytes`)
       },
     })
-    const totals = await output.consume(running.output)
-    await log.sync()
-    this.#report('step.log', { file: log.file, from, to: log.offset, ...totals }, step)
   }
 
   #stepEnd(step: string, exit: StepExit, causes: EndCauses): StepEnd {
@@ -279,21 +324,8 @@ export class JobHost {
 
   async #end(): Promise<void> {
     const start = performance.now()
-    this.#countRefusals()
     await this.#dispose()
     this.#report('job.disposed', { durationMs: Math.round(performance.now() - start) })
-  }
-
-  #countRefusals(): void {
-    try {
-      const count = this.#prepared?.sandbox.refusedPackets() ?? 0
-      if (count === 0) return
-      const detail = 'the job has no network but its own loopback'
-      this.#report('network.refused', { count, detail })
-      this.#shared.refusals.addDoor({ job: this.job.key, step: null, target: `network (${count} attempts)`, reason: detail, rule: null })
-    } catch {
-      // The sandbox is gone before its time, and its counters with it: `job-lost` says so.
-    }
   }
 
   async #dispose(): Promise<void> {

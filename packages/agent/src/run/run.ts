@@ -5,6 +5,8 @@ import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { assertCanEnforce } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
+import type { EffectiveAccess } from '../access/contract.ts'
+import { loadEffectiveAccess } from '../access/load-access.ts'
 import { effectiveLimits } from '../admit/limits.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
@@ -13,7 +15,9 @@ import { inspectRepository, type Repository } from '../claim/repository.spawn.ts
 import { matchWorkflows, resolveInputs, selectTriggered } from '../claim/select-workflows.ts'
 import { findWorkflowFiles, readWorkflows } from '../claim/workflow-files.ts'
 import type { RunDocument, RunObserver, RunOptions } from '../contract.ts'
+import { SeenDestinations } from '../gate/seen-destinations.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
+import { DoorRecord } from '../record/door-record.ts'
 import { Refusals } from '../record/refusals.ts'
 import type { RunShared } from './job-host.ts'
 import { describeUnmasked, maskSecrets } from './mask-secrets.ts'
@@ -42,11 +46,13 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     }),
   )
   assertMatrixKnown(inputs, options.matrix)
+  const { egress, stateDirectory } = options
+  const access = await loadEffectiveAccess({ egress, repository: repository.root, stateDirectory })
   await protectSupervisor(options.secrets)
-  await using record = await createRunStore(options.stateDirectory).create(runId)
+  await using record = await createRunStore(stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
   const recorder = new Recorder(record, secrets)
-  const session = new RunSession({ options, repository, plans, observer, record, recorder, secrets, runId })
+  const session = new RunSession({ options, repository, access, plans, observer, record, recorder, secrets, runId })
   session.announce()
   for (const input of inputs) {
     if (options.interrupt.soft.aborted) break
@@ -61,6 +67,7 @@ const CANCEL_GRACE_MS = 5 * 60e3
 interface SessionParts {
   readonly options: RunOptions
   readonly repository: Repository
+  readonly access: EffectiveAccess
   readonly plans: readonly WorkflowPlan[]
   readonly observer: RunObserver
   readonly record: RunRecord
@@ -73,15 +80,19 @@ interface SessionParts {
 class RunSession {
   readonly #parts: SessionParts
   readonly #refusals = new Refusals()
+  readonly #doors: DoorRecord
+  readonly #seen: SeenDestinations
   readonly #outcomes: WorkflowOutcome[] = []
   readonly #startedAt = new Date()
 
   constructor(parts: SessionParts) {
     this.#parts = parts
+    this.#doors = new DoorRecord(parts.access.observes)
+    this.#seen = new SeenDestinations(parts.options.stateDirectory, parts.repository)
   }
 
   announce(): void {
-    const { options, repository, plans, recorder, secrets } = this.#parts
+    const { options, repository, access, plans, recorder, secrets } = this.#parts
     // Masked before the first event: a name in a workflow may hold a value.
     for (const secret of maskSecrets(secrets, options.secrets)) this.#notice(describeUnmasked(secret))
     recorder.add({
@@ -95,6 +106,7 @@ class RunSession {
         isolation: options.isolation,
       },
     })
+    for (const notice of access.notices) this.#notice(notice)
     for (const plan of plans) for (const notice of plan.notices) this.#notice(notice.message, notice.at.file, notice.at.line)
   }
 
@@ -104,7 +116,7 @@ class RunSession {
 
   async runWorkflow(input: EngineInput): Promise<void> {
     const { interrupt } = this.#parts.options
-    const run = new WorkflowRun(input, this.#shared(JSON.stringify(input.github['event'])))
+    const run = new WorkflowRun(input, this.#shared(input.workflow, JSON.stringify(input.github['event'])))
     const kill = (): void => run.kill()
     let grace: NodeJS.Timeout | null = null
     const cancel = (): void => {
@@ -122,21 +134,25 @@ class RunSession {
     }
   }
 
-  #shared(eventJson: string): RunShared {
-    const { options, repository, record, recorder, secrets, observer, runId } = this.#parts
+  #shared(plan: WorkflowPlan, eventJson: string): RunShared {
+    const { options, repository, access, record, recorder, secrets, observer, runId } = this.#parts
     return {
       runId,
+      plan,
       repository,
+      access,
       workspace: workspacePath(repository),
       eventJson,
       stateDirectory: options.stateDirectory,
       isolation: options.isolation,
-      limits: effectiveLimits(options.limits),
+      limits: effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax),
       secrets,
       record,
       recorder,
       observer,
       refusals: this.#refusals,
+      doors: this.#doors,
+      seen: this.#seen,
       hardStop: options.interrupt.hard,
     }
   }
@@ -145,6 +161,7 @@ class RunSession {
   async finish(): Promise<RunDocument> {
     const { record, recorder } = this.#parts
     await recorder.settle()
+    await this.#seen.save()
     const document = recorder.redact(this.#document()) as RunDocument
     await record.finish(document)
     return document
@@ -161,7 +178,7 @@ class RunSession {
       durationMs: Date.now() - this.#startedAt.getTime(),
       workflows: plans.map((plan) => plan.file),
       jobs: this.#outcomes.flatMap((outcome) => outcome.jobs),
-      doors: { used: [], refused: this.#refusals.doors },
+      doors: this.#doors.doors,
       secrets: this.#outcomes.flatMap((outcome) => outcome.secrets),
       policy: [],
       findings: [],
