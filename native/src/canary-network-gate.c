@@ -127,11 +127,15 @@ static void await_answers(void) {
 }
 
 // Reset, refused, or closed before a byte.
+static int is_turned_away(const struct probe *probe) {
+  int refused = probe->error == 0 || probe->error == ECONNRESET || probe->error == ECONNREFUSED || is_unreachable(probe->error) || is_refusal(probe->error);
+  return probe->fd < 0 && probe->used == 0 && refused;
+}
+
 static void report_connection(const struct probe *probe) {
-  int refused = probe->error == ECONNRESET || probe->error == ECONNREFUSED || is_unreachable(probe->error) || is_refusal(probe->error);
   if (probe->used > 0) report("network", 0, "%s: bytes came back", probe->what);
   else if (probe->fd >= 0) report("network", 0, "%s: neither refused nor closed within %d ms", probe->what, PATIENCE_MS);
-  else report("network", probe->error == 0 || refused, "%s: %s", probe->what, probe->error ? strerror(probe->error) : "closed without a byte");
+  else report("network", is_turned_away(probe), "%s: %s", probe->what, probe->error ? strerror(probe->error) : "closed without a byte");
 }
 
 static void report_dns(const struct probe *probe) {
@@ -147,7 +151,8 @@ static void report_dns(const struct probe *probe) {
 void check_gate_answers(void) {
   await_answers();
   for (size_t i = 0; i < PROBES; i++) {
-    if (probes[i].kind == CONNECTION) report_connection(&probes[i]);
+    // A connection that the gate does not even take for a question is refused as any other.
+    if (probes[i].kind == CONNECTION || (probes[i].kind == DNS_TCP && is_turned_away(&probes[i]))) report_connection(&probes[i]);
     else report_dns(&probes[i]);
     give_up(&probes[i]);
   }
