@@ -9,7 +9,7 @@ const TTL_SECONDS = 30
 /** Said in EDNS: what passes every link unfragmented (dnsflagday.net/2020). */
 const UDP_BYTES = 1232
 /** Keeps every answer within the 512 bytes that a client without EDNS can take, so that none is ever truncated. */
-const ERROR_TEXT_BYTES_MAX = 128
+const ERROR_TEXT_BYTES_MAX = 160
 
 export interface Query {
   readonly id: number
@@ -136,7 +136,7 @@ function startOfAuthority(): Buffer {
 }
 
 function optRecord({ code, error }: Answer): Buffer {
-  const text = Buffer.from(error === undefined ? '' : printable(error.text), 'latin1')
+  const text = Buffer.from(error === undefined ? '' : asciiOf(error.text), 'latin1')
   const option = error === undefined ? 0 : 4 + 2 + text.length
   const record = Buffer.alloc(11 + option)
   record.writeUInt16BE(RECORD.opt, 1)
@@ -152,6 +152,6 @@ function optRecord({ code, error }: Answer): Buffer {
 }
 
 /** The text holds the asked name: a job must not write to the terminal of whoever runs dig. */
-function printable(text: string): string {
+function asciiOf(text: string): string {
   return text.replace(/[^ -~]/g, '?').slice(0, ERROR_TEXT_BYTES_MAX)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { decideName } from '@sallyport/access'
+import { decideName, type Refusal } from '@sallyport/access'
 import type { Names, OpenStep } from '../ports.ts'
 import type { NameJudge, NameVerdict } from './answer.ts'
 
@@ -41,7 +41,7 @@ export class StepQuestions implements NameJudge {
     const decision = decideName(doors.sets, name)
     if (!decision.allowed) {
       if (this.#isReported(name)) report.refused(decision.refusal)
-      return { kind: 'refused', reason: decision.refusal.reason }
+      return { kind: 'refused', reason: inBand(decision.refusal) }
     }
     const address = this.#names.addressOf(doors.step, name)
     if (address !== null) return { kind: 'address', address }
@@ -72,4 +72,8 @@ export class StepQuestions implements NameJudge {
     this.#alerted.add(detail)
     this.#step.report.alert('name-flood', detail, null)
   }
+}
+
+function inBand({ reason, remedy }: Refusal): string {
+  return remedy === null ? reason : `${reason}; ${remedy}`
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket } from 'node:net'
-import type { ConnectionTarget, Refusal, RefusalCode } from '@sallyport/access'
+import { type ConnectionTarget, formatTarget, type Refusal, type RefusalCode } from '@sallyport/access'
 import { type AddressPolicy, type AddressVerdict, checkAddress, createAddressPolicy, isSameAddress } from '../address/check-address.ts'
 import type { GateConfig } from '../contract.ts'
 import { type Dialer, RefusedError } from '../ports.ts'
@@ -37,13 +37,15 @@ export class GateDialer implements Dialer {
     this.#resolver = resolver
     this.#policy = createAddressPolicy(config)
     // the trust is in the addresses that the person gave: without them it would be in whatever the name server says
-    this.#trusted = new Set(config.trustedHosts.filter((name) => Object.hasOwn(config.hosts, name)))
+    const fixed = new Set(Object.keys(config.hosts).map((name) => name.toLowerCase()))
+    this.#trusted = new Set(config.trustedHosts.map((name) => name.toLowerCase()).filter((name) => fixed.has(name)))
     this.#connectMs = config.limits.connectMs
   }
 
   async dial(target: ConnectionTarget, signal: AbortSignal): Promise<Socket> {
     const candidates = await this.#candidates(target, signal)
     const opened = new Set(candidates.filter(({ isOpened }) => isOpened).map(({ address }) => address))
+    let wrong: string | null = null
     const result = await connectFirst(
       candidates.map(({ address }) => address),
       {
@@ -51,12 +53,16 @@ export class GateDialer implements Dialer {
         staggerMs: STAGGER_MS,
         timeoutMs: this.#connectMs,
         signal,
-        verify: (socket, address) => wrongPeer(socket, address, opened.has(address)),
+        verify: (socket, address) => {
+          wrong = wrongPeer(socket, address, opened.has(address))
+          return wrong
+        },
       },
     )
     if (result.kind === 'connected') return result.socket
     if (result.kind === 'aborted') throw ended(target, signal)
-    throw refused('unreachable', target, `${shown(target)} cannot be reached: ${result.why}`)
+    if (wrong !== null) throw refused('address', target, `${formatTarget(target)} was not reached: ${wrong}`)
+    throw refused('unreachable', target, `${formatTarget(target)} cannot be reached: ${result.why}`)
   }
 
   /**
@@ -68,9 +74,10 @@ export class GateDialer implements Dialer {
   }
 
   async #candidates(target: ConnectionTarget, signal: AbortSignal): Promise<readonly Candidate[]> {
-    const addresses = target.name === null ? [target.address ?? ''] : await this.#resolve(target, target.name, signal)
+    const all = target.name === null ? [target.address ?? ''] : await this.#resolve(target, target.name, signal)
+    const addresses = all.slice(0, ADDRESSES_MAX)
     if (target.name !== null && this.#trusted.has(target.name)) return addresses.map((address) => ({ address, isOpened: true }))
-    const verdicts = addresses.slice(0, ADDRESSES_MAX).map((address) => ({ address, verdict: checkAddress(address, this.#policy) }))
+    const verdicts = addresses.map((address) => ({ address, verdict: checkAddress(address, this.#policy) }))
     const candidates = verdicts.flatMap(({ address, verdict }) =>
       verdict.allowed ? [{ address, isOpened: verdict.openedBy !== null }] : [],
     )
@@ -122,15 +129,10 @@ function notAllowed(target: ConnectionTarget, address: string, verdict: AddressV
 function ended(target: ConnectionTarget, signal: AbortSignal): RefusedError {
   return signal.reason instanceof RefusedError
     ? signal.reason
-    : refused('step-ended', target, `the doors shut while ${shown(target)} was being reached`)
+    : refused('step-ended', target, `the doors shut while ${formatTarget(target)} was being reached`)
 }
 
 function refused(code: RefusalCode, target: ConnectionTarget, reason: string, remedy: string | null = null): RefusedError {
-  const refusal: Refusal = { code, target: shown(target), reason, rule: null, remedy }
+  const refusal: Refusal = { code, target: formatTarget(target), reason, rule: null, remedy }
   return new RefusedError(refusal)
-}
-
-function shown({ name, address, port }: ConnectionTarget): string {
-  const host = name ?? address ?? 'nowhere'
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
