@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -84,6 +84,25 @@ test('a step gets a directory where it is killed, counted or limited, and joins 
   assert.equal(step.procsFiles.length, 6)
   assert.ok(step.procsFiles.includes(join(host.root, 'cpu,cpuacct/sallyport/slot0-x/cgroup.procs')))
   assert.ok(step.procsFiles.includes(join(host.root, 'unified/sallyport/slot0-x/step-1/cgroup.procs')))
+})
+
+test('a step is known to the kernel by the inode of its directory of version 2, and by how deep that lies', (context) => {
+  const host = new FakeHost(context).v1().v2()
+  const step = new StepCgroup(host.job(), 'step-1')
+  const { ino } = statSync(join(host.root, 'unified/sallyport/slot0-x/step-1'), { bigint: true })
+  assert.deepEqual(step.identify(), { cgroup: ino, level: 3 })
+})
+
+test('without version 2 a step cannot be told from another by the kernel', (context) => {
+  assert.equal(new StepCgroup(new FakeHost(context).v1().job(), 'step-1').identify(), null)
+})
+
+test('the members of a step are the processes in its directory', (context) => {
+  const host = new FakeHost(context).v2()
+  const step = new StepCgroup(host.job(), 'step-1')
+  assert.deepEqual(step.members(), [])
+  host.file('unified', 'step-1/cgroup.procs', '17\n4711\n')
+  assert.deepEqual(step.members(), [17, 4711])
 })
 
 test('the name of a step that is there already is an error: its members would be another step’s', (context) => {

@@ -167,6 +167,20 @@ test('the layers are the skeleton and the directories that the host has', async 
   assert.equal(description, 'host (Fake Linux 7)')
 })
 
+test('with a resolver names are asked there, without one nowhere, and never at a service of the host', async (context) => {
+  const host = fakeHost(context)
+  host.add('etc/nsswitch.conf', 'passwd: files systemd\nhosts: files mdns4_minimal [NOTFOUND=return] resolve dns\n')
+  const etc = async (resolver: string | null): Promise<string[]> => {
+    const { layers } = await prepareHostImage(host.images, { resolver, host: host.root })
+    return ['resolv.conf', 'nsswitch.conf', 'hosts'].map((name) => readFileSync(join(layers[0]?.source ?? '', 'etc', name), 'utf8'))
+  }
+  const [asked, switched, hosts] = await etc('198.18.0.1')
+  assert.equal(asked, 'nameserver 198.18.0.1\noptions ndots:1 timeout:3 attempts:2\n')
+  assert.equal(switched, 'passwd: files systemd\nhosts: files dns\n')
+  assert.match(hosts ?? '', /^127\.0\.0\.1\tlocalhost$/m)
+  assert.deepEqual(await etc(null), ['', switched, hosts])
+})
+
 test('the same host gives the same image, and a changed one another', async (context) => {
   const host = fakeHost(context)
   const first = await build(host)

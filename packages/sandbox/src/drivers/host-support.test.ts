@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inspectHost } from './host-support.ts'
+import { assertCanTellSteps, inspectHost } from './host-support.ts'
 import { CRUN, RUNC } from './oci-runtimes.ts'
 import { ALL_WALLS } from './walls.ts'
 
@@ -20,6 +20,11 @@ test('crun is known not to work on a hybrid host, and runc to work everywhere', 
     assert.equal(RUNC.knownObstacle(host), null)
     assert.equal(CRUN.knownObstacle(host) === null, host.cgroups !== 'hybrid')
   }
+})
+
+test('without a hierarchy of version 2 no job gets a network: its steps could not be told apart', () => {
+  assert.throws(() => assertCanTellSteps('v1'), { code: 'SANDBOX_UNSUPPORTED', message: /cgroup2/ })
+  for (const layout of ['v2', 'hybrid'] as const) assertCanTellSteps(layout)
 })
 
 test('the walls of the product are all walls: nothing is changed on the way', () => {

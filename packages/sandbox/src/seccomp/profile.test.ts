@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { GATE_PROFILE } from './gate-profile.ts'
 import { JOB_PROFILE } from './profile.ts'
 import { refusals } from './refusals.ts'
 import { resolveProfile, SYSCALLS } from './resolve.ts'
@@ -38,6 +39,31 @@ describe('the job profile', () => {
     assert.equal(list.find(({ calls }) => calls.includes('mount'))?.when, 'always')
     assert.equal(list.find(({ calls }) => calls.includes('clone'))?.when, 'any CLONE_NEW* flag, and CLONE_PARENT')
     assert.equal(list.length, JOB_PROFILE.refuse.length + JOB_PROFILE.conditional.length)
+  })
+})
+
+describe("the gate's profile", () => {
+  it('allows nothing that the job may not, and less', () => {
+    for (const architecture of ARCHITECTURES) {
+      const job = resolveProfile(JOB_PROFILE, architecture)
+      const gate = resolveProfile(GATE_PROFILE, architecture)
+      for (const [name, decision] of gate) if (decision === 'allow') assert.notEqual(job.get(name), undefined, name)
+      const allowed = (decisions: ReadonlyMap<string, unknown>): number => [...decisions.values()].filter((each) => each === 'allow').length
+      assert.ok(allowed(gate) < allowed(job) / 2)
+    }
+  })
+
+  it('never allows processes, files that change, other kinds of sockets, or the kernel itself', () => {
+    const refused = `fork vfork clone3 execveat kill tkill pidfd_open ptrace process_vm_readv mount umount2 pivot_root unshare setns chroot
+      mkdir mkdirat unlink unlinkat rename renameat2 symlink link truncate ftruncate chmod fchmod chown mknod memfd_create socketpair
+      bpf perf_event_open userfaultfd keyctl io_uring_setup open_by_handle_at seccomp setuid setgid capset personality`
+    const decided = resolveProfile(GATE_PROFILE, 'x64')
+    for (const name of refused.split(/\s+/)) assert.match(String(decided.get(name) ?? 'ENOSYS'), /^E/, name)
+  })
+
+  it('gives a reason for every group', () => {
+    for (const { why, calls } of [...GATE_PROFILE.allow, ...GATE_PROFILE.conditional, ...GATE_PROFILE.refuse])
+      assert.match(why, /^[A-Z].+\.$/, calls.join())
   })
 })
 
