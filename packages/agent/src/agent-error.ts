@@ -28,10 +28,8 @@ export type AgentErrorCode =
   | 'ACCESS_CHANGED'
   /** The operator's file cannot be read, or others may change it. */
   | 'OPERATOR_FILE_REFUSED'
-  /** `--allow` or `--resolve` is not what it should be. */
+  /** `--resolve`, or a destination that was asked about, is not what it should be. */
   | 'EGRESS_INVALID'
-  /** The hosts that a preset means cannot be found out on this machine. */
-  | 'PRESET_UNKNOWN'
   /** The record of approvals cannot be read or written, or others may change it. */
   | 'TRUST_UNREADABLE'
   /** A recorded run tells nothing that an access file could be made of. */

@@ -254,6 +254,7 @@ function createFakeAccess(calls: unknown[][], overrides: Partial<AccessCommands>
       runs,
       missing: [],
       unused: [{ rule: 'sallyport.yml:5', text: 'x.example.test:443' }],
+      notices: [],
     }),
     explain: async () => ({ allowed: true, lines: ['sallyport.yml:4 allows it'] }),
     ...overrides,

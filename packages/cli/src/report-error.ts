@@ -28,7 +28,6 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   NOT_TRUSTED: ExitCode.refused,
   OBSERVE_FORBIDDEN: ExitCode.refused,
   OPERATOR_FILE_REFUSED: ExitCode.badInput,
-  PRESET_UNKNOWN: ExitCode.badInput,
   SANDBOX_UNSUPPORTED: ExitCode.guaranteeMissing,
   GUARANTEE_MISSING: ExitCode.guaranteeMissing,
   INTERRUPTED: ExitCode.interrupted,

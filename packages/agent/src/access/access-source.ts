@@ -49,7 +49,7 @@ function shownPath(repository: string, path: string): string {
  * @param named `--config`; null for the default place, where it need not be.
  * @throws AgentError OPERATOR_FILE_REFUSED.
  */
-export async function readOperatorSource(named: string | null, fallback = OPERATOR_FILE): Promise<Source | null> {
+export async function readOperatorSource(named: string | null, fallback: string = OPERATOR_FILE): Promise<Source | null> {
   const path = named ?? fallback
   try {
     const file = await readPlainFile(path, { bytesMax: FILE_BYTES_MAX, followsLinks: true })

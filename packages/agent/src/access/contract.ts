@@ -25,8 +25,10 @@ export interface EffectiveAccess {
   /** For a whole job; null for none. */
   readonly bytesOutMax: number | null
   readonly observes: boolean
-  /** Of `sallyport.yml`, within the operator's. */
+  /** Of `sallyport.yml`, not yet within {@link EffectiveAccess.limitsMax}. */
   readonly limits: Partial<JobLimits>
+  /** The most that a job may have, whoever asks for it: the operator's. */
+  readonly limitsMax: Partial<JobLimits>
   /** For people, e.g. that nothing is blocked. */
   readonly notices: readonly string[]
 }
@@ -88,6 +90,8 @@ export interface AccessReplay {
   }[]
   /** Rules that no recorded run needed. */
   readonly unused: readonly { readonly rule: string; readonly text: string }[]
+  /** What the records cannot tell. */
+  readonly notices: readonly string[]
 }
 
 export interface AccessQuestion {

@@ -27,6 +27,12 @@ test('a limit that was asked for is the limit, and every other has a default', (
   for (const [name, value] of Object.entries(limits)) assert.ok(Number.isFinite(value) && value > 0, name)
 })
 
+test('nobody gets more than the operator allows, and not by swap either', () => {
+  const most = { memoryBytes: 1000, pids: 100, timeMs: 5000 }
+  const limits = effectiveLimits({ memoryBytes: 4000, memorySwapBytes: 9000, pids: 50 }, most)
+  assert.deepEqual([limits.memoryBytes, limits.memorySwapBytes, limits.pids, limits.timeMs], [1000, 1000, 50, 5000])
+})
+
 test('open files are never more than this process may hand on', () => {
   assert.ok(effectiveLimits({ openFiles: 2 ** 40 }).openFiles <= 1_048_576)
 })

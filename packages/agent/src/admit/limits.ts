@@ -30,8 +30,21 @@ function defaultLimits(): JobLimits {
 /** The ratio of the defaults: 10 GiB, a million inodes. */
 const BYTES_PER_INODE = 10_240
 
-/** The user's limits over the defaults. Swap is never given unless asked for by name: secrets would reach a disk. */
-export function effectiveLimits(asked: Partial<JobLimits>): JobLimits {
+/**
+ * The user's limits over the defaults, and never more than `most`. Swap is never given unless asked for by name: secrets would reach a disk.
+ */
+export function effectiveLimits(asked: Partial<JobLimits>, most: Partial<JobLimits> = {}): JobLimits {
+  const limits = atMost(askedLimits(asked), most)
+  // Swap is not the way around a limit of memory.
+  return { ...limits, memorySwapBytes: Math.min(limits.memorySwapBytes, most.memoryBytes ?? limits.memorySwapBytes) }
+}
+
+function atMost(limits: JobLimits, most: Partial<JobLimits>): JobLimits {
+  const names = Object.keys(limits) as (keyof JobLimits)[]
+  return Object.fromEntries(names.map((name) => [name, Math.min(limits[name], most[name] ?? limits[name])])) as unknown as JobLimits
+}
+
+function askedLimits(asked: Partial<JobLimits>): JobLimits {
   const limits = { ...defaultLimits(), ...asked }
   return {
     ...limits,

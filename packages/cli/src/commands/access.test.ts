@@ -73,7 +73,9 @@ test('access replay ends with 0 when the file suffices, and lists what no run ne
 
 test('access replay ends with 1 when the file does not suffice, and lists what is missing', async () => {
   const missing = [{ run: 'r1', job: 'build', step: '2', target: 'x.test:443\x1b[2J', reason: 'no rule names it', remedy: null }]
-  const agent = createFakeAgent({ access: { replay: async () => ({ sufficient: false, runs: ['r1'], missing, unused: [] }) } })
+  const agent = createFakeAgent({
+    access: { replay: async () => ({ sufficient: false, runs: ['r1'], missing, unused: [], notices: ['n'] }) },
+  })
   const { stdout, exitCode } = await runCli(['access', 'replay', 'a.yml', 'r1'], { agent })
   assert.equal(exitCode, 1)
   assert.equal(stdout, 'not sufficient: it refuses some of what run r1 did\nMissing\n  build | 2  x.test:443  no rule names it\n')

@@ -109,8 +109,13 @@ async function learnAccess(runs: readonly string[], flags: LearnFlags, context: 
   if (flags.json === true) stdout.write(`${JSON.stringify({ ...learned, file: target })}\n`)
 }
 
-function printLearned({ runs, notices }: LearnedAccess, target: string | null, { stderr, workingDirectory }: Context): void {
+function printNotices(notices: readonly string[], { stderr }: Context): void {
   for (const notice of notices) stderr.write(`sallyport: notice: ${oneLine(notice, 1000)}\n`)
+}
+
+function printLearned({ runs, notices }: LearnedAccess, target: string | null, context: Context): void {
+  const { stderr, workingDirectory } = context
+  printNotices(notices, context)
   const where = target === null ? 'above' : `in ${oneLine(relative(workingDirectory, target))}`
   stderr.write(`sallyport: what run ${runs.map((run) => oneLine(run)).join(', ')} did is covered by the file ${where}\n`)
 }
@@ -127,6 +132,7 @@ async function replayAccess(
   stdout.write(
     flags.json === true ? `${JSON.stringify(replay)}\n` : renderReplay(replay, createStyle(stdout.isTerminal && config.allowsColor)),
   )
+  if (flags.json !== true) printNotices(replay.notices, context)
   context.exitCode = replay.sufficient ? ExitCode.success : ExitCode.jobFailed
 }
 

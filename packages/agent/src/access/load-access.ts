@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type AccessFile, ceilingSet, effectiveTerminates, type RuleSet, requestSet } from '@sallyport/access'
+import { AgentError } from '../agent-error.ts'
+import { cutLimits } from './access-limits.ts'
+import type { EffectiveAccess, EgressOptions } from './contract.ts'
+import { readHostNames, readNameServers, readOwnAddresses, readSystemAuthorities } from './host-names.ts'
+import { readPlainFile } from './plain-file.ts'
+import { loadPolicy, type Policy } from './policy.ts'
+import { parseResolve } from './resolve-option.ts'
+import { assertTrusted, reviewFile } from './trust.ts'
+import { TrustStore } from './trust-store.ts'
+
+export interface LoadAccessInput {
+  readonly egress: EgressOptions
+  /** Root of the repository, absolute; null for `exec`. */
+  readonly repository: string | null
+  readonly stateDirectory: string
+}
+
+const AUTHORITIES_BYTES_MAX = 8 * 2 ** 20
+
+/**
+ * What may leave in one run: what the command line and the repository ask for, as far as somebody approved it, within what the operator allows.
+ *
+ * @throws AccessError with every problem of a file or option (ACCESS_INVALID, ACCESS_CEILING_INVALID, ACCESS_RULE_INVALID, ACCESS_PRESET_UNRESOLVED)
+ * @throws AgentError NOT_TRUSTED, OBSERVE_FORBIDDEN, ACCESS_FILE_UNREADABLE, OPERATOR_FILE_REFUSED, EGRESS_INVALID, TRUST_UNREADABLE
+ */
+export async function loadEffectiveAccess({ egress, repository, stateDirectory }: LoadAccessInput): Promise<EffectiveAccess> {
+  const resolved = parseResolve(egress.resolve)
+  const policy = await loadPolicy({ ...egress, repository })
+  const observes = egress.mode === 'observe'
+  assertMayObserve(observes, policy)
+  if (policy.file !== null && repository !== null)
+    assertTrusted(await reviewFile(policy.file, policy, repository, new TrustStore(stateDirectory)))
+  const setsFor = (job: string | null, step: string | null): readonly RuleSet[] => setsOf(policy, { job, step, observes })
+  const gate = await gateConfig(policy, resolved, effectiveTerminates(placesOf(policy.file).map(({ job, step }) => setsFor(job, step))))
+  return {
+    setsFor: (job, step) => setsFor(repository === null ? null : job, step),
+    gate: gate.config,
+    bytesOutMax: policy.operator?.egress.bytesOut ?? null,
+    observes,
+    limits: policy.file?.limits ?? {},
+    limitsMax: policy.operator?.limits ?? {},
+    notices: [...policy.notices, ...gate.notices, ...observeNotices(observes, policy), ...limitNotices(policy)],
+  }
+}
+
+/** The sets that a step's connections must all be allowed by. */
+export function setsOf(
+  { file, source, operator, allow }: Policy,
+  at: { readonly job: string | null; readonly step: string | null; readonly observes: boolean },
+): readonly RuleSet[] {
+  const ceiling = operator === null ? null : ceilingSet(operator)
+  const request = requestSet({ file, source, allow, ...at })
+  return ceiling === null ? [request] : [request, ceiling]
+}
+
+function assertMayObserve(observes: boolean, { operator }: Policy): void {
+  if (!observes || operator === null || operator.egress.observe) return
+  throw new AgentError('OBSERVE_FORBIDDEN', `Cannot observe egress: "${operator.source}" does not allow it`, {
+    hint: 'Leave --egress observe out, or ask the operator to set observe: true below egress',
+  })
+}
+
+/** Every job and step that has rules of its own, and one that has none. */
+function placesOf(file: AccessFile | null): readonly { readonly job: string | null; readonly step: string | null }[] {
+  const jobs = (file?.jobs ?? []).flatMap(({ id, steps }) => [
+    { job: id, step: null },
+    ...steps.map((step) => ({ job: id, step: step.id })),
+  ])
+  return [{ job: null, step: null }, ...jobs]
+}
+
+async function gateConfig(
+  { operator }: Policy,
+  resolved: Readonly<Record<string, readonly string[]>>,
+  terminates: EffectiveAccess['gate']['terminates'],
+): Promise<{ config: EffectiveAccess['gate']; notices: readonly string[] }> {
+  const named = operator?.egress.nameServers ?? []
+  const [nameServers, hostsFile, authorities] = await Promise.all([
+    named.length > 0 ? named : readNameServers(),
+    readHostNames(),
+    readAuthorities(operator?.egress.authorities ?? [], terminates.length > 0),
+  ])
+  const fixed = operator?.egress.hosts ?? {}
+  const config = {
+    nameServers,
+    // Where there is an operator, what somebody else typed neither moves a name that the operator fixed nor opens private addresses.
+    hosts: { ...hostsFile.hosts, ...resolved, ...fixed },
+    trustedHosts: Object.keys(operator === null ? resolved : fixed),
+    privateNetworks: operator?.egress.private ?? [],
+    ownAddresses: readOwnAddresses(),
+    authorities,
+    terminates,
+  }
+  const notices = [
+    ...(nameServers.length === 0 ? ['This machine names no name server: only names with fixed addresses can be reached'] : []),
+    ...(hostsFile.dropped > 0 ? [`${hostsFile.dropped} names of /etc/hosts are unknown to jobs: it has too many`] : []),
+  ]
+  return { config, notices }
+}
+
+/** What upstream servers are verified against: only where the gate itself speaks with them. */
+async function readAuthorities(files: readonly string[], isNeeded: boolean): Promise<string | null> {
+  if (!isNeeded) return null
+  if (files.length === 0) return readSystemAuthorities()
+  return (await Promise.all(files.map(readAuthority))).join('\n')
+}
+
+async function readAuthority(path: string): Promise<string> {
+  try {
+    const file = await readPlainFile(path, { bytesMax: AUTHORITIES_BYTES_MAX, followsLinks: true })
+    if (file?.text.includes('-----BEGIN CERTIFICATE-----')) return file.text
+    throw new Error(file === null ? 'there is no such file' : 'it holds no certificate in PEM form')
+  } catch (error) {
+    throw new AgentError(
+      'OPERATOR_FILE_REFUSED',
+      `Cannot take the certificates in "${path}": ${error instanceof Error ? error.message : error}`,
+      { cause: error },
+    )
+  }
+}
+
+function observeNotices(observes: boolean, { operator }: Policy): readonly string[] {
+  if (!observes) return []
+  const but = operator !== null && operator.egress.allow !== null ? ` but what "${operator.source}" forbids` : ''
+  return [`Egress is only observed: nothing is blocked${but}, everything is recorded`]
+}
+
+function limitNotices({ file, operator }: Policy): readonly string[] {
+  const cut = Object.keys(cutLimits(file?.limits ?? {}, operator?.limits ?? {}))
+  return cut.length === 0 ? [] : [`"${operator?.source}" allows less than "${file?.source}" asks for: ${cut.join(', ')}`]
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Recording } from '@sallyport/access'
+import { createRunStore, type StoredRun } from '@sallyport/store'
+import { AgentError } from '../agent-error.ts'
+import { inspectRepository } from '../claim/repository.spawn.ts'
+import { readWorkflows } from '../claim/workflow-files.ts'
+import type { RunDocument } from '../contract.ts'
+import { stepIdOf } from '../run/step-id.ts'
+import type { AccessPlace } from './contract.ts'
+
+export interface RecordedRuns {
+  /** Ids of the runs. */
+  readonly runs: readonly string[]
+  readonly recordings: readonly Recording[]
+  readonly notices: readonly string[]
+}
+
+/** Runs that are looked through for the latest one of this repository. */
+const SEARCHED_MAX = 200
+/** `run.started` is among the first. */
+const HEAD_EVENTS_MAX = 16
+
+/**
+ * What recorded runs did with their doors.
+ *
+ * @param named Ids or their beginnings; empty: the latest run of this repository.
+ * @throws StoreError RUN_NOT_FOUND, RUN_AMBIGUOUS; AgentError NOTHING_RECORDED.
+ */
+export async function readRecordings(place: AccessPlace, named: readonly string[]): Promise<RecordedRuns> {
+  const store = createRunStore(place.stateDirectory)
+  const slug = (await inspectRepository(place.repository)).slug
+  const runs = named.length === 0 ? [await findLatest(store, slug)] : await Promise.all([...new Set(named)].map((id) => store.open(id)))
+  const recorded: RecordedRuns[] = []
+  for (const run of runs) recorded.push(await readRun(run, slug, place.repository))
+  return {
+    runs: recorded.flatMap((one) => one.runs),
+    recordings: recorded.flatMap((one) => one.recordings),
+    notices: recorded.flatMap((one) => one.notices),
+  }
+}
+
+/** Runs of all repositories share one store: what another one did is not learned by default. */
+async function findLatest(store: ReturnType<typeof createRunStore>, slug: string): Promise<StoredRun> {
+  for (const { id } of (await store.list()).slice(0, SEARCHED_MAX)) {
+    const run = await store.open(id)
+    if (documentOf(run) !== null && (await repositoryOf(run)) === slug) return run
+  }
+  throw new AgentError('NOTHING_RECORDED', `Cannot find a finished run of "${slug}"`, {
+    hint: 'Record one with: sallyport run --egress observe; or name a run of sallyport runs ls',
+  })
+}
+
+async function repositoryOf(run: StoredRun): Promise<unknown> {
+  let count = 0
+  for await (const { type, data } of run.events()) {
+    if (type === 'run.started') return data['repository']
+    count += 1
+    if (count >= HEAD_EVENTS_MAX) break
+  }
+  return null
+}
+
+/** Null for a run that did not end, and for `exec`, which has no jobs that a file could name. */
+function documentOf({ document }: StoredRun): RunDocument | null {
+  // Written by us, and read back from a directory that only we can write to; what its texts say was chosen by jobs.
+  return Array.isArray(document?.['jobs']) ? (document as unknown as RunDocument) : null
+}
+
+async function readRun(run: StoredRun, slug: string, repository: string): Promise<RecordedRuns> {
+  const document = documentOf(run)
+  if (document === null) {
+    const why = run.document === null ? `it is ${run.state}` : 'it was one command, and not the jobs of a workflow'
+    throw new AgentError('NOTHING_RECORDED', `Cannot learn from run "${run.id}": ${why}`, { hint: 'Choose another of sallyport runs ls' })
+  }
+  const stepId = await stepIds(repository, document)
+  const byStep = Map.groupBy(document.doors.used, ({ job, step }) => JSON.stringify([job, step]))
+  const recordings = [...byStep.values()].map((uses): Recording => {
+    const { job: key = '', step = '' } = uses[0] ?? {}
+    const job = document.jobs.find((candidate) => candidate.key === key)?.id ?? key
+    return { run: run.id, workflow: document.workflows.join(', '), job, step: stepId(job, step), uses }
+  })
+  const recordedAt = await repositoryOf(run)
+  return { runs: [run.id], recordings, notices: noticesOf(run.id, document, recordedAt === slug ? null : String(recordedAt)) }
+}
+
+function noticesOf(id: string, { doors }: RunDocument, other: string | null): readonly string[] {
+  const notices = other === null ? [] : [`run ${id} was of another repository, "${other}"`]
+  if (doors.observed || doors.refused.length === 0) return notices
+  return [...notices, `run ${id} did not observe: what it was refused, and did not get to, is not covered (sallyport run --egress observe)`]
+}
+
+/** The `id` that a step has in the workflow. Where the file is not the one that ran, or one of many, a rule is for the whole job. */
+async function stepIds(repository: string, { workflows }: RunDocument): Promise<(job: string, key: string) => string | null> {
+  const [file] = workflows
+  if (file === undefined || workflows.length > 1) return () => null
+  try {
+    const plan = (await readWorkflows(repository, [file]))[0]?.plan ?? null
+    return (job, key) => (plan === null ? null : stepIdOf(plan, job, key))
+  } catch {
+    // It is gone, or was broken since.
+    return () => null
+  }
+}
