@@ -50,10 +50,11 @@ export class JobDoors implements GateListener {
 
   /** After the step, however it ended; `exit` is null when it was not started. A second call finds nothing open. */
   async close(step: string, exit: StepExit | null): Promise<void> {
-    if (exit !== null) this.#packets(step, exit.refusedPackets)
+    const packets = (exit?.refusedPackets ?? []).map((packet) => ({ packet, isOwn: this.#gate.isOfOpenStep(packet) }))
     const traffic = await this.#gate.closeStep()
     // A gate that is gone tells nothing more: what it told until then stands in the journal.
     if (traffic !== null) this.#closed(step, traffic)
+    for (const { packet, isOwn } of packets) this.#refusePacket(packet, isOwn ? step : null)
   }
 
   used(step: string, { host, port, rule }: { readonly host: string; readonly port: number; readonly rule: string | null }): void {
@@ -78,15 +79,12 @@ export class JobDoors implements GateListener {
     if (refusedMore > 0) this.#more(step, `${refusedMore} more refusals than are told apart`)
   }
 
-  /** What the kernel refused while the step ran, also of what an earlier one left running. */
-  #packets(step: string, packets: readonly RefusedPacket[]): void {
-    for (const packet of packets) {
-      const isOwn = this.#gate.isOfOpenStep(packet)
-      const refusal = cleanRefusal(packetRefusal(packet, !isOwn), this.#redact)
-      this.#report('door.refused', { ...refusal }, isOwn ? step : undefined)
-      this.#keepRefused(isOwn ? step : null, refusal, 1)
-      if (isOwn) this.note?.(refusalNote(refusal))
-    }
+  /** What the kernel refused. `step`: null for what an earlier one left running. */
+  #refusePacket(packet: RefusedPacket, step: string | null): void {
+    const refusal = cleanRefusal(packetRefusal(packet, step === null), this.#redact)
+    this.#report('door.refused', { ...refusal }, step ?? undefined)
+    this.#keepRefused(step, refusal, 1)
+    if (step !== null) this.note?.(refusalNote(refusal))
   }
 
   #use(step: string, use: DoorUse): void {
