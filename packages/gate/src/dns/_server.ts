@@ -11,11 +11,11 @@ export interface StartedServer extends AsyncDisposable {
   readonly port: number
 }
 
-export async function startServer(step: OpenStep | null, options: Partial<DnsServerOptions> = {}): Promise<StartedServer> {
+export async function startServer(step: OpenStep | null, options: Partial<DnsServerOptions> = {}, fixedPort = 0): Promise<StartedServer> {
   const names = step === null ? namesOf() : namesOf(step)
   const server = new DnsServer({ names, stepOf: () => step, ...options })
   const tcp = createServer((socket) => (step === null ? socket.destroy() : server.serveTcp(socket, step)))
-  tcp.listen(0, '127.0.0.1')
+  tcp.listen(fixedPort, '127.0.0.1')
   await once(tcp, 'listening')
   const { port } = tcp.address() as AddressInfo
   const udp = createUdpSocket('udp4')

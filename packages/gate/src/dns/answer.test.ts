@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { optRecord, questionMessage, readAnswer, u16, wireName } from './_messages.ts'
 import { answerQuery, type NameJudge } from './answer.ts'
@@ -22,6 +23,22 @@ test('an allowed name has its synthetic address, for a short time', () => {
   assert.equal(answer.flags, 0x8180)
   assert.equal(answer.hasOpt, false)
   assert.deepEqual(answer.answers, [{ type: 1, class: 1, ttl: 30, data: Buffer.from([198, 19, 3, 7]) }])
+})
+
+test('what usual clients send is a question', () => {
+  const lines = readFileSync(new URL('../../vectors/dns-query.valid.txt', import.meta.url), 'utf8').split('\n')
+  const cases = lines.filter((line) => /^[0-9a-f]/.test(line)).map((line) => line.split(/ (.*)/))
+  assert.ok(cases.length > 15)
+  for (const [hex = '', client] of cases) {
+    const message = Buffer.from(hex, 'hex')
+    const { code, answers, question, flags } = ask(message)
+    const type = question.readUInt16BE(question.length - 4)
+    assert.deepEqual([client, code, answers.length], [client, 0, type === 1 ? 1 : 0])
+    assert.deepEqual(
+      [client, question, flags & 0x0110],
+      [client, message.subarray(12, 12 + question.length), message.readUInt16BE(2) & 0x0110],
+    )
+  }
 })
 
 test('letter case is judged away and comes back as it was asked', () => {

@@ -114,7 +114,11 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, timeou
 }
 
 /** Who answered is who was dialled; and not this host at an address that it got after the gate was told of its addresses. */
-function wrongPeer({ remoteAddress, localAddress }: Socket, dialled: string, isOpened: boolean): string | null {
+export function wrongPeer(
+  { remoteAddress, localAddress }: Pick<Socket, 'remoteAddress' | 'localAddress'>,
+  dialled: string,
+  isOpened: boolean,
+): string | null {
   if (remoteAddress === undefined || !isSameAddress(remoteAddress, dialled)) return 'the connection is to another address'
   if (!isOpened && (localAddress === undefined || isSameAddress(remoteAddress, localAddress))) return 'the address is one of this host'
   return null
