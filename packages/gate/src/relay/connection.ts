@@ -93,6 +93,7 @@ export class JobConnection {
     return new Promise((resolve) => {
       this.#socket.once('close', () => resolve())
       this.#services.dns.serveTcp(this.#socket, this.#step)
+      this.#socket.resume()
     })
   }
 
