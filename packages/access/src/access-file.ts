@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { quote, type SourcePosition } from '@sallyport/core'
 import { type AccessLimits, readLimits } from './access-limits.ts'
-import type { EgressEntry } from './egress-entry.ts'
+import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import { readEgressEntry } from './rule-syntax.ts'
 import { readFileWith, type TreeReader } from './tree-reader.ts'
+import { checkVainConditions } from './vain-conditions.ts'
 import type { YamlEntry, YamlNode } from './yaml-tree.ts'
 
 /** `sallyport.yml`: what a repository asks for. Untrusted until somebody approved it: who writes the code writes the file. */
@@ -55,8 +56,18 @@ export function parseAccessFile(source: string, text: string): Promise<AccessFil
     }
     const count = entriesOf(file).length
     if (count > ENTRIES_MAX) reader.invalid(root.at, `the file has ${count} rules, and at most ${ENTRIES_MAX} are possible`)
+    else refuseVainConditions(file, reader)
     return file
   })
+}
+
+/** Everywhere where a rule holds, all rules around it hold too. */
+function refuseVainConditions({ egress, jobs }: AccessFile, reader: TreeReader): void {
+  checkVainConditions(rulesOf(egress), [], reader)
+  for (const job of jobs) {
+    checkVainConditions(rulesOf(job.egress), rulesOf(egress), reader)
+    for (const step of job.steps) checkVainConditions(rulesOf(step.egress), rulesOf([...egress, ...job.egress]), reader)
+  }
 }
 
 /** All of them, from first to last. */

@@ -45,7 +45,7 @@ function limitTexts({ limits: { cpu, memoryBytes, pids, diskBytes, timeMs } }: A
 
 /** `registry.example.test:443 (tls)`, with everything that narrows it. */
 export function formatRule({ to, ports, protocol, http, serverName, executables, budget, origin }: EgressRule): string {
-  const host = to.kind === 'name' ? formatName(to.pattern) : to.cidr
+  const host = to.kind === 'name' ? formatName(to.pattern) : to.cidr.replace(/^([^:]*)\/32$|^(.*)\/128$/, '$1$2')
   const doors = `${host.includes(':') ? `[${host}]` : host}:${ports.map(formatPortRange).join(',')}`
   const how = [
     protocol,

@@ -38,7 +38,8 @@ function learnJob(recordings: readonly Recording[]): { readonly rules: readonly 
     .flatMap(({ step, uses: ofStep }) => ofStep.map((use) => ({ use, step })))
     .filter(({ use }) => !isFlaw(parseDestination(use.host)))
   const doors = [...Map.groupBy(uses, ({ use: { host, port, protocol } }) => JSON.stringify([host, port, protocol])).values()].map(doorOf)
-  const byOwner = Map.groupBy(doors, ({ owner }) => owner)
+  const needed = doors.filter((door) => !doors.some((other) => includesDoor(other, door)))
+  const byOwner = Map.groupBy(needed, ({ owner }) => owner)
   const owners = distinct([...byOwner.keys()].filter((owner) => owner !== null))
   return {
     rules: rulesOfDoors(byOwner.get(null) ?? []),
@@ -50,6 +51,13 @@ function doorOf(uses: Door['uses']): Door {
   const steps = new Set(uses.map(({ step }) => step))
   const [only = null] = steps
   return { uses, owner: steps.size === 1 ? only : null }
+}
+
+/** A rule for any bytes is one for every protocol, where it holds. */
+function includesDoor(outer: Door, inner: Door): boolean {
+  const [outside, inside] = [outer.uses[0]?.use, inner.uses[0]?.use]
+  if (outer === inner || outside?.protocol !== 'tcp' || inside?.protocol === 'udp') return false
+  return outside.host === inside?.host && outside.port === inside.port && (outer.owner === null || outer.owner === inner.owner)
 }
 
 /** Doors that differ in their port alone are one rule. */

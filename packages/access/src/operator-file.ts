@@ -2,12 +2,13 @@
 import { quote } from '@sallyport/core'
 import { ENTRIES_MAX, readEgress } from './access-file.ts'
 import { type AccessLimits, readLimits } from './access-limits.ts'
-import type { EgressEntry } from './egress-entry.ts'
+import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import { isFlaw, parseNamePattern } from './host-pattern.ts'
 import { embeddedIpv4, formatAddress, formatNetwork, maskNetwork, parseAddress, parseNetwork } from './ip-address.ts'
 import { parsePortRange } from './port-range.ts'
 import { readBytes } from './rule-conditions.ts'
 import { readFileWith, type TreeReader } from './tree-reader.ts'
+import { checkVainConditions } from './vain-conditions.ts'
 import type { YamlNode, YamlText } from './yaml-tree.ts'
 
 /** The ceiling: what no job of this machine gets more than, whatever a repository asks for. */
@@ -68,6 +69,7 @@ function readOperatorEgress(node: YamlNode | undefined, reader: TreeReader): Ope
 function readAllow(node: YamlNode, reader: TreeReader): readonly EgressEntry[] {
   const entries = readEgress(node, reader)
   if (entries.length > ENTRIES_MAX) reader.invalid(node.at, `allow has ${entries.length} rules, and at most ${ENTRIES_MAX} are possible`)
+  else checkVainConditions(rulesOf(entries), [], reader)
   return entries
 }
 

@@ -90,7 +90,7 @@ export function additionForRequest({ target, protocol, method, path, upgrade, gr
 
 /** A scalar inside of `{ … }` or `- …`, plain where YAML reads it back as the same text. */
 export function yamlText(text: string): string {
-  const isPlain = /^[A-Za-z0-9/][A-Za-z0-9/._%~@+=$!()-]*$/.test(text)
+  const isPlain = /^[A-Za-z0-9/][A-Za-z0-9/._%~@+=$!*()-]*$/.test(text)
   const isOtherType = /^(true|false|null)$/i.test(text) || (/^[0-9]/.test(text) && /^[0-9a-fox.+-]+$/i.test(text))
   return isPlain && !isOtherType ? text : JSON.stringify(text)
 }
