@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { build, type Metafile } from 'esbuild'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -13,34 +13,44 @@ const entryFile = join(dist, 'sallyport.mjs')
 // Bundled CommonJS packages call require() for Node's own modules, which an ES module does not have.
 const requireBanner = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);"
 
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  banner: { js: requireBanner },
+  legalComments: 'linked',
+  metafile: true,
+  logLevel: 'warning',
+} as const
+
+/** One file: the gate has no file system from the moment on that it is ready. */
+function buildGate(): Promise<{ metafile: Metafile }> {
+  return build({ ...common, entryPoints: ['packages/gate/src/main.ts'], outfile: join(dist, 'gate.mjs') })
+}
+
 /** All files land flat in dist/, so that `import.meta.dirname` is the same for the entry and for every lazy chunk. */
 async function buildBundle(): Promise<void> {
   const startedAt = new Date()
   mkdirSync(dist, { recursive: true })
-  const result = await build({
-    absWorkingDir: root,
+  const cli = build({
+    ...common,
     entryPoints: [{ in: 'packages/cli/src/main.ts', out: 'sallyport' }],
     outdir: dist,
     outExtension: { '.js': '.mjs' },
     chunkNames: '[name]-[hash]',
-    bundle: true,
     splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
     // koffi finds its prebuilt .node file beside itself
     external: ['koffi'],
-    banner: { js: requireBanner },
-    legalComments: 'linked',
-    metafile: true,
-    logLevel: 'warning',
   })
-  const written = new Set(Object.keys(result.metafile.outputs).map((file) => file.slice('dist/'.length)))
+  const outputs = (await Promise.all([cli, buildGate()])).map((result) => result.metafile.outputs)
+  const written = new Set(outputs.flatMap(Object.keys).map((file) => file.slice('dist/'.length)))
   for (const file of readdirSync(dist)) if (!written.has(file)) rmSync(join(dist, file), { recursive: true })
   // The launcher compares times: a source that changed while we were building must count as newer than the bundle.
   utimesSync(entryFile, startedAt, startedAt)
-  const bytes = Object.values(result.metafile.outputs).reduce((sum, output) => sum + output.bytes, 0)
-  report(`dist/sallyport.mjs: ${Math.round(bytes / 1024)} KiB in ${written.size} files, ${Date.now() - startedAt.getTime()} ms`)
+  const bytes = outputs.flatMap(Object.values).reduce((sum: number, output: { bytes: number }) => sum + output.bytes, 0)
+  report(`dist: ${Math.round(bytes / 1024)} KiB in ${written.size} files, ${Date.now() - startedAt.getTime()} ms`)
 }
 
 function buildHelper(): void {

@@ -3,7 +3,7 @@
 // Sallyport. Ends with 0 only when the plain box let through what it should and Sallyport refused everything.
 import { styleText } from 'node:util'
 import { exampleNamed } from '@sallyport/testkit'
-import { attackInPlainBox, attackInSallyport, makePlant } from './demo/attack-runs.ts'
+import { type AttackRun, attackInPlainBox, attackInSallyport, makePlant } from './demo/attack-runs.ts'
 import { judge, type Paint, renderTable } from './demo/attack-table.ts'
 import { becomeRoot } from './demo/sallyport.ts'
 
@@ -30,10 +30,22 @@ async function main(): Promise<number> {
   const gained = judgements.filter((judgement) => judgement.plain?.outcome === 'got').length
   const kept = judgements.filter((judgement) => judgement.sallyport?.outcome === 'refused').length
   say(`\n${judgements.length} attempts: ${gained} got through in the plain box, ${kept} were refused in Sallyport.`)
+  say(`\nWhat the gate says of the ways out that were tried:\n${renderRefused(sallyport.refused)}`)
+  if (sallyport.refused.every(({ target }) => !target.includes('192.0.2.1:443')))
+    faults.push('the gate told nothing of the stolen secret on its way out')
   if (faults.length === 0) return 0
   say(`\n${faults.map((fault) => paint.bad(`✗ ${fault}`)).join('\n')}`)
   say(`\nThe log of the plain box:\n${tail(plain.log)}\nThe log in Sallyport:\n${tail(sallyport.log)}`)
   return 1
+}
+
+function renderRefused(refused: AttackRun['refused']): string {
+  const lines = refused.map(({ target, step, reason, remedy, count }) => {
+    const times = count === 1 ? '' : ` (${count} times)`
+    const hint = remedy === null ? '' : `\n      ${remedy}`
+    return tail(`  ${target}${times} in step "${step}": ${reason}${hint}`)
+  })
+  return [...new Set(lines)].join('\n')
 }
 
 /** The log is hostile text: no escape sequence reaches the terminal. */

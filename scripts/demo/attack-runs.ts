@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { RunDocument } from '@sallyport/agent'
 import { type Attempt, copyExample, exampleNamed, parseAttempts, runInPlainBox } from '@sallyport/testkit'
 import { sallyport } from './sallyport.ts'
 import { secretForms } from './secret-forms.ts'
@@ -15,6 +16,8 @@ export interface AttackRun {
   readonly exitCode: number
   /** The whole log, for whoever wants to see why. */
   readonly log: string
+  /** Ways out that the gate refused, and why. */
+  readonly refused: RunDocument['doors']['refused']
 }
 
 /** What one demonstration plants; all of it is random and worthless. */
@@ -62,7 +65,7 @@ export async function attackInPlainBox(plant: Plant): Promise<AttackRun> {
   const attempts = byId([...parseAttempts(job.stdout), ...secretAttempts(job.stdout, plant.secret)])
   rename(attempts, parseAttempts(job.stdout), 'plain-outlive', 'daemonize-outlive')
   rename(attempts, parseAttempts(tantrum.stdout), 'plain-kill-runner', 'kill-everyone')
-  return { attempts, exitCode: job.exitCode, log: job.stdout + tantrum.stdout }
+  return { attempts, exitCode: job.exitCode, log: job.stdout + tantrum.stdout, refused: [] }
 }
 
 export async function attackInSallyport(plant: Plant): Promise<AttackRun> {
@@ -71,15 +74,21 @@ export async function attackInSallyport(plant: Plant): Promise<AttackRun> {
   using copy = copyExample(EXAMPLE)
   const host = await plantOnHost(plant)
   try {
-    const call = { directory: copy.directory, environment: { DEPLOY_TOKEN: plant.secret }, show: false, timeoutMs: 4 * 60_000 }
+    const call = {
+      directory: copy.directory,
+      environment: { DEPLOY_TOKEN: plant.secret },
+      show: false,
+      timeoutMs: 4 * 60_000,
+      offline: true,
+    }
     const settings = Object.entries(targets(plant)).flatMap(([name, value]) => ['--env', `${name}=${value}`])
     const run = await sallyport({ ...call, arguments: ['run', '--json', '--state', state, ...example.arguments, ...settings] })
     const survivors = processesNaming(plant.nonce)
-    const id = documentOf(run.output).id
+    const { id, doors } = documentOf(run.output)
     const { output: log } = await sallyport({ ...call, arguments: ['runs', 'log', id, '--state', state] })
     // The events are a sink too: what they hold counts as printed.
     const attempts = byId([...parseAttempts(log), ...secretAttempts(log + run.output, plant.secret), outliveAttempt(survivors)])
-    return { attempts, exitCode: run.exitCode, log }
+    return { attempts, exitCode: run.exitCode, log, refused: doors.refused }
   } finally {
     host.close()
     rmSync(`/var/lib/${plant.nonce}`, { force: true })
@@ -96,11 +105,11 @@ async function plantOnHost({ nonce }: Plant): Promise<Server> {
 }
 
 /** `run --json` ends with its document, one line or many. */
-function documentOf(output: string): { readonly id: string } {
+function documentOf(output: string): RunDocument {
   const start = output.startsWith('{\n') ? 0 : Math.max(output.lastIndexOf('\n{"', output.length - 2), output.lastIndexOf('\n{\n')) + 1
-  const document = JSON.parse(output.slice(start)) as { id?: unknown }
+  const document = JSON.parse(output.slice(start)) as RunDocument
   if (typeof document.id !== 'string') throw new Error('sallyport run --json ended without a document')
-  return { id: document.id }
+  return document
 }
 
 function secretAttempts(log: string, secret: string): readonly Attempt[] {

@@ -24,6 +24,8 @@ export interface SallyportCall {
   /** Shown while it runs, or returned. */
   readonly show: boolean
   readonly timeoutMs: number
+  /** Without any network of this machine: what got past a broken wall would still go nowhere. */
+  readonly offline?: boolean
 }
 
 export interface SallyportAnswer {
@@ -32,9 +34,12 @@ export interface SallyportAnswer {
   readonly output: string
 }
 
+const OFFLINE = ['unshare', '--net', '--']
+
 export function sallyport(call: SallyportCall): Promise<SallyportAnswer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(root, 'sallyport'), call.arguments, {
+    const [program = '', ...words] = [...(call.offline === true ? OFFLINE : []), join(root, 'sallyport'), ...call.arguments]
+    const child = spawn(program, words, {
       cwd: call.directory,
       env: { ...process.env, ...call.environment },
       stdio: ['ignore', call.show ? 'inherit' : 'pipe', 'inherit'],

@@ -21,7 +21,6 @@ export function nginxConfiguration(places: NginxPlaces): string {
       access_log ${places.directory}/access.log facts;
       root ${places.root};
       autoindex on;
-      client_max_body_size 1g;
       location = /title { default_type text/plain; return 200 "${title} $host $request_method\\n"; }
       location = /echo { default_type text/plain; return 200 "authorization=$http_authorization token=$http_x_token query=$args\\n"; }
       location /upload { default_type text/plain; client_body_in_file_only clean; proxy_pass http://127.0.0.1:8999; }
@@ -37,6 +36,7 @@ export function nginxConfiguration(places: NginxPlaces): string {
   events { worker_connections 4096; }
   http {
     include /etc/nginx/mime.types;
+    client_max_body_size 1g;
     log_format facts escape=json '{"kind":"http","host":"$host","server":"$server_addr","port":"$server_port","method":"$request_method","uri":"$request_uri","status":"$status","protocol":"$server_protocol","bytes":$request_length,"authorization":"$http_authorization","sni":"$ssl_server_name"}';
     client_body_temp_path ${places.directory}/body;
     proxy_temp_path ${places.directory}/proxy;

@@ -50,7 +50,7 @@ jobs:
 
 const succeeds = (run: JsonRun, expected: RegExp): void => {
   assert.equal(run.exitCode, 0, run.why)
-  assert.match(run.output('build', 'work'), expected)
+  assert.match(run.output('build', '2'), expected)
 }
 
 describe('a named door is open for', () => {
@@ -62,8 +62,8 @@ describe('a named door is open for', () => {
     succeeds(run, /^honest web\.test GET\nhonest web\.test GET$/m)
     const used = run.document.doors.used.map(({ job, step, host, port, bytesIn }) => [job, step, host, port, bytesIn > 0])
     assert.deepEqual(used, [
-      ['build', 'work', 'web.test', 443, true],
-      ['build', 'work', 'web.test', 80, true],
+      ['build', '2', 'web.test', 443, true],
+      ['build', '2', 'web.test', 80, true],
     ])
     assert.deepEqual(run.document.doors.refused, [])
     await assertNothingLeft(world)
@@ -108,7 +108,7 @@ sudo apt-get $options -q update && sudo apt-get $options -q -y install small-sum
       'openssl s_client -connect web.test:443 -servername web.test -CAfile ca.pem -verify_return_error </dev/null',
     )
     succeeds(run, /Verify return code: 0 \(ok\)/)
-    assert.match(run.output('build', 'work'), /issuer=CN = Test Authority/)
+    assert.match(run.output('build', '2'), /issuer=CN = Test Authority/)
   })
 
   test('UDP to one host and port', async () => {
@@ -150,8 +150,8 @@ openssl s_client -connect web.test:443 -servername web.test -verify_return_error
 git ls-remote https://web.test/none 2>&1 | grep -i -e 403 -e 'not found' -e 'returned error'`,
     )
     succeeds(run, /honest web\.test GET\nhonest web\.test GET\n\nb'honest web\.test GET/)
-    assert.match(run.output('build', 'work'), /Verify return code: 0 \(ok\)/)
-    assert.match(run.output('build', 'work'), /403/)
+    assert.match(run.output('build', '2'), /Verify return code: 0 \(ok\)/)
+    assert.match(run.output('build', '2'), /403/)
   })
 
   test('carries npm', async () => {
@@ -164,7 +164,7 @@ git ls-remote https://web.test/none 2>&1 | grep -i -e 403 -e 'not found' -e 'ret
 
   test('answers what it refuses with the rule and the line to add', async () => {
     const run = await job(RULE, 'curl -sS -X POST -d x https://web.test/title; curl -sS https://web.test/other')
-    const output = run.output('build', 'work')
+    const output = run.output('build', '2')
     assert.match(output, /sallyport\.yml/)
     assert.deepEqual(
       run.document.doors.refused.map(({ code }) => code),
@@ -177,11 +177,11 @@ describe('a refused door', () => {
   test('is named in the step’s log, with what to add and where', async () => {
     const run = await job('  - web.test:443', 'curl -sS -m 5 https://registry.test/ || echo curl says $?')
     assert.equal(run.exitCode, 0, run.why)
-    const output = run.output('build', 'work')
+    const output = run.output('build', '2')
     assert.match(output, /refused registry\.test/)
     assert.match(output, /registry\.test.*sallyport\.yml|sallyport\.yml.*registry\.test/)
     assert.match(output, /curl says 6/)
     const [refusal] = run.document.doors.refused
-    assert.deepEqual([refusal?.code, refusal?.job, refusal?.step], ['no-rule', 'build', 'work'])
+    assert.deepEqual([refusal?.code, refusal?.job, refusal?.step], ['no-rule', 'build', '2'])
   })
 })
