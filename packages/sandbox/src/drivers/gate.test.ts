@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gate's process and the steps' networks, on this machine's kernel. Nothing leaves it: the gate of _echo-gate.ts dials nobody.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -144,6 +144,22 @@ describe('the process of a gate', { skip }, () => {
   })
 })
 
+/** Of this process, by an argument. */
+function childrenNamed(argument: string): string[] {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return children.filter((pid) => commandLine(pid).includes(argument))
+}
+
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch (error) {
+    // It ended meanwhile.
+    if (/^(ENOENT|ESRCH)$/.test(String((error as NodeJS.ErrnoException).code))) return []
+    throw error
+  }
+}
+
 function inode(pid: unknown, name: string): bigint {
   return statSync(`/proc/${pid}/ns/${name}`, { bigint: true }).ino
 }
@@ -202,6 +218,20 @@ describe('the end of a gate', { skip }, () => {
     const gate = new EchoGate()
     const files = [...gate.launch.files, '/nowhere/file']
     await assert.rejects(prepare(new EchoGate({ files })), { message: /gate ended with code 125: .*\/nowhere\/file: No such file/ })
+  })
+
+  it('comes with an abort while the sandbox is built, at whatever moment', async () => {
+    for (const afterMs of [0, 2, 5, 10, 20, 40, 60]) {
+      const spec = gateSpec(new EchoGate().launch)
+      const controller = new AbortController()
+      setTimeout(() => controller.abort(), afterMs)
+      const built = await createDriver('runc', directory)
+        .prepare(spec, controller.signal)
+        .catch((error: Error) => error.name)
+      if (typeof built === 'string') assert.equal(built, 'AbortError')
+      else await built[Symbol.asyncDispose]()
+      assert.deepEqual(childrenNamed('keeper'), [])
+    }
   })
 
   it('is not waited for when nobody thinks it ready: the building ends with that reason, and nothing is left', async () => {
@@ -318,6 +348,20 @@ describe('a gate that lets through what no rule allows', { skip }, () => {
     await using sandbox = await prepare(new EchoGate())
     const failed = (await sandbox.selfCheck(signal())).filter(({ holds }) => !holds)
     assert.deepEqual([...new Set(failed.map(({ guarantee }) => guarantee))], ['network'])
+  })
+})
+
+describe('a host that cannot make the network', { skip }, () => {
+  it('is refused by name, and what is missing is said', () => {
+    const withoutNetAdmin = ['--bounding-set', '-net_admin', '--inh-caps', '-net_admin', process.execPath]
+    const { status, stderr } = spawnSync('setpriv', [...withoutNetAdmin, join(import.meta.dirname, '_held-sandbox.ts'), directory], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    assert.equal(status, 1)
+    assert.match(stderr, /Cannot build the network of the sandbox: .*: Operation not permitted/)
+    assert.match(stderr, /code: 'SANDBOX_UNSUPPORTED'/)
+    assert.match(stderr, /CONFIG_NFT_TPROXY/)
   })
 })
 
