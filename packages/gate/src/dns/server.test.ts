@@ -129,6 +129,20 @@ test('garbage gets no answer or an error, is reported once a target, and the ser
   assert.deepEqual([client.received.length, step.refusals.map(({ code, target }) => [code, target])], [2, [['malformed', 'allowed.test']]])
 })
 
+test('a question from port 0, which no answer can reach, does not end the server', async () => {
+  await using server = await startServer(recordedStep(['allowed.test']))
+  const program = `import socket, struct, sys
+question = bytes.fromhex(sys.argv[2])
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+raw.sendto(struct.pack('>4H', 0, int(sys.argv[1]), 8 + len(question), 0) + question, ('127.0.0.1', 0))`
+  const child = spawn('python3', ['-c', program, String(server.port), questionMessage('allowed.test').toString('hex')], {
+    stdio: 'inherit',
+  })
+  assert.deepEqual(await once(child, 'close'), [0, null])
+  await using client = await udpClient(server.port)
+  assert.equal(readAnswer(await client.ask(questionMessage('allowed.test'))).code, 0)
+})
+
 test('questions beyond the rate get no answer and one alert; the rate comes back with time', async () => {
   let nowMs = 0
   const step = recordedStep(['allowed.test'])

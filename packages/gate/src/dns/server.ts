@@ -68,7 +68,8 @@ export class DnsServer {
   }
 
   #answerUdp(socket: UdpSocket, message: Buffer, from: RemoteInfo): void {
-    if (socket.getSendQueueSize() > UNSENT_UDP_BYTES_MAX) return
+    // port 0, which a raw socket can send from, cannot be answered: `send` would throw
+    if (from.port === 0 || socket.getSendQueueSize() > UNSENT_UDP_BYTES_MAX) return
     const step = this.#options.stepOf(from.address)
     const open = step !== null && !step.signal.aborted
     const response = open ? this.#answerStep(message, this.#known(step).questions) : answerQuery(message, CLOSED).response
