@@ -300,6 +300,7 @@ test('a socket that another process opened is served by its descriptor', async (
     process.stdout.write('ready')`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit', descriptor] })
   try {
+    assert.ok(child.stdout !== null)
     await once(child.stdout, 'data')
     socket.close()
     await using client = await udpClient(port)
