@@ -10,11 +10,11 @@ import type { DoorKey, StepReport } from '../ports.ts'
  */
 export const REPORT_LIMITS = {
   refusals: 256,
-  refusalBytes: 320 * 1024,
+  refusalBytes: 327_680,
   doors: 256,
-  doorBytes: 160 * 1024,
+  doorBytes: 163_840,
   requestsOfDoor: 200,
-  requestBytes: 320 * 1024,
+  requestBytes: 327_680,
   /** Of each type, told while the step runs. */
   messages: 64,
   alertsOfKind: 16,
