@@ -34,7 +34,7 @@ export function addressed(address: string, port = 443): ConnectionTarget {
 }
 
 export function asks(method: string, url: string, more: Partial<RequestFacts> = {}): RequestFacts {
-  const [, scheme, host = '', port, path = '/'] = /^(https?):\/\/([^/:]+)(?::(\d+))?(\/.*|\*)?$/.exec(url) ?? []
+  const [, scheme, host = '', port, path = '/'] = /^(https?):\/\/([^/:*]+)(?::(\d+))?(\/.*|\*)?$/.exec(url) ?? []
   const normal = normalisePath(path)
   if (!normal.ok) throw new Error(`${path}: ${normal.refusal.reason}`)
   const protocol = scheme === 'http' ? 'http' : 'tls'

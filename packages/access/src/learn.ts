@@ -33,13 +33,15 @@ interface Door {
   readonly owner: string | null
 }
 
+type StepUse = Door['uses'][number]
+
 function learnJob(recordings: readonly Recording[]): { readonly rules: readonly LearnedRule[]; readonly steps: readonly LearnedSteps[] } {
   const uses = recordings
     .flatMap(({ step, uses: ofStep }) => ofStep.map((use) => ({ use, step })))
     .filter(({ use }) => !isFlaw(parseDestination(use.host)))
-  const doors = [...Map.groupBy(uses, ({ use: { host, port, protocol } }) => JSON.stringify([host, port, protocol])).values()].map(doorOf)
-  const needed = doors.filter((door) => !doors.some((other) => includesDoor(other, door)))
-  const byOwner = Map.groupBy(needed, ({ owner }) => owner)
+  const anyBytes = doorsOf(uses.filter(({ use }) => use.protocol === 'tcp'))
+  const others = doorsOf(uses.filter((one) => one.use.protocol !== 'tcp' && !anyBytes.some((door) => includesUse(door, one))))
+  const byOwner = Map.groupBy([...anyBytes, ...others], ({ owner }) => owner)
   const owners = distinct([...byOwner.keys()].filter((owner) => owner !== null))
   return {
     rules: rulesOfDoors(byOwner.get(null) ?? []),
@@ -47,17 +49,19 @@ function learnJob(recordings: readonly Recording[]): { readonly rules: readonly 
   }
 }
 
+function doorsOf(uses: readonly StepUse[]): readonly Door[] {
+  return [...Map.groupBy(uses, ({ use: { host, port, protocol } }) => JSON.stringify([host, port, protocol])).values()].map(doorOf)
+}
+
+/** A rule for any bytes is one for every protocol, where it holds. */
+function includesUse({ uses: [outer], owner }: Door, { use, step }: StepUse): boolean {
+  return use.protocol !== 'udp' && use.host === outer?.use.host && use.port === outer.use.port && (owner === null || owner === step)
+}
+
 function doorOf(uses: Door['uses']): Door {
   const steps = new Set(uses.map(({ step }) => step))
   const [only = null] = steps
   return { uses, owner: steps.size === 1 ? only : null }
-}
-
-/** A rule for any bytes is one for every protocol, where it holds. */
-function includesDoor(outer: Door, inner: Door): boolean {
-  const [outside, inside] = [outer.uses[0]?.use, inner.uses[0]?.use]
-  if (outer === inner || outside?.protocol !== 'tcp' || inside?.protocol === 'udp') return false
-  return outside.host === inside?.host && outside.port === inside.port && (outer.owner === null || outer.owner === inner.owner)
 }
 
 /** Doors that differ in their port alone are one rule. */
