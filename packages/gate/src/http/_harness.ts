@@ -92,6 +92,8 @@ export async function serve(kind: ServerKind, { respond = plainAnswer, stream, c
     }
     try {
       const body = await text(request)
+      if ((request as { readonly aborted?: boolean }).aborted === true)
+        throw new Error('HTTP/2 for Node: an aborted body ends like a whole one')
       arrivals.push({ version, method, url, headers, raw, body })
       await respond(request, response, body)
     } catch {
@@ -305,18 +307,28 @@ export interface Output {
   readonly stderr: string
 }
 
-export function run(program: string, ...args: readonly string[]): Promise<Output> {
+export function run(program: string, args: readonly string[], input: string | Buffer = ''): Promise<Output> {
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: 20_000, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout: 30_000, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
     })
+    // It may end before it has read everything.
+    child.stdin?.on('error', () => child.stdin?.destroy())
+    child.stdin?.end(input)
   })
 }
 
 /** curl as a job would call it, with the gate in the way. */
-export function curl(gate: TestGate, ...args: readonly string[]): Promise<Output> {
-  return run('curl', '-sS', '-m', '10', '--cacert', gate.authorityFile, '--connect-to', `::127.0.0.1:${gate.port}`, ...args)
-}
+export const curlArguments = (gate: TestGate): string[] => [
+  ...['-sS', '-m', '10', '--cacert', gate.authorityFile],
+  ...['--connect-to', `::127.0.0.1:${gate.port}`],
+]
+
+export const curl = (gate: TestGate, ...args: readonly string[]): Promise<Output> => run('curl', [...curlArguments(gate), ...args])
+
+/** With a body of any size. */
+export const upload = (gate: TestGate, body: string | Buffer, ...args: readonly string[]): Promise<Output> =>
+  run('curl', [...curlArguments(gate), '--data-binary', '@-', ...args], body)
 
 /** Raw bytes as a client would send them; resolves with all that came back until the end, or until nothing came for a while. */
 export async function sendRaw(gate: TestGate, bytes: string | Buffer, secureName?: string): Promise<string> {

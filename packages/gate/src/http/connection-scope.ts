@@ -66,8 +66,11 @@ export class ConnectionScope {
 
   /** A whole request has arrived: from now on only silence counts. */
   requestArrived(): void {
-    this.#allowedMs = this.connection.config.limits.idleMs
     this.touch()
+    const { idleMs } = this.connection.config.limits
+    if (this.#allowedMs === idleMs || this.signal.aborted) return
+    this.#allowedMs = idleMs
+    this.#watch()
   }
 
   meter(rule: EgressRule | null): Meter {
@@ -94,8 +97,12 @@ export class ConnectionScope {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.connection.step.signal.removeEventListener('abort', this.end)
     this.#aborted.abort()
-    for (const resource of this.#owned) resource.destroy()
+    // What wraps another one goes before it, and not from within a callback of either: Node 24 crashes when the socket below is destroyed while TLS reads from it.
+    const owned = Array.from(this.#owned).reverse()
     this.#owned.clear()
+    setImmediate(() => {
+      for (const resource of owned) resource.destroy()
+    })
   }
 
   readonly #watch = (): void => {
@@ -104,8 +111,8 @@ export class ConnectionScope {
       this.end()
       return
     }
-    // At least every FIRST_HEAD_MS, since what is allowed may become less.
-    this.#timer = setTimeout(this.#watch, Math.min(left + 1, FIRST_HEAD_MS))
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = setTimeout(this.#watch, left + 1)
     this.#timer.unref()
   }
 }

@@ -32,10 +32,13 @@ export async function answered(incoming: Incoming, scope: ConnectionScope, work:
   try {
     await work()
   } catch (error) {
-    // Anything else: one of the two ends broke off, and there is nothing to say to anybody.
-    const refusal = error instanceof RefusedError ? error.refusal : null
-    if (refusal !== null) scope.report(refusal)
-    await (refusal === null ? Promise.reject(error) : incoming.refuse(refusal)).catch(() => incoming.abort())
+    if (!(error instanceof RefusedError)) {
+      // One of the two ends broke off: there is nothing to say to anybody.
+      incoming.abort()
+      return
+    }
+    scope.report(error.refusal)
+    await incoming.refuse(error.refusal).catch(() => incoming.abort())
   }
 }
 

@@ -10,6 +10,9 @@ import { FIELDS_MAX, HEAD_BYTES_MAX } from './read-request.ts'
 import { refuseHttp } from './refusal-text.ts'
 import { openWebsocket } from './websocket.ts'
 
+/** apt, which pipelines, has ten under way. */
+const PIPELINED_MAX = 32
+
 /** A connection of a job that speaks HTTP/1. */
 class Http1Connection {
   readonly scope: ConnectionScope
@@ -28,15 +31,19 @@ class Http1Connection {
     return this.#waiting > 0
   }
 
-  /** Pipelined requests are answered one after the other, and no further ones are read while one waits. */
+  /** Pipelined requests are answered one after the other. Node's parser does not stop at the first: whoever sends many without reading is cut off. */
   enqueue(request: IncomingMessage, response: ServerResponse): void {
+    if (this.#waiting > PIPELINED_MAX) {
+      if (!this.socket.destroyed)
+        this.scope.report(this.scope.refused('malformed', `more than ${PIPELINED_MAX} requests are waiting`).refusal)
+      this.socket.destroy()
+      return
+    }
     const incoming = new Http1Incoming(request, response)
     this.#waiting += 1
-    if (this.#waiting > 1) this.socket.pause()
     this.#last = this.#last.then(async () => {
       await exchange(incoming, this.scope, this.upstream)
       this.#waiting -= 1
-      if (this.#waiting <= 1) this.socket.resume()
     })
   }
 }

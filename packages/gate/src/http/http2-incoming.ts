@@ -57,7 +57,8 @@ export class Http2Incoming implements Incoming {
   }
 
   abort(): void {
-    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    // Not close(): that ends the answer first, as if it were whole.
+    this.#stream.destroy(new Error('the exchange was broken off'))
   }
 
   onGone(listener: () => void): void {

@@ -41,7 +41,8 @@ export class Http2Upstream implements Upstream {
       body: body === null ? null : stream,
       response: this.#responseOf(stream),
       onContinue: (listener) => void stream.once('continue', listener),
-      abort: () => stream.close(constants.NGHTTP2_CANCEL),
+      // Not close(): that ends the body first, as if it were whole.
+      abort: () => void stream.destroy(new Error('the exchange was broken off')),
     }
   }
 

@@ -87,7 +87,7 @@ export function readRequest(head: RequestHead, destination: Destination): Parsed
   return {
     method: head.method,
     path: normal,
-    fields: withoutFields(endToEnd(head.fields), WRITTEN_ANEW),
+    fields: [...withoutFields(endToEnd(head.fields), WRITTEN_ANEW), ...wantsTrailers(head)],
     bodyBytes: bodyBytesOf(head, refuse),
     expectsContinue: expectation(head.fields, refuse),
     upgrade,
@@ -171,6 +171,11 @@ function bodyBytesOf({ version, fields }: RequestHead, refuse: Refuse): number |
   if (lengths.length === 0) return null
   const length = Number(lengths[0])
   return /^[0-9]+$/.test(lengths[0] ?? '') && Number.isSafeInteger(length) ? length : refuse('malformed', 'Content-Length is no length')
+}
+
+/** The one connection-specific field of HTTP/2 (RFC 9113 section 8.2.2), without which gRPC servers do not answer. HTTP/1 trailers are left out. */
+function wantsTrailers({ version, fields }: RequestHead): HeaderFields {
+  return version === '2' && listOf(fields, 'te').includes('trailers') ? [{ name: 'te', value: 'trailers' }] : []
 }
 
 function expectation(fields: HeaderFields, refuse: Refuse): boolean {
