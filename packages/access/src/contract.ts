@@ -26,8 +26,8 @@ export interface PortRange {
 }
 
 /**
- * A path in normal form, split at `/`. A segment is literal, `{placeholder}` or `*` (one whole segment), or `**` (any number of
- * segments, only as the last). Compared segment by segment after the request's own path was brought into normal form.
+ * A path in normal form, split at `/`. A segment is literal, `{placeholder}` or `*` (one whole segment), or `**` (one segment or
+ * more, only as the last). Compared segment by segment after the request's own path was brought into normal form.
  */
 export type PathSegment =
   | { readonly kind: 'literal'; readonly text: string }

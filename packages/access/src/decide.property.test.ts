@@ -86,7 +86,7 @@ describe('two sets of rules', () => {
         if (!both.allowed) return
         assert.ok(left.allowed && right.allowed)
         for (const spoken of ['tls', 'http', 'ssh', 'tcp'] as const) {
-          const speaks = narrowToProtocol(both, spoken).allowed
+          const speaks: boolean = narrowToProtocol(both, spoken).allowed
           assert.equal(speaks, narrowToProtocol(left, spoken).allowed && narrowToProtocol(right, spoken).allowed)
         }
         if (both.protocols.includes('tls')) assert.equal(both.terminates, left.terminates || right.terminates)

@@ -13,7 +13,16 @@ import type {
   RuleSet,
 } from './contract.ts'
 import { formatName } from './host-pattern.ts'
-import { carries, compareSpecificity, failureOf, METHODS_NEVER, matchesDoor, matchesExecutable, matchesHost } from './match-rule.ts'
+import {
+  carries,
+  compareSpecificity,
+  failureOf,
+  METHODS_NEVER,
+  matchesDoor,
+  matchesExecutable,
+  matchesHost,
+  mostSpecific,
+} from './match-rule.ts'
 import { formatPortRange } from './port-range.ts'
 import { additionFor, additionForRequest, formatRequest, formatTarget, refuse, shown, usualProtocol } from './refuse.ts'
 
@@ -198,12 +207,11 @@ function noRuleReason({ source }: RuleSet, target: ConnectionTarget, nearest: Eg
 
 /** The most specific rule for the same door, else for the same host, else for the names below it. */
 function nearestRule({ rules }: RuleSet, target: ConnectionTarget): EgressRule | null {
-  const sorted = rules.toSorted(compareSpecificity)
+  const ofHost = rules.filter((rule) => matchesHost(rule, target))
   return (
-    sorted.find((rule) => matchesDoor(rule, target)) ??
-    sorted.find((rule) => matchesHost(rule, target)) ??
-    sorted.find(({ to }) => to.kind === 'name' && to.pattern.kind === 'suffix' && to.pattern.name === target.name) ??
-    null
+    mostSpecific(ofHost.filter((rule) => matchesDoor(rule, target))) ??
+    mostSpecific(ofHost) ??
+    mostSpecific(rules.filter(({ to }) => to.kind === 'name' && to.pattern.kind === 'suffix' && to.pattern.name === target.name))
   )
 }
 
@@ -223,7 +231,7 @@ function requestRules(sets: readonly RuleSet[]): readonly EgressRule[] {
 }
 
 function firstOf(sets: readonly RuleSet[], allows: (rule: EgressRule) => boolean): EgressRule | null {
-  return requestRules(sets).filter(allows).toSorted(compareSpecificity)[0] ?? null
+  return mostSpecific(requestRules(sets).filter(allows))
 }
 
 function refused(refusal: Refusal): { readonly allowed: false; readonly refusal: Refusal } {

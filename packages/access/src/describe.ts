@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatDuration, formatSize } from '@sallyport/core'
+import { formatDuration, formatSize, printable } from '@sallyport/core'
 import type { AccessFile } from './access-file.ts'
 import type { Budget, EgressRule, HttpCondition } from './contract.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
@@ -54,7 +54,7 @@ export function formatRule({ to, ports, protocol, http, serverName, executables,
   ]
   const narrowings = [
     http === null ? '' : formatCondition(http),
-    executables === null ? '' : `only ${executables.join(', ')}`,
+    executables === null ? '' : `only ${executables.map(printable).join(', ')}`,
     formatBudget(budget),
     origin.text.startsWith('preset: ') ? `from ${origin.text}` : '',
   ]

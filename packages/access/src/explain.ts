@@ -3,7 +3,7 @@
 import type { AllowedConnection, ConnectionTarget, EgressRule, Protocol, Refusal, RequestFacts, RuleSet } from './contract.ts'
 import { decideConnection, decideRequest } from './decide.ts'
 import { formatRule } from './describe.ts'
-import { carries, compareSpecificity, failureOf, matchesDoor, matchesExecutable } from './match-rule.ts'
+import { carries, failureOf, matchesDoor, matchesExecutable, mostSpecific } from './match-rule.ts'
 import { formatOrigin, formatRequest, formatTarget } from './refuse.ts'
 
 export interface Explanation {
@@ -53,8 +53,8 @@ function refusalLines({ target, reason, rule, remedy }: Refusal): readonly strin
 }
 
 function setLine({ rules, observes, source }: RuleSet, admits: (rule: EgressRule) => boolean): string {
-  const rule = rules.filter(admits).toSorted(compareSpecificity)[0]
-  if (rule === undefined) return `${source} has no rule for it, and is only observing`
+  const rule = mostSpecific(rules.filter(admits))
+  if (rule === null) return `${source} has no rule for it, and is only observing`
   return `${formatOrigin(rule.origin)} allows it: ${formatRule(rule)}${observes ? ' (only observing: it would not be refused without it)' : ''}`
 }
 

@@ -50,6 +50,11 @@ export function compareSpecificity(left: EgressRule, right: EgressRule): number 
   return 0
 }
 
+/** Without sorting them all: a job chooses how often this is asked. */
+export function mostSpecific(rules: readonly EgressRule[]): EgressRule | null {
+  return rules.reduce<EgressRule | null>((best, rule) => (best === null || compareSpecificity(rule, best) < 0 ? rule : best), null)
+}
+
 function specificity({ to, ports, executables }: EgressRule): readonly number[] {
   const isExact = to.kind === 'name' && to.pattern.kind === 'exact' ? 1 : 0
   const length = to.kind === 'name' ? to.pattern.name.length : (parseNetwork(to.cidr)?.prefix ?? 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One rule, from a text (`registry.example.test:443`) or a map (`{ host: …, methods: [GET] }`). The defaults are documented in docs/egress.md.
-import { ProblemList, quote, type SourcePosition } from '@sallyport/core'
+import { ProblemList, printable, quote, type SourcePosition } from '@sallyport/core'
 import { AccessError } from './access-error.ts'
 import type { EgressRule, PortRange, Protocol, RuleOrigin } from './contract.ts'
 import { type EgressEntry, PRESET_NAMES } from './egress-entry.ts'
@@ -47,7 +47,7 @@ function asEntry(rule: EgressRule): EgressEntry {
 }
 
 function cut(text: string): string {
-  const line = text.replaceAll(/\s+/g, ' ')
+  const line = printable(text.replaceAll(/\s+/g, ' '))
   return line.length > ORIGIN_TEXT_MAX ? `${line.slice(0, ORIGIN_TEXT_MAX - 1)}…` : line
 }
 
