@@ -147,11 +147,10 @@ class Execution {
   async #execute(prepared: PreparedSandbox): Promise<StepExit> {
     const { options, access } = this.#parts
     this.#report('step.started', { name: options.argv.join(' '), number: 1, secrets: Object.keys(options.secrets) }, STEP)
-    // No secret is handed over before its hand-over is on record.
-    await this.#recorder.settle()
     const scripts = bringScripts(options.argv, options.scriptDirectory)
     try {
-      const network = await this.#doors.open(STEP, access.setsFor(JOB, null))
+      // No secret is handed over before its hand-over is on record.
+      const [network] = await Promise.all([this.#doors.open(STEP, access.setsFor(JOB, null)), this.#recorder.settle()])
       const running = await prepared.sandbox.startStep({
         id: STEP,
         argv: scripts.argv,

@@ -170,8 +170,6 @@ export class JobHost {
     this.#cancelled = false
     const answer = { type: 'process-exited', job: this.job.key, step } as const
     try {
-      // A secret is not handed over before its hand-over is on record.
-      await this.#shared.recorder.settle()
       return { ...answer, ...(await this.#runStep(step, process)) }
     } catch (error) {
       // A step whose output or hand-over could not be recorded is no failure of the job's making.
@@ -181,9 +179,11 @@ export class JobHost {
   }
 
   async #runStep(step: string, process: StepProcess): Promise<StepEnd> {
-    const { access, plan } = this.#shared
+    const { access, plan, recorder } = this.#shared
     try {
-      const network = await this.#doors.open(step, access.setsFor(this.job.id, stepIdOf(plan, this.job.id, step)))
+      const sets = access.setsFor(this.job.id, stepIdOf(plan, this.job.id, step))
+      // A secret is not handed over before its hand-over is on record.
+      const [network] = await Promise.all([this.#doors.open(step, sets), recorder.settle()])
       const running = await this.#sandbox.startStep({
         id: step,
         argv: process.argv,
