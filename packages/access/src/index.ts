@@ -20,7 +20,7 @@ export {
   parseNetwork,
 } from './ip-address.ts'
 export { learn } from './learn.ts'
-export { type NormalPathResult, normalisePath } from './normal-path.ts'
+export { keepPath, type NormalPathResult, normalisePath } from './normal-path.ts'
 export { type OperatorEgress, type OperatorFile, parseOperatorFile } from './operator-file.ts'
 export {
   type Expanded,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isFlaw } from './host-pattern.ts'
-import { normalisePath } from './normal-path.ts'
+import { keepPath, normalisePath } from './normal-path.ts'
 import { exactPattern, formatPath, matchesPath, parsePathPattern } from './path-pattern.ts'
 
 const piece = fc.constantFrom(
@@ -111,4 +111,21 @@ describe('a pattern for paths', () => {
       assert.equal(matchesPath(parsed, normal.path), matches)
     })
   }
+})
+
+describe('a path that is kept as it came', () => {
+  it('is any that is one word of a request line, and no pattern matches it', () => {
+    fc.assert(
+      fc.property(rawPath, (raw) => {
+        const kept = keepPath(raw)
+        const isOneWord = !/[^\x21-\x7e]|#/.test(raw)
+        assert.equal(kept.ok, isOneWord, raw)
+        if (!kept.ok) return
+        assert.equal(kept.path.text + kept.path.query, raw)
+        assert.deepEqual(kept.path.segments, [])
+      }),
+      { numRuns: 2000 },
+    )
+    for (const raw of ['', 'a', '*', 'http://other.test/']) assert.equal(keepPath(raw).ok, false)
+  })
 })

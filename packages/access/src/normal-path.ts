@@ -36,6 +36,16 @@ export function normalisePath(raw: string): NormalPathResult {
   return { ok: true, path: { text, segments, query } }
 }
 
+/**
+ * The path as it came, for a connection over which no set cares about requests: every path of that host is allowed, so that what it means to the server
+ * is the server's business alone (flat apt repositories ask for `/debian/./Release`). It has no segments: no pattern can match it.
+ */
+export function keepPath(raw: string): NormalPathResult {
+  const [rawPath, query] = splitQuery(raw)
+  const flaw = targetFlaw(raw) ?? (rawPath.startsWith('/') ? null : 'the path does not begin with /')
+  return flaw === null ? { ok: true, path: { text: rawPath, segments: [], query } } : refuse(flaw)
+}
+
 function refuse(reason: string): NormalPathResult {
   return { ok: false, refusal: { code: 'malformed', reason, rule: null, remedy: null } }
 }
