@@ -18,9 +18,15 @@ export interface GateProcess extends AsyncDisposable {
   words(): string
 }
 
-export async function startGateProcess(program: Pick<GateProgram, 'argv' | 'env'> = gateProgram()): Promise<GateProcess> {
+export interface GateProcessOptions {
+  readonly program?: Pick<GateProgram, 'argv' | 'env'>
+  /** Where it takes connections; default: a free port of 127.0.0.1. */
+  readonly tcp?: { readonly host: string; readonly port: number }
+}
+
+export async function startGateProcess({ program = gateProgram(), tcp }: GateProcessOptions = {}): Promise<GateProcess> {
   const server = createServer()
-  server.listen(0, '127.0.0.1')
+  server.listen(tcp ?? { host: '127.0.0.1', port: 0 })
   await once(server, 'listening')
   const udp = await Promise.all(Array.from({ length: 1 + JOB_NETWORK.relaysMax }, () => bindUdp()))
   const [file = '', ...args] = program.argv
@@ -60,7 +66,9 @@ async function bindUdp(): Promise<UdpSocket> {
   return socket
 }
 
-/** spawn hands over what it finds there. */
+/** What spawn hands over. A UDP socket keeps it where only its own module looks. */
 function handleOf(socket: object): 'pipe' {
-  return (socket as { _handle: unknown })._handle as 'pipe'
+  const state = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol')
+  const holder = state === undefined ? { handle: (socket as { _handle: unknown })._handle } : Reflect.get(socket, state)
+  return holder.handle as 'pipe'
 }
