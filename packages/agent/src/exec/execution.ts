@@ -189,7 +189,7 @@ class Execution {
     if (interrupt.soft.aborted) cancel()
     const timer = setTimeout(() => this.#end('timed-out', running), Math.min(limits.timeMs, 2 ** 31 - 1))
     try {
-      const exit = await this.#pipe(running)
+      const exit = await this.#pipe(running, prepared.lost)
       // What the command left running would change files while they are compared, and may hold every pid that we need for it.
       await running.kill()
       return exit
@@ -211,7 +211,7 @@ class Execution {
   }
 
   /** The log is complete once the doors are shut: what was refused last stands in it too. */
-  async #pipe(running: RunningStep): Promise<StepExit> {
+  async #pipe(running: RunningStep, lost: Promise<string>): Promise<StepExit> {
     const { observer, record, secrets, limits } = this.#parts
     await using log = await record.openLog(JOB)
     const output = new StepOutput({
@@ -232,7 +232,7 @@ class Execution {
     try {
       const totals = await output.consume(running.output)
       const exit = await running.exit
-      await this.#doors.close(STEP, exit)
+      if (!(await this.#doors.close(STEP, exit))) this.#lost ??= await lost
       await output.settle()
       this.#report('step.log', { file: log.file, from: 0, to: log.offset, ...totals }, STEP)
       return exit

@@ -121,8 +121,8 @@ test('what the kernel refused is a refusal of the step that sent it, or of none'
 
 test('a step that was not started leaves no door open, and closing again changes nothing', async () => {
   const { fake, doors, events } = await open()
-  await doors.close('1', null)
-  await doors.close('1', exited())
+  assert.equal(await doors.close('1', null), true)
+  assert.equal(await doors.close('1', exited()), false)
   assert.equal(fake.heard.filter(({ type }) => type === 'close-step').length, 1)
   assert.deepEqual(events, [])
 })
@@ -156,6 +156,6 @@ test('a gate that is gone ends no close', async () => {
   const { fake, doors, record } = await open()
   fake.end()
   await fake.gate.lost
-  await doors.close('1', exited())
+  assert.equal(await doors.close('1', exited()), false)
   assert.deepEqual(record.doors.used, [])
 })

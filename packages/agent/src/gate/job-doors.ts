@@ -48,13 +48,17 @@ export class JobDoors implements GateListener {
     return this.#gate.openStep(step, sets)
   }
 
-  /** After the step, however it ended; `exit` is null when it was not started. A second call finds nothing open. */
-  async close(step: string, exit: StepExit | null): Promise<void> {
+  /**
+   * After the step, however it ended; `exit` is null when it was not started. False where nothing was told: the gate is gone, or has shut the doors
+   * already.
+   */
+  async close(step: string, exit: StepExit | null): Promise<boolean> {
     const packets = (exit?.refusedPackets ?? []).map((packet) => ({ packet, isOwn: this.#gate.isOfOpenStep(packet) }))
     const traffic = await this.#gate.closeStep()
     // A gate that is gone tells nothing more: what it told until then stands in the journal.
     if (traffic !== null) this.#closed(step, traffic)
     for (const { packet, isOwn } of packets) this.#refusePacket(packet, isOwn ? step : null)
+    return traffic !== null
   }
 
   used(step: string, { host, port, rule }: { readonly host: string; readonly port: number; readonly rule: string | null }): void {

@@ -39,4 +39,6 @@ test('a datagram without a rule says that UDP needs one; one of no running step 
   assert.match(refusal.reason, /QUIC/)
   assert.equal(packetRefusal({ ...packet, source: null, protocol: 'tcp' }, true).code, 'step-ended')
   assert.equal(packetRefusal({ ...packet, protocol: 'other', port: 0 }, false).target, '203.0.113.5/other')
+  assert.match(packetRefusal({ ...packet, address: '198.19.0.7' }, false).reason, /stands for a name/)
+  assert.match(packetRefusal({ ...packet, address: '198.18.0.1', port: 53 }, true).reason, /name server/)
 })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Refusal } from '@sallyport/access'
+import { JOB_NETWORK } from '@sallyport/core'
 import type { RefusedPacket } from '@sallyport/sandbox'
 
 const TEXT_MAX = 300
@@ -36,9 +37,9 @@ export function refusalNote({ target, reason, remedy }: Refusal): string {
 /** What the kernel refused before the gate could see it. `hasEnded`: it came from no running step. */
 export function packetRefusal({ address, port, protocol }: RefusedPacket, hasEnded: boolean): Refusal {
   const target = protocol === 'other' ? `${address}/other` : `${address}:${port}/${protocol}`
-  if (hasEnded)
-    return { code: 'step-ended', target, reason: 'no running step sent it: the doors of a step shut at its end', rule: null, remedy: null }
-  return { code: 'datagram', target, reason: DATAGRAM_REASONS[protocol], rule: null, remedy: null }
+  const code = hasEnded ? 'step-ended' : 'datagram'
+  const reason = hasEnded ? 'no running step sent it: the doors of a step shut at its end' : DATAGRAM_REASONS[protocol]
+  return { code, target, reason: `${reason}${meaningOf(address)}`, rule: null, remedy: null }
 }
 
 const DATAGRAM_REASONS: Readonly<Record<RefusedPacket['protocol'], string>> = {
@@ -46,3 +47,11 @@ const DATAGRAM_REASONS: Readonly<Record<RefusedPacket['protocol'], string>> = {
   tcp: 'the kernel refused it before the gate',
   other: 'only TCP and UDP can leave a job, each by a rule',
 }
+
+/** Addresses that nobody has written down anywhere need a word; which name one stood for, only the gate knows. */
+function meaningOf(address: string): string {
+  if (address === JOB_NETWORK.gateAddress) return ' (the address is the name server of the job)'
+  return address.startsWith(NAME_PREFIX) ? ' (the address stands for a name that was asked for)' : ''
+}
+
+const NAME_PREFIX = JOB_NETWORK.nameNetwork.split('.', 2).join('.').concat('.')

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createDriver, ociDriver, type Sandbox, SandboxError, type SandboxSpec, type SelfCheckResult } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import type { IsolationKind, JobLimits } from '../contract.ts'
@@ -70,7 +71,7 @@ export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandb
       prepareMs: prepared - start,
       selfCheckMs: performance.now() - prepared,
       trust,
-      lost: Promise.race([sandbox.lost, input.gate.lost.then((reason) => `its gate is gone: ${reason}`)]),
+      lost: lossOf(sandbox, input.gate),
     }
   } catch (error) {
     await sandbox[Symbol.asyncDispose]()
@@ -83,6 +84,17 @@ async function trustOf(sandbox: Sandbox, gate: JobGate): Promise<Readonly<Record
   if (authority === null) return {}
   const { putTrust } = await import('../gate/trust-in-sandbox.ts')
   return putTrust(sandbox, authority)
+}
+
+/** The keeper, which reaps the gate, says a moment later how that ended. */
+const LAST_WORDS_MS = 250
+
+async function lossOf(sandbox: Sandbox, gate: JobGate): Promise<string> {
+  const gateGone = gate.lost.then((reason) => ({ reason, isGate: true }))
+  const first = await Promise.race([sandbox.lost.then((reason) => ({ reason, isGate: false })), gateGone])
+  if (!first.isGate) return first.reason
+  const more = await Promise.race([sandbox.lost, sleep(LAST_WORDS_MS, null, { ref: false })])
+  return `its gate is gone: ${first.reason}${more === null ? '' : `; ${more}`}`
 }
 
 function sandboxSpec(input: PrepareInput): SandboxSpec {

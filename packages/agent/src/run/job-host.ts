@@ -232,7 +232,8 @@ export class JobHost {
     try {
       const totals = await output.consume(running.output)
       const exit = await running.exit
-      await this.#doors.close(step, exit)
+      // Told to the engine before this step's end: nothing more of the job starts.
+      if (!(await this.#doors.close(step, exit))) await this.#prepared?.lost
       await output.settle()
       await log.sync()
       this.#report('step.log', { file: log.file, from, to: log.offset, ...totals }, step)
