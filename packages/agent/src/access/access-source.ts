@@ -15,7 +15,7 @@ export interface Source {
 }
 
 export const ACCESS_FILE = 'sallyport.yml'
-export const OPERATOR_FILE = '/etc/sallyport/config.yml'
+const OPERATOR_FILE = '/etc/sallyport/config.yml'
 /** Thousands of rules; a person has to read them. */
 const FILE_BYTES_MAX = 2 ** 20
 
@@ -61,12 +61,17 @@ export async function readOperatorSource(named: string | null, fallback: string 
     await assertDirectoriesOurs(path)
     return { name: path, path, text: file.text }
   } catch (error) {
+    const hint =
+      error instanceof UnsafeFile ? 'It and its directories belong to root or to you, and nobody else writes to them: chmod go-w' : null
     throw new AgentError('OPERATOR_FILE_REFUSED', `Cannot take "${path}" as the operator's file: ${messageOf(error)}`, {
       cause: error,
-      hint: 'It and its directories belong to root or to you, and nobody else may write to them: chmod go-w',
+      ...(hint !== null && { hint }),
     })
   }
 }
+
+/** Somebody else could have written it. */
+class UnsafeFile extends Error {}
 
 /** Whoever can write to a directory on the way can put another file there. */
 async function assertDirectoriesOurs(path: string): Promise<void> {
@@ -79,6 +84,6 @@ async function assertDirectoriesOurs(path: string): Promise<void> {
 /** In a directory with the sticky bit (`/tmp`) nobody can rename what belongs to another. */
 function assertOurs(stats: Stats, what: string): void {
   const isSticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0
-  if (stats.uid !== 0 && stats.uid !== process.geteuid?.()) throw new Error(`${what} belongs to another user`)
-  if ((stats.mode & 0o022) !== 0 && !isSticky) throw new Error(`another user may write to ${what}`)
+  if (stats.uid !== 0 && stats.uid !== process.geteuid?.()) throw new UnsafeFile(`${what} belongs to another user`)
+  if ((stats.mode & 0o022) !== 0 && !isSticky) throw new UnsafeFile(`another user may write to ${what}`)
 }

@@ -129,6 +129,14 @@ test('what the latest run of this repository did is learned, for the step that d
   assert.deepEqual([older.sufficient, older.missing.map(({ target }) => target), older.unused.length], [false, ['old.test:443'], 2])
 })
 
+test('a run that used no door is covered by a file that names it and allows nothing', async (t) => {
+  const place = makePlace(t)
+  await record(place, { id: 'r1', repository: `local/${basename(place.repository)}`, hosts: [] })
+  const { text } = await accessCommands.learn(place, [])
+  assert.match(text, /^# What ci\.yml did in run r1/)
+  assert.doesNotMatch(text, /^jobs:/m)
+})
+
 test('many runs are learned from together, and a foreign or an enforcing one is told', async (t) => {
   const place = makePlace(t)
   await record(place, { id: 'r1', repository: 'acme/other', hosts: ['a.test'] })

@@ -31,7 +31,7 @@ export async function loadEffectiveAccess({ egress, repository, stateDirectory }
   const observes = egress.mode === 'observe'
   assertMayObserve(observes, policy)
   if (policy.file !== null && repository !== null)
-    assertTrusted(await reviewFile(policy.file, policy, repository, new TrustStore(stateDirectory)))
+    assertTrusted(await reviewFile(policy.file, policy, repository, new TrustStore(stateDirectory)), egress.accessFile)
   const setsFor = (job: string | null, step: string | null): readonly RuleSet[] => setsOf(policy, { job, step, observes })
   const gate = await gateConfig(policy, resolved, effectiveTerminates(placesOf(policy.file).map(({ job, step }) => setsFor(job, step))))
   return {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration files of package managers that cannot be asked. Pure functions of text.
-import { endpointsOf, type PackageManagerHosts } from './package-manager-output.ts'
+import type { PresetHosts } from '@sallyport/access'
+import { endpointsOf } from './package-manager-output.ts'
 
 /**
  * Cargo's `config.toml`: registries, and what replaces the default source. Only what these settings can look like is read: tables, keys and
  * strings.
  */
-export function parseCargoConfig(text: string): PackageManagerHosts {
+export function parseCargoConfig(text: string): PresetHosts {
   const settings = parseTomlStrings(text)
   const replacement = settings.get('source.crates-io.replace-with')
   const indexes = [...settings].filter(([key]) => /^registries\..+\.index$/.test(key)).map(([, value]) => value)
@@ -53,7 +54,7 @@ function dottedKey(text: string): string {
 }
 
 /** Maven's `settings.xml`: mirrors, and the repositories of its profiles. */
-export function parseMavenSettings(text: string): PackageManagerHosts {
+export function parseMavenSettings(text: string): PresetHosts {
   const plain = text.replaceAll(/<!--[\s\S]*?-->/g, '')
   const urls = [...plain.matchAll(/<(mirror|repository|pluginRepository)>([\s\S]*?)<\/\1>/g)].map(
     ([, , body = '']) => /<url>\s*([^<\s]+)\s*<\/url>/.exec(body)?.[1] ?? '',
@@ -64,7 +65,7 @@ export function parseMavenSettings(text: string): PackageManagerHosts {
 }
 
 /** apt's `sources.list` (one source a line) and `*.sources` files (deb822). */
-export function parseAptSources(files: readonly { readonly name: string; readonly text: string }[]): PackageManagerHosts {
+export function parseAptSources(files: readonly { readonly name: string; readonly text: string }[]): PresetHosts {
   const urls = files.flatMap(({ name, text }) => (name.endsWith('.sources') ? deb822Uris(text) : oneLineUris(text)))
   const endpoints = endpointsOf(urls.map((url) => url.replace(/^mirror\+/, '')))
   return { endpoints, problems: endpoints.length === 0 ? ['apt is configured with no source on the network'] : [] }

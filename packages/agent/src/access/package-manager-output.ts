@@ -1,21 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What package managers say about their configuration, as the places that they fetch from. Pure functions of text.
+import type { PresetEndpoint, PresetHosts } from '@sallyport/access'
 
-/** A place that a package manager is configured to fetch from. */
-export interface Endpoint {
-  /** Lower case; an address without brackets. */
-  readonly host: string
-  readonly port: number
-  readonly protocol: 'tls' | 'http' | 'ssh' | 'tcp'
-}
-
-/** What a package manager's configuration comes to. A problem is a sentence: not all that the package manager needs is known. */
-export interface PackageManagerHosts {
-  readonly endpoints: readonly Endpoint[]
-  readonly problems: readonly string[]
-}
-
-const SCHEMES: Readonly<Record<string, readonly [Endpoint['protocol'], number]>> = {
+const SCHEMES: Readonly<Record<string, readonly [PresetEndpoint['protocol'], number]>> = {
   'https:': ['tls', 443],
   'http:': ['http', 80],
   'ssh:': ['ssh', 22],
@@ -24,7 +11,7 @@ const SCHEMES: Readonly<Record<string, readonly [Endpoint['protocol'], number]>>
 }
 
 /** Of a URL; null when nothing outside of the machine is meant. What else the URL holds, e.g. a password, goes no further. */
-export function endpointOf(url: string): Endpoint | null {
+export function endpointOf(url: string): PresetEndpoint | null {
   const parsed = URL.parse(url.trim())
   const [protocol, port] = SCHEMES[parsed?.protocol ?? ''] ?? []
   if (parsed === null || protocol === undefined || port === undefined) return null
@@ -36,13 +23,13 @@ export function endpointOf(url: string): Endpoint | null {
 }
 
 /** Each place once, in the order in which they were named. */
-export function endpointsOf(urls: readonly string[]): readonly Endpoint[] {
+export function endpointsOf(urls: readonly string[]): readonly PresetEndpoint[] {
   const found = urls.map(endpointOf).filter((endpoint) => endpoint !== null)
   return [...new Map(found.map((endpoint) => [JSON.stringify(endpoint), endpoint])).values()]
 }
 
 /** `npm config ls --json`: the registry, and those of scopes. */
-export function parseNpmConfig(text: string): PackageManagerHosts {
+export function parseNpmConfig(text: string): PresetHosts {
   const config: unknown = JSON.parse(text)
   if (typeof config !== 'object' || config === null) return { endpoints: [], problems: ['npm says nothing of its configuration'] }
   const registries = Object.entries(config).filter(([key]) => key === 'registry' || /^@[^:]+:registry$/.test(key))
@@ -58,7 +45,7 @@ const PIP_SECTIONS = [':env:', 'install', 'global'] as const
  *
  * @param defaults What pip uses unless it is configured: as it says itself, in words that {@link pipDefaultUrls} reads.
  */
-export function parsePipConfig(text: string, defaults: string): PackageManagerHosts {
+export function parsePipConfig(text: string, defaults: string): PresetHosts {
   const settings = new Map<string, string>()
   for (const line of text.split('\n')) {
     const [, section, name, value] = /^([^.\s]+)\.([a-z-]+)=(.*)$/.exec(line.trim()) ?? []
@@ -88,7 +75,7 @@ function unquotePython(text: string): string {
 }
 
 /** `go env GOPROXY GOSUMDB`: two lines. */
-export function parseGoEnv(text: string): PackageManagerHosts {
+export function parseGoEnv(text: string): PresetHosts {
   const [proxies = '', database = ''] = text.split('\n').map((line) => line.trim())
   const names = proxies.split(/[,|]/).map((name) => name.trim())
   const urls = names.filter((name) => !['', 'direct', 'off'].includes(name))
@@ -108,7 +95,7 @@ function checksumUrls(database: string): string[] {
 }
 
 /** The URL of a git remote, in the forms that git knows; null for one on this machine. */
-export function gitEndpointOf(url: string): Endpoint | null {
+export function gitEndpointOf(url: string): PresetEndpoint | null {
   const scp = /^(?:[^@/:]+@)?(\[[^\]]+\]|[^/:[\]]+):(?!\/\/|:)/.exec(url.trim())?.[1]
   return endpointOf(scp === undefined || /^[a-z+]+:\/\//i.test(url.trim()) ? url : `ssh://${scp}/`)
 }

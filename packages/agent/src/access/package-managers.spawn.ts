@@ -2,15 +2,14 @@
 import { type ExecFileException, execFile } from 'node:child_process'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { PresetHosts, PresetName } from '@sallyport/access'
 import { messageOf } from '@sallyport/core'
 import { openGitView } from '../claim/git-view.spawn.ts'
 import { ScratchDirectory } from '../scratch-directory.spawn.ts'
 import { type PackageManagerSettings, readPackageManagerSettings } from './config.ts'
 import { parseAptSources, parseCargoConfig, parseMavenSettings } from './package-manager-files.ts'
-import { gitEndpointOf, type PackageManagerHosts, parseGoEnv, parseNpmConfig, parsePipConfig } from './package-manager-output.ts'
+import { gitEndpointOf, parseGoEnv, parseNpmConfig, parsePipConfig } from './package-manager-output.ts'
 import { readPlainFile } from './plain-file.ts'
-
-export type PackageManager = 'npm' | 'pip' | 'go' | 'cargo' | 'maven' | 'apt' | 'git'
 
 const ANSWER_MS = 15_000
 const ANSWER_BYTES_MAX = 2 ** 20
@@ -28,10 +27,10 @@ const PIP_DEFAULTS = 'from pip._internal.models.index import PyPI; print(PyPI.si
  * @param repository For `git`, whose remotes are meant: the root, or null.
  */
 export async function readPackageManagerHosts(
-  name: PackageManager,
+  name: PresetName,
   repository: string | null,
   settings: PackageManagerSettings = readPackageManagerSettings(),
-): Promise<PackageManagerHosts> {
+): Promise<PresetHosts> {
   try {
     return await READERS[name](settings, repository)
   } catch (error) {
@@ -39,9 +38,9 @@ export async function readPackageManagerHosts(
   }
 }
 
-type Reader = (settings: PackageManagerSettings, repository: string | null) => Promise<PackageManagerHosts>
+type Reader = (settings: PackageManagerSettings, repository: string | null) => Promise<PresetHosts>
 
-const READERS: Readonly<Record<PackageManager, Reader>> = {
+const READERS: Readonly<Record<PresetName, Reader>> = {
   npm: async (settings) => parseNpmConfig(await ask(settings, [['npm', 'config', 'ls', '--json']]).then(firstOf)),
   pip: async (settings) => {
     const [config = '', defaults = ''] = await ask(settings, [
@@ -102,7 +101,7 @@ const QUIET: Readonly<Record<string, string>> = {
   GOWORK: 'off',
 }
 
-function describeFailure(name: PackageManager, error: unknown): string {
+function describeFailure(name: PresetName, error: unknown): string {
   const { code, killed, syscall } = error as ExecFileException & { syscall?: string }
   if (code === 'ENOENT' && syscall?.startsWith('spawn')) return `${name} is not installed here, so that nobody knows its hosts: name them`
   if (killed === true) return `${name} did not say within ${ANSWER_MS / 1000} seconds what its hosts are: name them`
@@ -127,7 +126,7 @@ async function readOptional(path: string): Promise<string | null> {
   return (await readPlainFile(path, { bytesMax: FILE_BYTES_MAX, followsLinks: true }))?.text ?? null
 }
 
-async function readRemotes(repository: string | null): Promise<PackageManagerHosts> {
+async function readRemotes(repository: string | null): Promise<PresetHosts> {
   if (repository === null)
     return { endpoints: [], problems: ['there is no repository whose remotes "preset: git" could mean: name the hosts'] }
   await using view = await openGitView(repository)

@@ -4,21 +4,15 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { PresetHosts } from '@sallyport/access'
 import { makeDirectory } from './_temporary-directory.ts'
 import { readPackageManagerSettings } from './config.ts'
 import { parseAptSources, parseCargoConfig, parseMavenSettings } from './package-manager-files.ts'
-import {
-  endpointOf,
-  gitEndpointOf,
-  type PackageManagerHosts,
-  parseGoEnv,
-  parseNpmConfig,
-  parsePipConfig,
-} from './package-manager-output.ts'
+import { endpointOf, gitEndpointOf, parseGoEnv, parseNpmConfig, parsePipConfig } from './package-manager-output.ts'
 import { readPackageManagerHosts } from './package-managers.spawn.ts'
 
 /** `protocol host:port` of each. */
-function placesOf({ endpoints }: PackageManagerHosts): string[] {
+function placesOf({ endpoints }: PresetHosts): string[] {
   return endpoints.map(({ protocol, host, port }) => `${protocol} ${host}:${port}`)
 }
 

@@ -73,20 +73,27 @@ async function readRun(run: StoredRun, slug: string, repository: string): Promis
     throw new AgentError('NOTHING_RECORDED', `Cannot learn from run "${run.id}": ${why}`, { hint: 'Choose another of sallyport runs ls' })
   }
   const stepId = await stepIds(repository, document)
+  const common = { run: run.id, workflow: document.workflows.join(', ') }
   const byStep = Map.groupBy(document.doors.used, ({ job, step }) => JSON.stringify([job, step]))
-  const recordings = [...byStep.values()].map((uses): Recording => {
+  const used = [...byStep.values()].map((uses): Recording => {
     const { job: key = '', step = '' } = uses[0] ?? {}
     const job = document.jobs.find((candidate) => candidate.key === key)?.id ?? key
-    return { run: run.id, workflow: document.workflows.join(', '), job, step: stepId(job, step), uses }
+    return { ...common, job, step: stepId(job, step), uses }
   })
+  // A job that used no door was recorded too.
+  const recordings = [...document.jobs.map(({ id }): Recording => ({ ...common, job: id, step: null, uses: [] })), ...used]
   const recordedAt = await repositoryOf(run)
   return { runs: [run.id], recordings, notices: noticesOf(run.id, document, recordedAt === slug ? null : String(recordedAt)) }
 }
 
-function noticesOf(id: string, { doors }: RunDocument, other: string | null): readonly string[] {
-  const notices = other === null ? [] : [`run ${id} was of another repository, "${other}"`]
-  if (doors.observed || doors.refused.length === 0) return notices
-  return [...notices, `run ${id} did not observe: what it was refused, and did not get to, is not covered (sallyport run --egress observe)`]
+function noticesOf(id: string, { doors, conclusion }: RunDocument, other: string | null): readonly string[] {
+  return [
+    ...(other === null ? [] : [`run ${id} was of another repository, "${other}"`]),
+    ...(conclusion === 'success' ? [] : [`run ${id} did not succeed (${conclusion}): what it did not get to is not covered`]),
+    ...(doors.observed || doors.refused.length === 0
+      ? []
+      : [`run ${id} did not observe: what it was refused is not covered (sallyport run --egress observe)`]),
+  ]
 }
 
 /** The `id` that a step has in the workflow. Where the file is not the one that ran, or one of many, a rule is for the whole job. */

@@ -30,12 +30,12 @@ function stateOf({ operator }: Policy, asks: readonly Ask[], approvals: readonly
   return approvals.length === 0 ? 'untrusted' : 'changed'
 }
 
-/** @throws AgentError NOT_TRUSTED. */
-export function assertTrusted({ state, file, asks }: AccessReview): void {
+/** @param accessFile As of `--access`, for the hint. @throws AgentError NOT_TRUSTED. */
+export function assertTrusted({ state, file, asks }: AccessReview, accessFile: string | null): void {
   if (state !== 'untrusted' && state !== 'changed') return
   const what = `${asks.length} thing${asks.length === 1 ? '' : 's'} that nobody has approved`
   throw new AgentError('NOT_TRUSTED', `Cannot run with "${file}": it asks for ${what}`, {
-    hint: `Review it, then: ${state === 'changed' ? 'sallyport trust --diff' : 'sallyport trust'}`,
+    hint: `Review it, then: sallyport trust${accessFile === null ? '' : ` --access ${accessFile}`}${state === 'changed' ? ' --diff' : ''}`,
     details: { asks },
   })
 }

@@ -11,7 +11,7 @@ const USED_SHOWN = 200
 const REFUSED_SHOWN = 50
 
 /** The mark of every output of a run that blocked nothing. */
-export const OBSERVED = 'Egress was only observed: nothing was blocked'
+const OBSERVED = 'Egress was only observed: nothing was blocked'
 
 /** What is told of the doors while a step runs, without the place. Its texts were chosen by the job. */
 export class DoorNotes {
