@@ -29,8 +29,8 @@ export class TestAuthority {
   readonly #own = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   readonly #servers = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
-  constructor() {
-    this.certificate = authorityCertificate(this.#issuer(), ['test'], validity)
+  constructor(domain = 'test') {
+    this.certificate = authorityCertificate(this.#issuer(), [domain], validity)
     this.key = this.#servers.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   }
 
@@ -173,7 +173,8 @@ export interface GateOptions {
   readonly substitutions?: readonly Substitution[]
   /** Of clear text connections: which name they were meant for. */
   readonly plainName?: string
-  readonly ports?: { readonly tls?: number; readonly http?: number }
+  /** Which port connections were meant for; default: that of the scheme. `own`: that of the gate, for clients who cannot be led elsewhere. */
+  readonly meantPort?: 'own'
   readonly budget?: number
   readonly limits?: Partial<GateConfig['limits']>
 }
@@ -196,7 +197,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   const serveSocket = async (socket: Socket): Promise<void> => {
     const { head, hello } = await firstBytes(socket)
     const name = hello?.serverName ?? options.plainName ?? ''
-    const port = hello === null ? (options.ports?.http ?? 80) : (options.ports?.tls ?? 443)
+    const port = options.meantPort === 'own' ? (socket.localPort ?? 0) : hello === null ? 80 : 443
     const connection: HttpConnection = {
       socket,
       head,
@@ -307,9 +308,15 @@ export interface Output {
   readonly stderr: string
 }
 
-export function run(program: string, args: readonly string[], input: string | Buffer = ''): Promise<Output> {
+export function run(
+  program: string,
+  args: readonly string[],
+  input: string | Buffer = '',
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Output> {
   return new Promise((resolve) => {
-    const child = execFile(program, args, { timeout: 30_000, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const env = { ...process.env, ...environment }
+    const child = execFile(program, args, { timeout: 30_000, maxBuffer: 64 * 1024 * 1024, env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
     })
     // It may end before it has read everything.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Meter, RefusedError } from '../ports.ts'
 import { type AdmittedRequest, admitRequest } from './admit-request.ts'
-import { pump } from './body-pump.ts'
+import { type BodyStage, pump } from './body-pump.ts'
 import type { ConnectionScope } from './connection-scope.ts'
 import type { Incoming, Upstream, UpstreamRequest, UpstreamResponse } from './exchange-sides.ts'
 import { bytesOf, type HeaderFields, listOf, responseFields, withoutFields } from './header-fields.ts'
@@ -109,26 +109,38 @@ export async function answer(
   scope: ConnectionScope,
 ): Promise<void> {
   await meter.in(15 + bytesOf(response.fields))
-  const onFound = (): void => scope.connection.step.report.alert('echo', scope.destination.origin, null)
-  const search = scope.searchesAnswers ? scope.substitutions : null
-  if (search !== null && isUnsearchable(response))
-    throw scope.refused('unreachable', 'the answer is compressed or a part of one: whether it holds a secret cannot be seen')
+  const { fields, stage, keepsLength } = scope.searchesAnswers ? searching(response, scope) : UNTOUCHED
   const hasBody = mayHaveBody(incoming.head.method, response.status)
-  // What is searched may become longer or shorter.
-  const hasLength = response.status !== 204 && (search === null || !hasBody)
-  const kept = responseFields(hasLength ? response.fields : withoutFields(response.fields, CONTENT_LENGTH))
-  const fields = search === null ? kept : search.withoutValues(kept, onFound)
-  const sink = incoming.respond({ status: response.status, fields, hasBody }, { lastOfConnection: lastOfConnection() })
-  const stage = search?.answerStage(onFound) ?? null
+  const hasLength = response.status !== 204 && (keepsLength || !hasBody)
+  const head = fields(responseFields(hasLength ? response.fields : withoutFields(response.fields, CONTENT_LENGTH)))
+  const sink = incoming.respond({ status: response.status, fields: head, hasBody }, { lastOfConnection: lastOfConnection() })
   await pump(response.body, sink, { count: (bytes) => meter.in(bytes), touch: () => scope.touch(), stage })
   if (response.isCut()) throw new Error('the server broke off')
-  const trailers = responseFields(response.trailers())
-  await incoming.finish(search === null ? trailers : search.withoutValues(trailers, onFound))
+  await incoming.finish(fields(responseFields(response.trailers())))
 }
 
-/** Neither was asked for: a server that sends it all the same cannot be believed to mean well. */
-function isUnsearchable({ status, fields }: UpstreamResponse): boolean {
-  return status === 206 || listOf(fields, 'content-encoding').some((encoding) => encoding !== 'identity')
+/** What is done to an answer on its way. */
+interface AnswerFilter {
+  readonly fields: (fields: HeaderFields) => HeaderFields
+  readonly stage: BodyStage | null
+  readonly keepsLength: boolean
+}
+
+const UNTOUCHED: AnswerFilter = { fields: (fields) => fields, stage: null, keepsLength: true }
+
+/** For hosts that are sent secrets. What is searched may become longer or shorter. */
+function searching({ status, fields }: UpstreamResponse, scope: ConnectionScope): AnswerFilter {
+  const { substitutions, connection, destination } = scope
+  if (substitutions === null) return UNTOUCHED
+  // Neither was asked for: whether there is a secret in it cannot be seen.
+  if (status === 206 || listOf(fields, 'content-encoding').some((encoding) => encoding !== 'identity'))
+    throw scope.refused('unreachable', 'the answer is compressed, or a part of one: whether it holds a secret cannot be seen')
+  let isFound = false
+  const onFound = (): void => {
+    if (!isFound) connection.step.report.alert('echo', destination.origin, null)
+    isFound = true
+  }
+  return { fields: (each) => substitutions.withoutValues(each, onFound), stage: substitutions.answerStage(onFound), keepsLength: false }
 }
 
 /** RFC 9110 section 6.4.1. */

@@ -48,7 +48,12 @@ export class StepSubstitutions {
     const applicable = this.#applicable(request, destination)
     const query = replaceInQuery(request.path.query, inPlace(applicable, 'query'))
     const fields = request.fields.map((field) => this.#inField(field, applicable))
-    const residue = [request.path.text, query.residue, ...fields.flatMap(({ name, residue }) => [name, residue])]
+    const residue = [
+      request.path.text,
+      query.residue,
+      percentDecoded(query.residue),
+      ...fields.flatMap(({ name, residue }) => [name, residue]),
+    ]
     if (residue.some((text) => this.#placeholders.matches(text))) throw this.#misplaced(request, destination)
     for (const used of [query, ...fields].flatMap((each) => each.used)) this.#checkUse(used, request, destination)
     const replaced = fields.map(({ name, text }) => ({ name, value: text }))
@@ -197,6 +202,10 @@ function asRuleSet({ name, hosts, methods, paths }: SubstitutionRule): RuleSet {
   const rules = hosts.map((pattern) => ({ ...rule, to: { kind: 'name' as const, pattern } }))
   return { author: 'request', source: name, rules, observes: false, place: '' }
 }
+
+/** Whatever is encoded, also what no encoder would. */
+const percentDecoded = (text: string): string =>
+  text.replaceAll(/%([0-9a-f]{2})/gi, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
 
 const inPlace = (substitutions: readonly Substitution[], place: 'header' | 'query' | 'body'): readonly Substitution[] =>
   substitutions.filter(({ rule }) => place in rule.in)
