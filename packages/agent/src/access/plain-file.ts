@@ -14,7 +14,8 @@ export interface PlainFileOptions {
   readonly followsLinks: boolean
 }
 
-/** `ELOOP` when it is a link that must not be one. */
+const CHUNK_BYTES = 64 * 1024
+/** A directory on the way that is none, too. */
 const NOT_THERE: readonly unknown[] = ['ENOENT', 'ENOTDIR']
 
 /**
@@ -46,15 +47,16 @@ async function openPlain(path: string, flag: number): Promise<FileHandle | null>
 
 /** The size may change between `fstat` and here. */
 async function readAtMost(handle: FileHandle, bytesMax: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(bytesMax + 1)
+  const chunks: Buffer[] = []
   let length = 0
   while (length <= bytesMax) {
-    const { bytesRead } = await handle.read(bytes, length, bytes.length - length, length)
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, length)
     if (bytesRead === 0) break
+    chunks.push(buffer.subarray(0, bytesRead))
     length += bytesRead
   }
   if (length > bytesMax) throw new Error(`it has more than ${formatSize(bytesMax)}`)
-  return bytes.subarray(0, length)
+  return Buffer.concat(chunks)
 }
 
 function decode(bytes: Buffer): string {
