@@ -9,7 +9,7 @@ import https from 'node:https'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Duplex, Readable } from 'node:stream'
+import { type Duplex, duplexPair, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
 import type { EgressRule, HttpCondition, PathSegment, Refusal, RuleSet } from '@sallyport/access'
@@ -337,22 +337,38 @@ export const curl = (gate: TestGate, ...args: readonly string[]): Promise<Output
 export const upload = (gate: TestGate, body: string | Buffer, ...args: readonly string[]): Promise<Output> =>
   run('curl', [...curlArguments(gate), '--data-binary', '@-', ...args], body)
 
+interface RawOptions {
+  readonly name: string
+  readonly protocol?: 'h2' | 'http/1.1'
+  /** Sent in place of what should follow the ClientHello. */
+  readonly handshake?: Buffer
+}
+
 /** Raw bytes as a client would send them; resolves with all that came back until the end, or until nothing came for a while. */
-export async function sendRaw(gate: TestGate, bytes: string | Buffer, secureName?: string): Promise<string> {
+export async function sendRaw(gate: TestGate, bytes: string | Buffer, secured?: string | RawOptions): Promise<string> {
   const plain = connect(gate.port, '127.0.0.1')
-  const socket =
-    secureName === undefined
-      ? plain
-      : tls.connect({ socket: plain, servername: secureName, ca: gate.authority, ALPNProtocols: ['http/1.1'] })
+  const socket = secured === undefined ? plain : secure(plain, gate, typeof secured === 'string' ? { name: secured } : secured)
   socket.on('error', () => socket.destroy())
   socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
   let answer = ''
   socket.on('data', (chunk: Buffer) => {
     answer += chunk.toString('latin1')
   })
-  socket.setTimeout(400, () => socket.destroy())
+  plain.setTimeout(400, () => socket.destroy())
   await new Promise((resolve) => socket.once('close', resolve))
+  plain.destroy()
   return answer
+}
+
+function secure(plain: Socket, gate: TestGate, { name, protocol = 'http/1.1', handshake }: RawOptions): Duplex {
+  const options = { servername: name, ca: gate.authority, ALPNProtocols: [protocol] }
+  if (handshake === undefined) return tls.connect({ socket: plain, ...options })
+  // Over a pair, so that what follows the ClientHello can be something else.
+  const [near, far] = duplexPair()
+  const client = tls.connect({ socket: near, ...options })
+  client.on('error', () => client.destroy())
+  far.once('data', (hello: Buffer) => plain.write(Buffer.concat([hello, handshake])))
+  return plain
 }
 
 /** An HTTP/2 session of a client. */
