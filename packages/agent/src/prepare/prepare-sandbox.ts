@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createDriver, ociDriver, type Sandbox, SandboxError, type SandboxSpec, type SelfCheckResult } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import type { IsolationKind, JobLimits } from '../contract.ts'
 import type { JobGate } from '../gate/job-gate.ts'
+import { lossOf } from './loss.ts'
 
 export interface PreparedSandbox {
   readonly sandbox: Sandbox
@@ -84,17 +84,6 @@ async function trustOf(sandbox: Sandbox, gate: JobGate): Promise<Readonly<Record
   if (authority === null) return {}
   const { putTrust } = await import('../gate/trust-in-sandbox.ts')
   return putTrust(sandbox, authority)
-}
-
-/** The keeper, which reaps the gate, says a moment later how that ended. */
-const LAST_WORDS_MS = 250
-
-async function lossOf(sandbox: Sandbox, gate: JobGate): Promise<string> {
-  const gateGone = gate.lost.then((reason) => ({ reason, isGate: true }))
-  const first = await Promise.race([sandbox.lost.then((reason) => ({ reason, isGate: false })), gateGone])
-  if (!first.isGate) return first.reason
-  const more = await Promise.race([sandbox.lost, sleep(LAST_WORDS_MS, null, { ref: false })])
-  return `its gate is gone: ${first.reason}${more === null ? '' : `; ${more}`}`
 }
 
 function sandboxSpec(input: PrepareInput): SandboxSpec {
