@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket as UdpSocket } from 'node:dgram'
 import type { Server } from 'node:net'
-import { createJobAuthority } from './authority/job-authority.ts'
 import type { FromGate, GateConfig, StepDoors } from './contract.ts'
 import type { Control, Orders } from './control/control.ts'
 import { DnsServer } from './dns/server.ts'
-import { createHttpEngine } from './http/http-engine.ts'
+import type { HttpEngine } from './http/http-engine.ts'
 import { GateDialer } from './names/dialer.ts'
 import { NameTable } from './names/name-table.ts'
 import { Resolver } from './names/resolver.ts'
@@ -46,12 +45,11 @@ export class Gate implements Orders {
     const budgets = new Budgets(config.limits.bytesOut)
     const steps = new OpenSteps(budgets, (message) => control.say(message))
     this.#steps = steps
-    const authority = config.terminates.length === 0 ? null : await createJobAuthority(config.terminates, new Date())
+    const { http, authority } = await prepareHttp(config)
     const names = this.#names
     const dialer = new GateDialer({ resolver: new Resolver(config), config })
     const dns = new DnsServer({ names, stepOf: (source) => steps.of(source) })
     const whose = (step: string, port: number): Promise<string | null> => control.whose(step, port)
-    const http = createHttpEngine({ authority, config })
     const services = { config, names, dialer, dns, http, buffers: new ReadBufferBudget(), whose }
     const listener = new JobListener({ services, steps, onDefect, ...ends })
     const udp = new UdpRelays({ steps, addresses: dialer, whose, onDefect })
@@ -59,7 +57,7 @@ export class Gate implements Orders {
     dns.serveUdp(opened.dns)
     for (const [index, socket] of opened.relays.entries()) udp.serve(socket, index)
     await opened.listen(listener.server)
-    return authority?.certificate ?? null
+    return authority
   }
 
   openStep(doors: StepDoors): void {
@@ -78,3 +76,39 @@ export class Gate implements Orders {
     return this.#steps
   }
 }
+
+interface PreparedHttp {
+  readonly http: () => Promise<HttpEngine>
+  /** PEM. */
+  readonly authority: string | null
+}
+
+/**
+ * The parts for HTTP take a quarter of the gate's start and are not needed to be ready: without an authority they are loaded right after. In the bundle they are
+ * in the one file; from the sources they have to be there before, since no file is afterwards.
+ */
+async function prepareHttp(config: GateConfig): Promise<PreparedHttp> {
+  const loadEngine = async (): Promise<HttpEngine> => (await import('./http/http-engine.ts')).createHttpEngine({ authority: null, config })
+  if (config.terminates.length > 0) {
+    const [{ createHttpEngine }, { createJobAuthority }] = await Promise.all([
+      import('./http/http-engine.ts'),
+      import('./authority/job-authority.ts'),
+    ])
+    const authority = await createJobAuthority(config.terminates, new Date())
+    const engine = createHttpEngine({ authority, config })
+    return { http: () => Promise.resolve(engine), authority: authority.certificate }
+  }
+  let engine: Promise<HttpEngine> | undefined
+  const http = (): Promise<HttpEngine> => {
+    engine ??= loadEngine()
+    return engine
+  }
+  if (isBundled) setTimeout(http, LOAD_HTTP_MS)
+  else await http()
+  return { http, authority: null }
+}
+
+/** After `ready`, and after the sandbox has started, which needs the processors more. */
+const LOAD_HTTP_MS = 50
+
+const isBundled = !import.meta.url.endsWith('.ts')

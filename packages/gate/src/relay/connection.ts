@@ -32,7 +32,8 @@ export interface ConnectionServices {
   readonly names: Names
   readonly dialer: Dialer
   readonly dns: Pick<DnsServer, 'serveTcp'>
-  readonly http: HttpEngine
+  /** It takes a moment to load, and most connections go on without it. */
+  readonly http: () => Promise<HttpEngine>
   readonly buffers: ReadBufferBudget
   /** Which program of the step connects from this port; null: unknown. */
   readonly whose: (step: string, port: number) => Promise<string | null>
@@ -53,6 +54,7 @@ export class JobConnection {
   readonly #abort = new AbortController()
   /** The job's side, as it is at the moment. */
   #socket: Socket
+  #direct: DirectSocket | null = null
 
   /** `socket`: paused, nothing read. */
   constructor(services: ConnectionServices, step: Step, socket: Socket) {
@@ -79,7 +81,8 @@ export class JobConnection {
 
   /** Of the step, or of the job's side. */
   #end(): void {
-    this.#abort.abort()
+    // a reason of ours: Node would make an error with a stack for each
+    this.#abort.abort('ended')
     resetSocket(this.#socket)
   }
 
@@ -115,9 +118,12 @@ export class JobConnection {
   }
 
   async #serveTarget(decision: AllowedConnection): Promise<void> {
+    if (this.#socket.destroyed) return
     // Where any bytes are allowed nobody has to speak first.
     if (decision.protocols.includes('tcp')) return this.#relayAnything(decision)
-    const words = await waitForOpening(this.#socket, this.#services.config.limits.helloMs)
+    // Requests need an ordinary socket; everything else is read directly from its first byte.
+    const requests = decision.terminates || decision.protocols.includes('http')
+    const words = await waitForOpening(requests ? this.#socket : this.#goDirect(), this.#services.config.limits.helloMs)
     if (words === null) return resetSocket(this.#socket)
     const { opening, head } = words
     switch (opening.kind) {
@@ -186,8 +192,10 @@ export class JobConnection {
   async #serveRequests({ target, protocol, head, hello }: Requests): Promise<void> {
     const { name } = target
     if (name === null) throw refused('protocol', target, 'requests to an address, without a name, cannot be looked at')
+    const http = await this.#services.http()
+    if (this.#socket.destroyed) return
     this.#socket.removeAllListeners()
-    await this.#services.http.serve({
+    await http.serve({
       socket: this.#socket,
       head,
       hello,
@@ -202,15 +210,22 @@ export class JobConnection {
   async #relay({ target, head, meter, acceptsGreeting }: Relaying): Promise<void> {
     const destination = await this.#services.dialer.dial(target, this.#abort.signal)
     if (this.#socket.destroyed) return resetSocket(destination)
-    const job = new DirectSocket(this.#socket, this.#services.buffers, head)
-    this.#socket = job.socket
-    const end = await relayBytes(job, new DirectSocket(destination, this.#services.buffers), {
+    const end = await relayBytes(this.#goDirect(), new DirectSocket(destination, this.#services.buffers), {
+      head,
       meter,
       idleMs: this.#services.config.limits.idleMs,
       ...(acceptsGreeting === undefined ? {} : { acceptsGreeting }),
     })
     if (end === 'greeting') throw refused('protocol', target, 'what answers there is no SSH server')
     if (end !== 'done') throw end
+  }
+
+  #goDirect(): DirectSocket {
+    if (this.#direct !== null) return this.#direct
+    this.#direct = new DirectSocket(this.#socket, this.#services.buffers)
+    this.#socket = this.#direct.socket
+    this.#socket.on('error', () => undefined).once('close', () => this.#end())
+    return this.#direct
   }
 
   /** The request's rule that lets the protocol through. @throws RefusedError */

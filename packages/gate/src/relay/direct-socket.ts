@@ -22,15 +22,15 @@ interface SocketParts {
 export class DirectSocket {
   /** For writing, for its events (`end`, `error`, `close`), and for its end. Half-open: `end` from the peer ends only its half. */
   readonly socket: Socket
-  /** What had been read before; not given to the reader by itself. */
+  /** What Node had read already; not given to the reader by itself. */
   readonly head: Buffer
   readonly #buffer: ReadBuffer
   #reader: Reader = () => false
 
-  /** Takes over `from`, which is of no use afterwards. `before`: what its owner had read of it. @throws TypeError when it is closed already. */
-  constructor(from: Socket, budget: ReadBufferBudget, before: Buffer = Buffer.alloc(0)) {
+  /** Takes over `from`, which is of no use afterwards. @throws TypeError when it is closed already. */
+  constructor(from: Socket, budget: ReadBufferBudget) {
     const { handle, head } = takeHandle(from)
-    this.head = Buffer.concat([before, head])
+    this.head = head
     this.#buffer = new ReadBuffer(budget)
     let bytesRead = 0
     let isFirst = true
@@ -55,7 +55,6 @@ export class DirectSocket {
       },
     }
     this.socket = new Socket(options as unknown as SocketConstructorOpts)
-    this.socket.setNoDelay(true)
     this.socket.once('close', () => this.#buffer.release())
   }
 

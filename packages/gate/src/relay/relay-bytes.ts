@@ -4,6 +4,8 @@ import { type Meter, RefusedError } from '../ports.ts'
 import type { DirectSocket } from './direct-socket.ts'
 
 export interface RelayOptions {
+  /** What was read of the job's side already. */
+  readonly head: Buffer
   /** Asked once, before the first bytes are passed on: `first` are the job's; null when the destination speaks first, or nobody did. */
   readonly meter: (first: Buffer | null) => Meter
   /** Without a byte in either direction. */
@@ -17,13 +19,12 @@ export type RelayEnd = 'done' | 'greeting' | RefusedError
 
 /**
  * Passes bytes both ways until both halves have ended, and closes both connections: with a reset where anything but an end closed one. Never holds
- * more than one read of each direction: the next read waits until the kernel has taken the last one, and until the meter lets it. What `head` of
- * either holds goes first.
+ * more than one read of each direction: the next read waits until the kernel has taken the last one, and until the meter lets it. What was read before goes first.
  */
 export function relayBytes(
   job: DirectSocket,
   destination: DirectSocket,
-  { meter, idleMs, acceptsGreeting }: RelayOptions,
+  { head, meter, idleMs, acceptsGreeting }: RelayOptions,
 ): Promise<RelayEnd> {
   return new Promise((resolve) => {
     let counting: Meter | undefined
@@ -56,8 +57,8 @@ export function relayBytes(
       counting ??= meter(null)
       return counting.in(chunk.length)
     }
-    forward(job, destination, { count: countOut, accept: () => true, stop })
-    forward(destination, job, { count: countIn, accept: acceptsGreeting ?? (() => true), stop })
+    forward(job, destination, { head, count: countOut, accept: () => true, stop })
+    forward(destination, job, { head: NOTHING, count: countIn, accept: acceptsGreeting ?? (() => true), stop })
   })
 }
 
@@ -66,13 +67,16 @@ export function resetSocket(socket: Socket): void {
   if (!socket.destroyed) socket.resetAndDestroy()
 }
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 interface Forwarding {
+  readonly head: Buffer
   readonly count: (chunk: Buffer) => Promise<void> | undefined
   readonly accept: (greeting: Buffer) => boolean | null
   readonly stop: (end: RelayEnd) => void
 }
 
-function forward(from: DirectSocket, to: DirectSocket, { count, accept, stop }: Forwarding): void {
+function forward(from: DirectSocket, to: DirectSocket, { head, count, accept, stop }: Forwarding): void {
   let waitsFor = 0
   const proceed = (): void => {
     waitsFor -= 1
@@ -107,7 +111,8 @@ function forward(from: DirectSocket, to: DirectSocket, { count, accept, stop }: 
     refuse: () => stop('greeting'),
   })
   from.socket.once('end', () => to.socket.end())
-  if (from.head.length === 0 || from.read(from.head)) from.resume()
+  const first = from.head.length === 0 ? head : Buffer.concat([head, from.head])
+  if (first.length === 0 || from.read(first)) from.resume()
 }
 
 function spend(count: Forwarding['count'], chunk: Buffer): Promise<void> | undefined | RefusedError {

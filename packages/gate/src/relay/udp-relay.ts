@@ -124,8 +124,10 @@ class UdpFlow {
     socket.on('error', () => undefined)
     this.#abort.signal.addEventListener('abort', () => socket.close())
     // connected: the kernel lets in what comes from there, and nothing else
-    socket.connect(target.port, address, () => {
+    socket.connect(target.port, address, (error?: Error) => {
       if (this.#abort.signal.aborted) return
+      // the callback hears of failure too, which Node's types do not tell
+      if (error instanceof Error) return this.#fail(unreachable(target, error))
       const meter = step.meter({ host: target.name ?? '', port: target.port, protocol: 'udp', rule })
       this.#upstream = { socket, meter }
       for (const datagram of this.#waiting) this.send(datagram)
@@ -182,4 +184,8 @@ class UdpFlow {
 
 function sendTo(socket: Socket, datagram: Buffer): void {
   if (socket.getSendQueueSize() <= UNSENT_BYTES_MAX) socket.send(datagram, () => undefined)
+}
+
+function unreachable(target: ConnectionTarget, { message }: Error): RefusedError {
+  return new RefusedError({ code: 'unreachable', target: formatTarget(target), reason: plainText(message, 200), rule: null, remedy: null })
 }
