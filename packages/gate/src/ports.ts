@@ -2,8 +2,8 @@
 // What the parts of the gate process know of each other. main.ts puts them together.
 import type { Socket } from 'node:net'
 import type { ConnectionTarget, EgressRule, Refusal } from '@sallyport/access'
-import type { ClientHello } from './tls/client-hello.ts'
 import type { AlertKind, GateConfig, StepDoors } from './contract.ts'
+import type { ClientHello } from './tls/client-hello.ts'
 
 /** Thrown wherever a connection or request cannot go on; the connection's owner reports it once and answers or resets. */
 export class RefusedError extends Error {

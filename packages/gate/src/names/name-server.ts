@@ -48,7 +48,11 @@ function askOverUdp({ address, port }: NameServer, question: Question, timeoutMs
       const response = parseResponse(message, question, 'udp')
       if (response.kind !== 'foreign') end(response)
     })
-    socket.connect(port, address, () => socket.send(question.message))
+    // The callback hears of failure too (no route to the server, say), which Node's types do not tell.
+    socket.connect(port, address, (error?: Error) => {
+      if (!(error instanceof Error)) socket.send(question.message)
+      else end({ kind: 'failed', why: error.message })
+    })
   })
 }
 

@@ -98,6 +98,13 @@ test('a server that is silent, refuses, or talks nonsense is passed over for the
   assert.equal((await resolverOf([SILENT, good.address]).resolve('x.test')).kind, 'addresses')
 })
 
+test('a server that cannot even be sent to is passed over for the next', async () => {
+  await using server = await startNameServer(onlyA(a('192.0.2.1')))
+  // The kernel refuses a connection to the broadcast address at once (EACCES), as it does where there is no route (ENETUNREACH).
+  const resolver = resolverOf(['255.255.255.255:53', server.address])
+  assert.deepEqual(await resolver.resolve('x.test'), { kind: 'addresses', addresses: ['192.0.2.1'] })
+})
+
 test('a name that does not exist is final: no other server is asked', async () => {
   await using first = await startNameServer(({ message }) => [responseTo(message, [], 0x8183)])
   await using second = await startNameServer(onlyA(a('192.0.2.1')))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { type ConnectionTarget, decideConnection, narrowToProtocol } from '@sallyport/access'
+import { type ConnectionTarget, decideConnection, formatTarget, narrowToProtocol } from '@sallyport/access'
+import { plainText } from '../control/plain-text.ts'
 import { createUdpSocket } from '../dns/udp-socket.ts'
 import { type Meter, RefusedError } from '../ports.ts'
 import type { OpenSteps, Step } from '../steps/open-steps.ts'
