@@ -201,7 +201,7 @@ describe('bad usage', () => {
     ['a secret on the command line', ['run', '--secret', 'A=value'], 2, /SECRET_ON_ARGV/],
     ['a limit that is none', ['run', '--limit', 'memory=lots'], 2, /--limit memory=1GiB/],
     ['an isolation of a later release', ['run', '--isolation', 'gvisor'], 2, /not in this release/],
-    ['network access', ['run', '--allow', 'example.test:443'], 2, /not in this release/],
+    ['a rule that is none', ['run', '--allow', 'https://example.test/'], 2, /ACCESS_RULE_INVALID/],
     ['a run that is not recorded', ['runs', 'show', 'nothere'], 2, /RUN_NOT_FOUND/],
     ['exec without a command', ['exec'], 125, /command/],
     ['exec with a wrong option', ['exec', '--nope', '--', 'true'], 125, /--nope/],

@@ -22,7 +22,7 @@ function withRuntime(script: string): readonly string[] {
 }
 
 /** `--root DIR --log FILE create --bundle DIR --preserve-fds 1 --pid-file FILE ID`, or `… start ID`. */
-const CREATES = 'log=$4; [ "$5" = create ] && { sleep 1000 3>&- & echo $! > "${11}"; exit 0; }'
+const CREATES = `log=$4; [ "$5" = create ] && { unshare -n sh -c 'sleep 1000 3>&- & echo $! > "$0"' "\${11}"; exit 0; }`
 
 describe('an OCI runtime that fails', () => {
   const cases: readonly (readonly [name: string, script: string, says: RegExp])[] = [
