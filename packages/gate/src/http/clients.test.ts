@@ -4,14 +4,13 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { type Output, rule, run, serve, startGate, TestAuthority, type TestGate, type TestServer } from './_harness.ts'
+import { type Output, rule, run, type ServeOptions, serve, startGate, TestAuthority, type TestGate, type TestServer } from './_harness.ts'
 
 // The only name that every client resolves without help.
 const localhost = new TestAuthority('localhost')
 
 async function world(context: TestContext): Promise<{ readonly gate: TestGate; readonly server: TestServer }> {
-  const respond = (request: { url?: string; httpVersion: string }, response: { end(text: string): void }, body: string): void =>
-    response.end(`${request.httpVersion} ${request.url} ${body}`)
+  const respond: ServeOptions['respond'] = (request, response, body) => void response.end(`${request.httpVersion} ${request.url} ${body}`)
   const server = await serve('h2+https', { certificate: localhost.for('localhost'), respond })
   server.server.on('upgrade', greet)
   const gate = await startGate({

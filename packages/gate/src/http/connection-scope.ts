@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { EgressRule, Refusal, RefusalCode } from '@sallyport/access'
 import { type HttpConnection, type Meter, RefusedError } from '../ports.ts'
+import { type Destination, destinationOf } from './destination.ts'
 import { cleaned } from './refusal-text.ts'
 import type { StepSubstitutions } from './substitution.ts'
 
-/** Where the connection goes, whatever is said over it. */
-export interface Destination {
-  readonly target: HttpConnection['target']
-  readonly name: string
-  readonly port: number
-  readonly protocol: 'tls' | 'http'
-  /** `name`, with the port where it is not the scheme's own. */
-  readonly authority: string
-  /** `https://authority` or `http://authority`. */
-  readonly origin: string
-}
-
 /** Until the whole head of the first request is there. Slow clients must not hold memory for long (Slowloris). */
 const FIRST_HEAD_MS = 30_000
+
+interface Owned {
+  destroy(): unknown
+  on(event: 'error', listener: () => void): unknown
+}
 
 /** One connection of a job while it lives: what belongs to it, when it was idle for too long, what was reported. */
 export class ConnectionScope {
@@ -28,7 +22,7 @@ export class ConnectionScope {
   /** Answers of this destination are searched for values. */
   readonly searchesAnswers: boolean
   readonly #aborted = new AbortController()
-  readonly #owned: Set<{ destroy(): unknown }> = new Set()
+  readonly #owned: Set<Owned> = new Set()
   readonly #reported: WeakSet<Refusal> = new WeakSet()
   readonly #meters: Map<EgressRule | null, Meter> = new Map()
   #lastActivity = performance.now()
@@ -53,8 +47,9 @@ export class ConnectionScope {
     return this.#aborted.signal
   }
 
-  /** Destroyed at the end of the connection. */
-  own(resource: { destroy(): unknown }): void {
+  /** Destroyed at the end of the connection. An error of it, which it may have at any time, is its own end. */
+  own(resource: Owned): void {
+    resource.on('error', () => resource.destroy())
     if (this.#aborted.signal.aborted) resource.destroy()
     else this.#owned.add(resource)
   }
@@ -114,19 +109,5 @@ export class ConnectionScope {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = setTimeout(this.#watch, left + 1)
     this.#timer.unref()
-  }
-}
-
-function destinationOf({ target, hello }: HttpConnection): Destination {
-  const protocol = hello === null ? 'http' : 'tls'
-  const ownPort = protocol === 'tls' ? 443 : 80
-  const authority = target.port === ownPort ? target.name : `${target.name}:${target.port}`
-  return {
-    target,
-    name: target.name,
-    port: target.port,
-    protocol,
-    authority,
-    origin: `${protocol === 'tls' ? 'https' : 'http'}://${authority}`,
   }
 }

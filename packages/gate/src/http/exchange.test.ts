@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import type { ServerHttp2Stream } from 'node:http2'
-import { Readable } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -96,9 +96,9 @@ for (const kind of kinds) {
     const { gate } = await world(context, kind, {
       respond(_request, response) {
         response.writeHead(200, { 'content-type': 'text/plain' })
-        response.write('half', () =>
-          setTimeout(() => (response.stream === undefined ? response.socket?.destroy() : response.stream.close(2)), 20),
-        )
+        // In HTTP/2 the stream is broken off, and not the connection.
+        const { stream } = response as { readonly stream?: Duplex }
+        response.write('half', () => setTimeout(() => (stream ?? response.socket)?.destroy(new Error('given up')), 20))
       },
     })
     const { code, stdout } = await curl(gate, urlOf(kind, '/'))
@@ -348,6 +348,21 @@ test('HTTP/1.0 is spoken with a client that speaks it', async (context) => {
   assert.doesNotMatch(answer, /chunked/i)
   assert.equal(server.arrivals[0]?.headers.host, 'api.test')
 })
+
+for (const kind of ['http', 'https'] as const) {
+  test(`${kind}: a server that ends the connection behind a large answer takes none of it back from a slow client`, async (context) => {
+    const content = 'x'.repeat(4_000_000)
+    const respond: ServeOptions['respond'] = (_request, response) => {
+      response.setHeader('connection', 'close')
+      response.end(content)
+    }
+    const { gate } = await world(context, kind, { respond })
+    const { stdout, code } = await curl(gate, '--limit-rate', '3M', urlOf(kind, '/'))
+    assert.deepEqual([stdout.length, code], [content.length, 0])
+    const asHttp10 = await curl(gate, '-0', urlOf(kind, '/'))
+    assert.deepEqual([asHttp10.stdout.length, asHttp10.code], [content.length, 0])
+  })
+}
 
 test('interim answers that nobody asked for are left out', async (context) => {
   const stream: ServeOptions['stream'] = (_request, response) => {

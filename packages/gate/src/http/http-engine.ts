@@ -5,7 +5,7 @@ import type { GateConfig } from '../contract.ts'
 import { type HttpConnection, type OpenStep, RefusedError } from '../ports.ts'
 import { ConnectionScope } from './connection-scope.ts'
 import type { Upstream } from './exchange-sides.ts'
-import { Http1Server } from './http1-server.ts'
+import { Http1Server, type OpenUpstream } from './http1-server.ts'
 import { Http1Upstream } from './http1-upstream.ts'
 import { serveHttp2 } from './http2-server.ts'
 import { Http2Upstream } from './http2-upstream.ts'
@@ -32,7 +32,7 @@ export function createHttpEngine(options: HttpEngineOptions): HttpEngine {
 }
 
 /** The server's end of a terminated connection, or why there is none: the client is told over its own TLS, which it can read. */
-type ServerEnd = { readonly protocol: string; readonly open: (onEnd: () => void) => Promise<Upstream> }
+type ServerEnd = { readonly protocol: string; readonly open: OpenUpstream }
 
 class TerminatingEngine implements HttpEngine {
   readonly #authority: JobAuthority | null
@@ -62,13 +62,11 @@ class TerminatingEngine implements HttpEngine {
   #servePlain(scope: ConnectionScope): Promise<void> {
     const { socket, head, dialer, target } = scope.connection
     if (head.length > 0) socket.unshift(head)
-    // Not before a request is allowed: a refused one opens nothing.
-    const open = once(async () => {
+    return this.#http1.serve(socket, scope, async (onEnd) => {
       const server = await dialer.dial(target, scope.signal)
-      server.once('close', () => socket.end())
+      server.once('close', onEnd)
       return new Http1Upstream(server, scope)
     })
-    return this.#http1.serve(socket, scope, open)
   }
 
   async #serveTls(scope: ConnectionScope, clientProtocols: readonly string[]): Promise<void> {
@@ -76,17 +74,14 @@ class TerminatingEngine implements HttpEngine {
     if (this.#authority === null) throw scope.refused('protocol', 'no rule lets the gate read this connection')
     if (hello?.serverName !== target.name) throw scope.refused('server-name', 'the server name is not that of the destination')
     const offered = clientProtocols.filter((protocol) => PROTOCOLS.includes(protocol))
-    if (clientProtocols.length > 0 && offered.length === 0) throw scope.refused('protocol', 'the client speaks neither HTTP/1.1 nor HTTP/2')
+    const speaksOld = clientProtocols.includes('http/1.0')
+    if (clientProtocols.length > 0 && offered.length === 0 && !speaksOld)
+      throw scope.refused('protocol', 'the client speaks neither HTTP/1 nor HTTP/2')
     const { context } = this.#authority.certificateFor(target.name)
     const server = await this.#serverEnd(scope, offered)
-    const socket = await acceptTls(scope, { context, protocol: offered.length === 0 ? null : server.protocol })
+    const socket = await acceptTls(scope, { context, protocol: offered.length > 0 ? server.protocol : speaksOld ? 'http/1.0' : null })
     if (server.protocol === 'h2') await serveHttp2(socket, scope, server.open)
-    else
-      await this.#http1.serve(
-        socket,
-        scope,
-        once(() => server.open(() => socket.end())),
-      )
+    else await this.#http1.serve(socket, scope, server.open)
   }
 
   /** The server first: which version of HTTP the client gets is its choice. */
@@ -120,13 +115,5 @@ class TerminatingEngine implements HttpEngine {
     const known = this.#substitutions.get(step) ?? new StepSubstitutions(step)
     this.#substitutions.set(step, known)
     return known
-  }
-}
-
-function once<Result>(make: () => Promise<Result>): () => Promise<Result> {
-  let made: Promise<Result> | null = null
-  return () => {
-    made ??= make()
-    return made
   }
 }

@@ -13,38 +13,57 @@ import { openWebsocket } from './websocket.ts'
 /** apt, which pipelines, has ten under way. */
 const PIPELINED_MAX = 32
 
+/** Makes the connection to the server. `onEnd`: it takes no further request. */
+export type OpenUpstream = (onEnd: () => void) => Promise<Upstream>
+
 /** A connection of a job that speaks HTTP/1. */
 class Http1Connection {
   readonly scope: ConnectionScope
-  readonly upstream: () => Promise<Upstream>
-  readonly socket: Duplex
+  readonly #socket: Duplex
+  readonly #open: OpenUpstream
+  #upstream: Promise<Upstream> | null = null
   #waiting = 0
   #last: Promise<void> = Promise.resolve()
+  #isServerGone = false
 
-  constructor(socket: Duplex, scope: ConnectionScope, upstream: () => Promise<Upstream>) {
-    this.socket = socket
+  constructor(socket: Duplex, scope: ConnectionScope, open: OpenUpstream) {
+    this.#socket = socket
     this.scope = scope
-    this.upstream = upstream
+    this.#open = open
   }
 
   get isBusy(): boolean {
     return this.#waiting > 0
   }
 
+  /** Not before a request is allowed: a refused one opens nothing. */
+  readonly upstream: () => Promise<Upstream> = () => {
+    this.#upstream ??= this.#open(() => this.#serverEnded())
+    return this.#upstream
+  }
+
   /** Pipelined requests are answered one after the other. Node's parser does not stop at the first: whoever sends many without reading is cut off. */
-  enqueue(request: IncomingMessage, response: ServerResponse): void {
+  enqueue(work: () => Promise<void>): void {
     if (this.#waiting > PIPELINED_MAX) {
-      if (!this.socket.destroyed)
+      if (!this.#socket.destroyed)
         this.scope.report(this.scope.refused('malformed', `more than ${PIPELINED_MAX} requests are waiting`).refusal)
-      this.socket.destroy()
+      this.#socket.destroy()
       return
     }
-    const incoming = new Http1Incoming(request, response)
     this.#waiting += 1
-    this.#last = this.#last.then(async () => {
-      await exchange(incoming, this.scope, this.upstream)
-      this.#waiting -= 1
-    })
+    this.#last = this.#last
+      .then(work)
+      .then(() => {
+        this.#waiting -= 1
+        if (this.#isServerGone && !this.isBusy) this.#socket.end()
+      })
+      .catch(this.scope.end)
+  }
+
+  /** The job's connection ends when the server's does, as if there were nothing in between; but first it gets what the server sent. */
+  #serverEnded(): void {
+    this.#isServerGone = true
+    if (!this.isBusy) this.#socket.end()
   }
 }
 
@@ -62,9 +81,9 @@ export class Http1Server {
   }
 
   /** Takes the socket over; resolves at its end. What was read ahead is in the socket again. */
-  serve(socket: Duplex, scope: ConnectionScope, upstream: () => Promise<Upstream>): Promise<void> {
+  serve(socket: Duplex, scope: ConnectionScope, open: OpenUpstream): Promise<void> {
     return new Promise((resolve) => {
-      this.#connections.set(socket, new Http1Connection(socket, scope, upstream))
+      this.#connections.set(socket, new Http1Connection(socket, scope, open))
       socket.once('close', resolve)
       if (socket.destroyed) {
         resolve()
@@ -77,7 +96,10 @@ export class Http1Server {
   }
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    this.#connections.get(request.socket)?.enqueue(request, response)
+    const connection = this.#connections.get(request.socket)
+    if (connection === undefined) return
+    const incoming = new Http1Incoming(request, response)
+    connection.enqueue(() => exchange(incoming, connection.scope, connection.upstream))
   }
 
   /** Also CONNECT, which then is refused for its method. */
@@ -89,7 +111,7 @@ export class Http1Server {
       return
     }
     socket.on('error', connection.scope.end)
-    void openWebsocket({ request, socket, head }, connection.scope, connection.upstream)
+    connection.enqueue(() => openWebsocket({ request, socket, head }, connection.scope, connection.upstream))
   }
 
   /** What the parser does not take; also resets and timeouts, which nobody has to hear of. */

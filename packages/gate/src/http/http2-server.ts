@@ -47,9 +47,11 @@ export function serveHttp2(socket: TLSSocket, scope: ConnectionScope, upstream: 
     session.setLocalWindowSize(SESSION_WINDOW)
     // A server that takes no more requests: neither does the gate, so that the client comes again and gets a new one.
     const connected = upstream(() => session.close())
+    // Whoever asks hears of it; perhaps nobody does.
+    connected.catch(() => undefined)
     session.on('stream', (stream: ServerHttp2Stream, _headers, flags: number, raw: readonly string[]) => {
       const incoming = new Http2Incoming(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
-      void exchange(incoming, scope, () => connected)
+      exchange(incoming, scope, () => connected).catch(scope.end)
     })
   })
 }

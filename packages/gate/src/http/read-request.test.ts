@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RefusedError } from '../ports.ts'
-import type { Destination } from './connection-scope.ts'
+import type { Destination } from './destination.ts'
 import type { RequestHead } from './exchange-sides.ts'
 import { fieldsOf } from './header-fields.ts'
 import { type ParsedRequest, readRequest } from './read-request.ts'
@@ -71,6 +71,10 @@ test('HTTP/1.1 needs Host, HTTP/1.0 does not', () => {
   assert.equal(refusal({ host: null }), 'host-header')
   assert.equal(refusal({ host: null, version: '1.0' }), 'none')
   assert.equal(refusal({ host: 'evil.test', version: '1.0' }), 'host-header')
+})
+
+test('other versions that the parser takes are none', () => {
+  for (const version of ['0.9', '2.0', '1.2', '']) assert.equal(refusal({ version }), 'malformed')
 })
 
 test('fields that name another host for a server behind a proxy are held to the same', () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type NormalPath, normalisePath, type RefusalCode, type RequestFacts } from '@sallyport/access'
 import { RefusedError } from '../ports.ts'
-import type { Destination } from './connection-scope.ts'
+import type { Destination } from './destination.ts'
 import type { RequestHead } from './exchange-sides.ts'
 import { bytesOf, endToEnd, type HeaderFields, hasField, listOf, valuesOf, withoutFields } from './header-fields.ts'
 import { cleaned } from './refusal-text.ts'
@@ -21,6 +21,8 @@ export interface ParsedRequest {
 
 export const FIELDS_MAX = 128
 export const HEAD_BYTES_MAX: number = 32 * 1024
+
+const VERSIONS: ReadonlySet<string> = new Set(['1.0', '1.1', '2'])
 
 /** Two of them mean that two programs may each believe another one (RFC 9110 section 5.3). */
 const SINGLE_VALUED = [
@@ -70,6 +72,8 @@ export function readRequest(head: RequestHead, destination: Destination): Parsed
     const result = normalisePath(raw)
     return result.ok ? result.path : refuse(result.refusal.code, result.refusal.reason)
   }
+  // The parser takes 0.9 and 2.0 too. The first has no header fields, so it would name no host.
+  if (!VERSIONS.has(head.version)) refuse('malformed', 'the version of HTTP is neither 1.0 nor 1.1 nor 2')
   checkMethod(head.method, refuse)
   checkFields(head.fields, refuse)
   const normal = path(checkAuthority(head, destination, refuse))

@@ -2,13 +2,15 @@
 // Pure: puts values for placeholders into the places of a request. Each function also says what is left without them, the residue, in which no placeholder may be.
 import { isUtf8 } from 'node:buffer'
 import type { Substitution } from '../contract.ts'
-import type { BodyType } from './substitution.ts'
 
 export interface Replaced {
   readonly text: string
   readonly residue: string
   readonly used: readonly Substitution[]
 }
+
+/** Bodies in which a field can be named. */
+export type BodyType = 'json' | 'form'
 
 type Substitutions = readonly Substitution[]
 

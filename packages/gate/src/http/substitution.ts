@@ -5,11 +5,11 @@ import { createSecretSet, type RedactionStream, type SecretSet } from '@sallypor
 import type { Substitution } from '../contract.ts'
 import { type OpenStep, RefusedError } from '../ports.ts'
 import type { BodyStage } from './body-pump.ts'
-import type { Destination } from './connection-scope.ts'
+import type { Destination } from './destination.ts'
 import { EchoStage } from './echo-stage.ts'
 import { type HeaderField, type HeaderFields, hasField, valuesOf, withoutFields } from './header-fields.ts'
 import type { ParsedRequest } from './read-request.ts'
-import { type Replaced, replaceInBody, replaceInFieldValue, replaceInQuery } from './replace-placeholders.ts'
+import { type BodyType, type Replaced, replaceInBody, replaceInFieldValue, replaceInQuery } from './replace-placeholders.ts'
 
 /** Bodies that are held until they are whole, at a time, over all requests of the step. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024
@@ -209,8 +209,6 @@ const percentDecoded = (text: string): string =>
 
 const inPlace = (substitutions: readonly Substitution[], place: 'header' | 'query' | 'body'): readonly Substitution[] =>
   substitutions.filter(({ rule }) => place in rule.in)
-
-export type BodyType = 'json' | 'form'
 
 function bodyTypeOf(fields: HeaderFields): BodyType | null {
   const type = valuesOf(fields, 'content-type')[0]?.split(';')[0]?.trim().toLowerCase() ?? ''

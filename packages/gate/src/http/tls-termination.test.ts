@@ -11,6 +11,8 @@ import { authorityCertificate, serverCertificate } from '../authority/certificat
 import {
   curl,
   type GateOptions,
+  http2Request,
+  http2Session,
   rule,
   type ServeOptions,
   type ServerKind,
@@ -100,6 +102,17 @@ test('a name without an address, and a server that ends the connection, are repo
   const { gate: second } = await world(context, 'https', undefined, { servers: { 'api.test': (rude.address() as { port: number }).port } })
   assert.match((await curl(second, '-i', 'https://api.test/')).stdout, /x-sallyport-refused: unreachable/)
   rude.close()
+})
+
+test('a client of HTTP/2 alone is told in HTTP/2, if it asks', async (t) => {
+  const { gate } = await world(t, 'https', undefined, { servers: {} })
+  const silent = http2Session(gate, 'api.test')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  silent.close()
+  const session = http2Session(gate, 'api.test')
+  const { status, body } = await http2Request(session, { ':path': '/' })
+  assert.deepEqual([status, /no such name/.test(body)], [502, true])
+  session.close()
 })
 
 test('the client gets the version of HTTP that the server chose, and none that it did not offer', async (context) => {
