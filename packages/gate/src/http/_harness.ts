@@ -128,7 +128,7 @@ async function listen(server: Server): Promise<void> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 }
 
-export const anyCondition: HttpCondition = { methods: null, paths: null, graphql: false, websocket: false }
+const anyCondition: HttpCondition = { methods: null, paths: null, graphql: false, websocket: false }
 
 export const segments = (path: string): PathSegment[] =>
   path

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { Refusal, RefusalCode } from '@sallyport/access'
 
 /** Of every answer that is the gate's own. */
-export const REFUSED_HEADER = 'x-sallyport-refused'
+const REFUSED_HEADER = 'x-sallyport-refused'
 
 /** Problems of the destination, not of the rules: clients may try again. */
 const STATUS: Partial<Record<RefusalCode, number>> = {
