@@ -20,6 +20,9 @@ const control = new Control(socket)
 const gate = new Gate({ control, sockets: openSockets, onDefect: stop })
 control.serve(gate, stop)
 
+/** Node listens once more, with a shorter queue unless told: beyond it clients wait for a second. */
+const BACKLOG = 4096
+
 /** Not caught by anybody: Node ends the process with code 1, and its words go to the keeper. */
 function stop(error: unknown): void {
   queueMicrotask(() => {
@@ -43,5 +46,5 @@ async function openSockets(): Promise<GateSockets> {
 }
 
 function listen(server: Server): Promise<void> {
-  return new Promise((resolve) => server.listen({ fd: GATE_DESCRIPTORS.tcp }, resolve))
+  return new Promise((resolve) => server.listen({ fd: GATE_DESCRIPTORS.tcp }, BACKLOG, resolve))
 }
