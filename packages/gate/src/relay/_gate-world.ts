@@ -42,6 +42,8 @@ export function ruleSet(...rules: readonly EgressRule[]): RuleSet {
 
 export interface GateWorld extends AsyncDisposable {
   readonly gate: Gate
+  /** PEM, or null. */
+  readonly authority: string | null
   readonly messages: FromGate[]
   /** What was thrown where nothing may be. */
   readonly defects: unknown[]
@@ -85,7 +87,7 @@ export async function startGateWorld({ hosts = [], limits = {}, config = {}, who
     destinationOf: ({ localAddress = '' }) => decodeDestination(localAddress),
     onDefect: (error) => void defects.push(error),
   })
-  await gate.configure({
+  const authority = await gate.configure({
     nameServers: [],
     hosts: Object.fromEntries(hosts.map((name) => [name, ['127.0.0.1']])),
     trustedHosts: hosts,
@@ -97,10 +99,11 @@ export async function startGateWorld({ hosts = [], limits = {}, config = {}, who
     limits: { connections: 100, helloMs: 500, connectMs: 1000, idleMs: 5000, bytesOut: null, ...limits },
   })
   if (server === undefined) throw new Error('the gate does not listen')
-  return new World(gate, { messages, defects, server, dnsPort: dns.address().port, dns })
+  return new World(gate, { authority, messages, defects, server, dnsPort: dns.address().port, dns })
 }
 
 interface WorldParts {
+  readonly authority: string | null
   readonly messages: FromGate[]
   readonly defects: unknown[]
   readonly server: Server
@@ -110,6 +113,7 @@ interface WorldParts {
 
 class World implements GateWorld {
   readonly gate: Gate
+  readonly authority: string | null
   readonly messages: FromGate[]
   readonly defects: unknown[]
   readonly server: Server
@@ -118,6 +122,7 @@ class World implements GateWorld {
 
   constructor(gate: Gate, parts: WorldParts) {
     this.gate = gate
+    this.authority = parts.authority
     this.messages = parts.messages
     this.defects = parts.defects
     this.server = parts.server

@@ -18,6 +18,7 @@ export function waitForOpening(connection: Socket | DirectSocket, timeoutMs: num
       clearTimeout(timer)
       socket.pause()
       socket.off('data', onData).off('end', onEnd).off('close', onEnd)
+      if (connection instanceof DirectSocket) connection.reader = () => true
       resolve(result)
     }
     const refuse = (reason: string): void => finish({ opening: { kind: 'refused', code: 'protocol', reason }, head })

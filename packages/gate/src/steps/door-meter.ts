@@ -3,6 +3,9 @@ import { type DoorKey, type Meter, RefusedError } from '../ports.ts'
 import type { Budgets } from './budgets.ts'
 import type { DoorCounts, DoorReport } from './door-report.ts'
 
+/** Node takes a longer time for none at all; so far ahead everything of the job has ended. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 /** One connection's bytes through one door. Making one counts the connection. */
 export class DoorMeter implements Meter {
   readonly #take: (bytesOut: number, bytesIn: number) => number
@@ -26,7 +29,7 @@ export class DoorMeter implements Meter {
   #count(bytesOut: number, bytesIn: number): Promise<void> | undefined {
     const waitMs = this.#spend(bytesOut, bytesIn)
     this.#report.count(this.#door, bytesOut, bytesIn)
-    return waitMs === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, waitMs))
+    return waitMs === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, TIMER_MS_MAX)))
   }
 
   #spend(bytesOut: number, bytesIn: number): number {

@@ -35,6 +35,7 @@ export interface DoorCounts {
   connections: number
   bytesOut: number
   bytesIn: number
+  isUpload: boolean
 }
 
 interface Door extends DoorCounts {
@@ -107,7 +108,8 @@ export class DoorReport implements StepReport {
   count(door: DoorCounts, bytesOut: number, bytesIn: number): void {
     door.bytesOut += bytesOut
     door.bytesIn += bytesIn
-    if (bytesOut === 0 || door.bytesOut < UPLOAD_BYTES || door.bytesOut < UPLOAD_FACTOR * door.bytesIn) return
+    if (bytesOut === 0 || door.isUpload || door.bytesOut < UPLOAD_BYTES || door.bytesOut < UPLOAD_FACTOR * door.bytesIn) return
+    door.isUpload = true
     this.alert('upload', `${door.host}:${door.port} was sent far more than came from there`, door.bytesOut)
   }
 
@@ -158,7 +160,7 @@ export function formatOrigin({ source, line }: RuleOrigin): string {
 }
 
 function newDoor(key: DoorKey, host: string): Door {
-  return { key, host, port: key.port, connections: 0, bytesOut: 0, bytesIn: 0, requests: new Map() }
+  return { key, host, port: key.port, connections: 0, bytesOut: 0, bytesIn: 0, isUpload: false, requests: new Map() }
 }
 
 function toDoorUse({ key, host, port, connections, bytesOut, bytesIn, requests }: Door): DoorUse {
