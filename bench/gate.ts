@@ -36,7 +36,7 @@ function toRows({ paths, idle, full, readyMs }: GateFigures): BenchRow[] {
       name: 'gate: start of its process until it is ready',
       value: readyMs,
       unit: 'ms',
-      note: 'from the sources; while the runtime makes the sandbox',
+      note: 'in parallel with the making of the sandbox',
     },
   ]
 }

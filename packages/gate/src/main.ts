@@ -16,9 +16,17 @@ const socket = new Socket({ fd: GATE_DESCRIPTORS.control, readable: true, writab
 const end = (): never => process.exit()
 socket.on('end', end).on('error', end).on('close', end)
 
+const SETTLED_MS = 100
+
 const control = new Control(socket)
 const gate = new Gate({ control, sockets: openSockets, onDefect: stop })
 control.serve(gate, stop)
+
+/**
+ * Without V8's last optimising compiler, which takes a processor for milliseconds at a time from whoever waits (bench/gate.ts: the slowest hundredth of connections took
+ * twice as long), and is one more thing that makes code from what a job has sent. Once the gate is ready: at the start it would cost what Node has compiled already.
+ */
+setTimeout(async () => (await import('node:v8')).setFlagsFromString('--no-opt'), SETTLED_MS)
 
 /** Node listens once more, with a shorter queue unless told: beyond it clients wait for a second. */
 const BACKLOG = 4096

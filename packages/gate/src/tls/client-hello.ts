@@ -123,13 +123,13 @@ class Fields {
   }
 
   take(length: number): Buffer {
-    if (this.#bytes.length - this.#at < length) throw malformed('a field of the ClientHello is cut off')
-    this.#at += length
-    return this.#bytes.subarray(this.#at - length, this.#at)
+    const start = this.#skip(length)
+    return this.#bytes.subarray(start, start + length)
   }
 
   number(size: 1 | 2): number {
-    return this.take(size).readUIntBE(0, size)
+    const start = this.#skip(size)
+    return size === 1 ? this.#bytes.readUInt8(start) : this.#bytes.readUInt16BE(start)
   }
 
   /** A vector whose length is written in `size` bytes. */
@@ -141,6 +141,14 @@ class Fields {
 
   end(): void {
     if (!this.isAtEnd) throw malformed('a field of the ClientHello has bytes left over')
+  }
+
+  /** Where the bytes begin that were skipped. */
+  #skip(length: number): number {
+    const start = this.#at
+    if (this.#bytes.length - start < length) throw malformed('a field of the ClientHello is cut off')
+    this.#at += length
+    return start
   }
 }
 
