@@ -42,7 +42,7 @@ void fail(const char *what) {
 }
 
 void fail_message(const char *what) {
-  say("%s\t%s", failure, what);
+  say("error\t%s", what);
   tear_down();
   exit(125);
 }

@@ -48,7 +48,7 @@ void tear_down(void);
 // keeper-talk.c: lines to and from the supervisor. Both `fail`s tear down, say why, and do not return.
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define LINE_MAX_BYTES 8192
-void fail_as(const char *word);  // what a failure from here on is called: `error`, or `unsupported` for what this host cannot do
+void fail_as(const char *word);  // what a call that fails from here on is reported as: `error`, or `unsupported` where it is the kernel that cannot
 void fail(const char *what) __attribute__((noreturn));
 void fail_message(const char *what) __attribute__((noreturn));
 char *keep(const char *text);
