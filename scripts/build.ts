@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds what the launcher and the sandbox need: the static helper in build/native/ and the command line's bundle in dist/.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Writable } from 'node:stream'
 import { build, type Metafile } from 'esbuild'
+import { fromBundle } from '../packages/gate/src/program.ts'
 
 const root = join(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -25,9 +28,19 @@ const common = {
   logLevel: 'warning',
 } as const
 
-/** One file: the gate has no file system from the moment on that it is ready. */
+/**
+ * One file: the gate has no file system from the moment on that it is ready. CommonJS, because an ES module's imports of Node's own modules all load
+ * at its start, also those of parts that are loaded later (20 ms for TLS and HTTP).
+ */
 function buildGate(): Promise<{ metafile: Metafile }> {
-  return build({ ...common, entryPoints: ['packages/gate/src/main.ts'], outfile: join(dist, 'gate.mjs') })
+  return build({
+    ...common,
+    entryPoints: ['packages/gate/src/main.ts'],
+    outfile: join(dist, 'gate.cjs'),
+    format: 'cjs',
+    banner: { js: '' },
+    define: { 'import.meta.url': '"bundle"' },
+  })
 }
 
 /** All files land flat in dist/, so that `import.meta.dirname` is the same for the entry and for every lazy chunk. */
@@ -47,10 +60,22 @@ async function buildBundle(): Promise<void> {
   const outputs = (await Promise.all([cli, buildGate()])).map((result) => result.metafile.outputs)
   const written = new Set(outputs.flatMap(Object.keys).map((file) => file.slice('dist/'.length)))
   for (const file of readdirSync(dist)) if (!written.has(file)) rmSync(join(dist, file), { recursive: true })
+  await compileGate()
   // The launcher compares times: a source that changed while we were building must count as newer than the bundle.
   utimesSync(entryFile, startedAt, startedAt)
   const bytes = outputs.flatMap(Object.values).reduce((sum: number, output: { bytes: number }) => sum + output.bytes, 0)
   report(`dist: ${Math.round(bytes / 1024)} KiB in ${written.size} files, ${Date.now() - startedAt.getTime()} ms`)
+}
+
+/** Node leaves compiled code behind when a program ends; a gate without a supervisor ends at once. */
+async function compileGate(): Promise<void> {
+  const { argv, env } = fromBundle(dist)
+  const gate = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'inherit', 'inherit', 'pipe'], env, timeout: 20_000 })
+  const control = gate.stdio[3] as Writable
+  control.end()
+  control.on('error', () => undefined)
+  const [code] = (await once(gate, 'exit')) as [number | null]
+  if (code !== 0) throw new Error(`the gate does not start: it ended with ${code}`)
 }
 
 function buildHelper(): void {

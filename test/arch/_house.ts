@@ -38,7 +38,6 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
   gate: {
     packages: ['core', 'access', 'redaction'],
     isPure: false,
-    npm: { '@peculiar/x509': "certificates of a job's own authority" },
   },
   testkit: { packages: ['core', 'linux', 'sandbox', 'gate'], isPure: false },
   agent: { packages: ['core', 'workflow', 'engine', 'access', 'redaction', 'linux', 'sandbox', 'store', 'gate'], isPure: false },

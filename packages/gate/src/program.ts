@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -16,18 +17,32 @@ export interface GateProgram {
  */
 const NODE_FLAGS: readonly string[] = [
   '--max-old-space-size=192',
-  '--max-semi-space-size=8',
+  '--max-semi-space-size=1',
   '--disable-proto=delete',
   '--no-addons',
   '--no-warnings',
 ]
 
-/** From the bundle: gate.mjs beside the file that this runs from. From the sources: they, with what they import. */
+/** Beside gate.cjs: its compiled code, which is good for the same flags only. */
+const GATE_CACHE = 'gate-cache'
+
+/** From the bundle: gate.cjs beside the file that this runs from. From the sources: they, with what they import. */
 export function gateProgram(): GateProgram {
   const here = fileURLToPath(import.meta.url)
-  const sources = here.endsWith('.ts')
-  const main = join(dirname(here), sources ? 'main.ts' : 'gate.mjs')
-  const root = join(dirname(here), '../../..')
-  const files = sources ? [join(root, 'packages'), join(root, 'node_modules')] : [main]
-  return { argv: [process.execPath, ...NODE_FLAGS, main], env: {}, files: [process.execPath, ...files] }
+  return here.endsWith('.ts') ? fromSources(dirname(here)) : fromBundle(dirname(here))
+}
+
+function fromSources(here: string): GateProgram {
+  const root = join(here, '../../..')
+  const files = [process.execPath, join(root, 'packages'), join(root, 'node_modules')]
+  return { argv: [process.execPath, ...NODE_FLAGS, join(here, 'main.ts')], env: {}, files }
+}
+
+/** For the build, too, which lets it run once without a supervisor: Node then leaves compiled code in the cache's directory. */
+export function fromBundle(here: string): GateProgram {
+  const main = join(here, 'gate.cjs')
+  const cache = join(here, GATE_CACHE)
+  // Made by the build: the gate itself cannot write.
+  const files = [process.execPath, main, ...(existsSync(cache) ? [cache] : [])]
+  return { argv: [process.execPath, ...NODE_FLAGS, main], env: { NODE_COMPILE_CACHE: cache }, files }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type ConnectionTarget, decideConnection, dependsOnRequests, type RuleSet } from '@sallyport/access'
 import type { HttpConnection } from '../ports.ts'
 
 /** Where the connection goes, whatever is said over it. */
@@ -11,9 +12,11 @@ export interface Destination {
   readonly authority: string
   /** `https://authority` or `http://authority`. */
   readonly origin: string
+  /** Whether a path decides about a request; else every path of the host is allowed, and goes out as it came. */
+  readonly judgesPaths: boolean
 }
 
-export function destinationOf({ target, hello }: HttpConnection): Destination {
+export function destinationOf({ target, hello, step }: HttpConnection): Destination {
   const protocol = hello === null ? 'http' : 'tls'
   const ownPort = protocol === 'tls' ? 443 : 80
   const authority = target.port === ownPort ? target.name : `${target.name}:${target.port}`
@@ -24,5 +27,11 @@ export function destinationOf({ target, hello }: HttpConnection): Destination {
     protocol,
     authority,
     origin: `${protocol === 'tls' ? 'https' : 'http'}://${authority}`,
+    judgesPaths: step.doors.substitutions.length > 0 || asksForRequests(step.doors.sets, target, protocol),
   }
+}
+
+function asksForRequests(sets: readonly RuleSet[], target: ConnectionTarget, protocol: 'tls' | 'http'): boolean {
+  const decision = decideConnection(sets, target)
+  return !decision.allowed || dependsOnRequests(decision, protocol)
 }

@@ -8,7 +8,15 @@ import { fieldsOf } from './header-fields.ts'
 import { type ParsedRequest, readRequest } from './read-request.ts'
 
 const target = { name: 'api.test', address: null, port: 443, transport: 'tcp', executable: null } as const
-const destination: Destination = { target, name: 'api.test', port: 443, protocol: 'tls', authority: 'api.test', origin: 'https://api.test' }
+const destination: Destination = {
+  target,
+  name: 'api.test',
+  port: 443,
+  protocol: 'tls',
+  authority: 'api.test',
+  origin: 'https://api.test',
+  judgesPaths: true,
+}
 const elsewhere: Destination = {
   ...destination,
   target: { ...target, port: 8443 },

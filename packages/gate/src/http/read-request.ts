@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type NormalPath, normalisePath, type RefusalCode, type RequestFacts } from '@sallyport/access'
+import { keepPath, type NormalPath, normalisePath, type RefusalCode, type RequestFacts } from '@sallyport/access'
 import { RefusedError } from '../ports.ts'
 import type { Destination } from './destination.ts'
 import type { RequestHead } from './exchange-sides.ts'
@@ -69,7 +69,7 @@ export function readRequest(head: RequestHead, destination: Destination): Parsed
     throw new RefusedError({ code, target, reason, rule: null, remedy: null })
   }
   const path = (raw: string): NormalPath => {
-    const result = normalisePath(raw)
+    const result = destination.judgesPaths ? normalisePath(raw) : keepPath(raw)
     return result.ok ? result.path : refuse(result.refusal.code, result.refusal.reason)
   }
   // The parser takes 0.9 and 2.0 too. The first has no header fields, so it would name no host.
