@@ -214,7 +214,7 @@ export const REPORT: DoctorReport = {
     { driver: 'runc', version: '1.1.5', usable: true, reason: null, hint: null },
     { driver: 'crun', version: null, usable: false, reason: 'not installed', hint: 'apt-get install crun' },
   ],
-  guarantees: [{ guarantee: 'network-none', holds: true, evidence: 'connect: ENETUNREACH' }],
+  guarantees: [{ guarantee: 'network', holds: true, evidence: 'connect: ENETUNREACH' }],
 }
 
 export const REVIEW: AccessReview = {
