@@ -4,7 +4,7 @@ export { type AccessFile, type AccessJob, type AccessStep, parseAccessFile } fro
 export type { AccessLimits } from './access-limits.ts'
 export { canonicalAsk } from './canonical-ask.ts'
 export type * from './contract.ts'
-export { decideConnection, decideName, decideRequest, dependsOnRequests, dependsOnRequests, narrowToProtocol } from './decide.ts'
+export { decideConnection, decideName, decideRequest, dependsOnRequests, narrowToProtocol } from './decide.ts'
 export { type Ask, asksOf, formatRule } from './describe.ts'
 export { type EgressEntry, PRESET_NAMES, type PresetName, type PresetRequest } from './egress-entry.ts'
 export { type Explanation, explainConnection, explainRequest } from './explain.ts'
