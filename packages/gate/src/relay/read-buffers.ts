@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** A connection starts small, since most say little and there may be thousands; one whose reads fill its buffer gets the next size. */
-const SIZES = [4 * 1024, 32 * 1024, 256 * 1024] as const
+const SIZES = [4 * 1024, 64 * 1024, 512 * 1024] as const
 
 /** One connection that stays keeps the memory of so many. */
 const SMALL_IN_SLAB = 8
