@@ -35,7 +35,7 @@ const NAME_ADDRESS = '198.19.0.1'
 const [ORIGIN_PORT, RELAY_PORT, SQUID_PORT, TINYPROXY_PORT] = [7443, 7001, 7002, 7003]
 const BYTES = 1024 ** 3
 const ROUNDS = 5
-const CONNECTIONS = 300
+const CONNECTIONS = 1500
 /** Until this process and those of the ways have seen what they do all the time. */
 const WARM_UP = 1500
 /** Before that: what a new process takes. */
@@ -85,28 +85,20 @@ function program(): GateProgram {
 }
 
 async function measurePaths(paths: readonly Path[], hello: Buffer): Promise<PathFigures[]> {
-  const samples = paths.map((path) => ({ path, rates: [] as number[], times: [] as number[], cold: [] as number[] }))
+  const samples = paths.map((path) => ({ path, rates: [] as number[], times: [] as number[] }))
   const present = samples.filter(({ path }) => path.missing === undefined)
-  for (const { path, cold } of present) {
-    cold.push(...(await timeConnections(path, hello, COLD)))
-    await timeConnections(path, hello, WARM_UP - COLD)
-  }
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const { path, times } of present) times.push(...(await timeConnections(path, hello, CONNECTIONS)))
+  // in turn, so that what stops this process or the machine for a moment stops all alike
+  for (let count = 0; count < WARM_UP + CONNECTIONS; count++) {
+    for (const { path, times } of present) times.push(await timeTransfer(path, hello, 1))
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const { path, rates } of present) rates.push((BYTES * 1000) / (await timeTransfer(path, hello, BYTES)))
   }
-  return samples.map(({ path: { name, missing }, rates, times, cold }) => {
-    const connectMs = { p50: quantile(times, 0.5), p99: quantile(times, 0.99), cold: quantile(cold, 0.5) }
+  return samples.map(({ path: { name, missing }, rates, times }) => {
+    const warm = times.slice(WARM_UP)
+    const connectMs = { p50: quantile(warm, 0.5), p99: quantile(warm, 0.99), cold: quantile(times.slice(0, COLD), 0.5) }
     return { name, ...(missing === undefined ? {} : { missing }), bytesPerSecond: quantile(rates, 0.5), connectMs }
   })
-}
-
-async function timeConnections(path: Path, hello: Buffer, count: number): Promise<number[]> {
-  const times: number[] = []
-  while (times.length < count) times.push(await timeTransfer(path, hello, 1))
-  return times
 }
 
 /** Milliseconds from before the connection to the last byte. */

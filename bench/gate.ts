@@ -12,12 +12,15 @@ const MIB = 2 ** 20
 const TARGETS = 'target 0.3 of direct and squid, aim 0.6'
 const LATENCY_TARGETS = 'target 1 ms, aim 0.3 ms'
 
+/** Whoever measures a millisecond must not stop for one: small collections, and no compiling beside them. */
+const QUIET = ['--max-semi-space-size=1', '--no-opt']
+
 export async function run(): Promise<BenchRow[]> {
   if (process.getuid?.() !== 0) return [{ name: 'gate', value: Number.NaN, unit: '', note: 'missing: a network namespace needs root' }]
   const scratch = mkdtempSync(join(tmpdir(), 'sallyport-bench-'))
   try {
     const script = join(import.meta.dirname, '_gate-paths.ts')
-    const { stdout } = await promisify(execFile)('unshare', ['-n', process.execPath, script, scratch], { timeout: 300_000 })
+    const { stdout } = await promisify(execFile)('unshare', ['-n', process.execPath, ...QUIET, script, scratch], { timeout: 300_000 })
     return toRows(JSON.parse(stdout) as GateFigures)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
@@ -48,18 +51,24 @@ function throughputRow({ name, missing, bytesPerSecond }: PathFigures, direct: P
   return { ...row, ratio, ...(name === 'gate' ? { note: `TLS passed through; ${TARGETS}` } : {}) }
 }
 
-/** What a way adds to a direct connection, until the first byte of the answer. */
+/** What a way adds to the median direct connection, until the end of an answer of one byte. */
 function latencyRows({ name, missing, connectMs }: PathFigures, direct: PathFigures): BenchRow[] {
   return (['p50', 'p99'] as const).map((quantile) => {
     const isDirect = name === direct.name
     const row = {
       name: `gate: ${isDirect ? 'connection' : 'added to a connection'}, ${quantile}, ${name}`,
-      value: connectMs[quantile] - (isDirect ? 0 : direct.connectMs[quantile]),
+      value: connectMs[quantile] - (isDirect ? 0 : direct.connectMs.p50),
       unit: 'ms',
     }
     if (missing !== undefined) return { ...row, note: `missing: ${missing}` }
     const cold = `p50 of its first hundred: ${(connectMs.cold - (isDirect ? 0 : direct.connectMs.cold)).toFixed(2)} ms`
-    return name === 'gate' ? { ...row, note: quantile === 'p99' ? LATENCY_TARGETS : cold } : row
+    return name === 'gate'
+      ? {
+          ...row,
+          note:
+            quantile === 'p99' ? `${LATENCY_TARGETS}; over a direct p99: ${(connectMs.p99 - direct.connectMs.p99).toFixed(2)} ms` : cold,
+        }
+      : row
   })
 }
 

@@ -34,7 +34,7 @@ interface World extends AsyncDisposable {
 }
 
 /** Relay 0 of one step stands for an origin that answers each datagram. */
-async function startWorld(options: Partial<UdpRelaysOptions> = {}, parts: Partial<EgressRule> = {}): Promise<World> {
+async function startWorld(options: Partial<UdpRelaysOptions> = {}, parts: Partial<Omit<EgressRule, 'to' | 'ports'>> = {}): Promise<World> {
   const [origin, relay] = [await bind('127.0.0.1'), await bind('127.0.0.1')]
   const heard: string[] = []
   origin.on('message', (datagram, from) => {
