@@ -145,13 +145,17 @@ static int write_limit(const char *directory, const char *name, const char *valu
 }
 
 #define GATE_MEMORY "268435456"
+// What its sockets hold, of a job that takes nothing and of servers that send on: version 1 counts it apart, or else against nobody but the whole machine.
+#define GATE_SOCKETS "268435456"
+#define GATE_MEMORY_WITH_SOCKETS "536870912"
 #define GATE_PIDS "64"
 
 static const char *const gate_limits[][2] = {
-    {"memory.max", GATE_MEMORY},
+    {"memory.max", GATE_MEMORY_WITH_SOCKETS},
     {"memory.swap.max", "0"},
     {"memory.limit_in_bytes", GATE_MEMORY},
     {"memory.memsw.limit_in_bytes", GATE_MEMORY},
+    {"memory.kmem.tcp.limit_in_bytes", GATE_SOCKETS},
     {"pids.max", GATE_PIDS},
 };
 

@@ -86,6 +86,13 @@ test('a step gets a directory where it is killed, counted or limited, and joins 
   assert.ok(step.procsFiles.includes(join(host.root, 'unified/sallyport/slot0-x/step-1/cgroup.procs')))
 })
 
+test('what the sockets of a job hold is bounded where its memory limit does not count it', (context) => {
+  const host = new FakeHost(context).v1().v2()
+  host.file('memory', 'memory.kmem.tcp.limit_in_bytes', '-1\n')
+  new StepCgroup(host.job(), 'step-1')
+  assert.equal(host.read('memory', 'memory.kmem.tcp.limit_in_bytes'), String(256 << 20))
+})
+
 test('a step is known to the kernel by the inode of its directory of version 2, and by how deep that lies', (context) => {
   const host = new FakeHost(context).v1().v2()
   const step = new StepCgroup(host.job(), 'step-1')

@@ -81,6 +81,7 @@ export class StepCgroup {
     }))
     this.#hierarchies = [...job.hierarchies.filter((hierarchy) => !isPerStep(hierarchy)), ...this.#own]
     for (const { directory } of this.#own) mkdirSync(directory)
+    boundSockets([...job.hierarchies, ...this.#own])
   }
 
   /** Files that a process writes itself into to become a member. */
@@ -135,6 +136,18 @@ export class StepCgroup {
   /** What the kernel counted in this step's own cgroups; version 1 counts it nowhere else. */
   limitCounts(): LimitCounts {
     return countsOf(this.#own)
+  }
+}
+
+const SOCKETS_BYTES_MAX = 256 << 20
+
+/**
+ * What TCP sockets hold of what nobody reads. Version 2 counts it as memory of the job; version 1 apart, and only of a cgroup that has a limit itself: without one a
+ * job uses up what the whole machine has for it (`net.ipv4.tcp_mem`). At the limit connections get slow; none fails.
+ */
+function boundSockets(hierarchies: readonly Hierarchy[]): void {
+  for (const { controllers, directory } of hierarchies) {
+    if (controllers.includes('memory')) writeIfPresent(join(directory, 'memory.kmem.tcp.limit_in_bytes'), String(SOCKETS_BYTES_MAX))
   }
 }
 

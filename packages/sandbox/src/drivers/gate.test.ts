@@ -119,16 +119,15 @@ describe('the process of a gate', { skip }, () => {
     assert.deepEqual(shared, ['net'])
   })
 
-  it('has limits of memory and processes of its own', () => {
-    const limits = cgroupsOf(pid).flatMap((path) =>
-      ['memory.max', 'memory.limit_in_bytes', 'pids.max']
-        .filter((name) => existsSync(join(path, name)))
-        .map((name) => [name.split('.')[0], readFileSync(join(path, name), 'utf8').trim()]),
-    )
-    assert.deepEqual(limits.sort(), [
-      ['memory', String(256 << 20)],
-      ['pids', '64'],
-    ])
+  it('has limits of memory, of what its sockets hold, and of processes of its own', () => {
+    const limits = limitsIn(cgroupsOf(pid))
+    assert.equal(limits['pids.max'], '64')
+    // Version 2 counts both as one.
+    if ('memory.max' in limits) assert.equal(limits['memory.max'], String(512 << 20))
+    else {
+      assert.equal(limits['memory.limit_in_bytes'], String(256 << 20))
+      assert.equal(limits['memory.kmem.tcp.limit_in_bytes'], String(256 << 20))
+    }
   })
 
   it('can neither read, start nor signal anything, nor reach a socket of the host that has no file, nor listen', async () => {
@@ -143,6 +142,13 @@ describe('the process of a gate', { skip }, () => {
     assert.equal(answers['port of its own'], 'EACCES')
   })
 })
+
+const LIMITS = ['memory.max', 'memory.limit_in_bytes', 'memory.kmem.tcp.limit_in_bytes', 'pids.max']
+
+function limitsIn(cgroups: readonly string[]): Record<string, string> {
+  const files = cgroups.flatMap((path) => LIMITS.map((name) => ({ name, file: join(path, name) })))
+  return Object.fromEntries(files.filter(({ file }) => existsSync(file)).map(({ name, file }) => [name, readFileSync(file, 'utf8').trim()]))
+}
 
 /** Of this process, by an argument. */
 function childrenNamed(argument: string): string[] {
@@ -163,6 +169,39 @@ function commandLine(pid: string): string[] {
 function inode(pid: unknown, name: string): bigint {
   return statSync(`/proc/${pid}/ns/${name}`, { bigint: true }).ino
 }
+
+/** Fills connections over the loopback that nobody reads from, and says how many MiB all sockets of the machine hold then. */
+const HOARD = `
+import os, resource, socket, time
+def hoard():
+    server = socket.create_server(('127.0.0.1', 0))
+    kept = []
+    for i in range(25):
+        client = socket.create_connection(server.getsockname())
+        kept += [client, server.accept()[0]]
+        client.setblocking(False)
+        try:
+            while True: client.send(bytes(1 << 20))
+        except BlockingIOError:
+            pass
+    time.sleep(5)
+for i in range(12):
+    if os.fork() == 0: hoard()
+time.sleep(1.5)
+held = next(line for line in open('/proc/net/sockstat') if line.startswith('TCP:')).split()[-1]
+print(int(held) * resource.getpagesize() >> 20)
+`
+
+describe('what the sockets of a job hold', { skip }, () => {
+  it('is bounded, read or not', async () => {
+    await using sandbox = await prepare(new EchoGate())
+    const step = await startStep(sandbox, ['/usr/bin/python3', '-c', HOARD], ownNetwork())
+    const [output] = (await once(step.output, 'data')) as [Buffer]
+    await step.kill()
+    // The machine's other connections are counted with them.
+    assert.ok(Number(output.toString()) < 500, `${output} MiB`)
+  })
+})
 
 describe('the end of a gate', { skip }, () => {
   it('comes with the disposal of its sandbox, with its cgroups', async () => {
