@@ -189,6 +189,28 @@ int join_gate_cgroups(void) {
   return 0;
 }
 
+// Version 2 counts in one file, version 1 in the other.
+static unsigned long oom_kills_in(const char *directory, const char *name) {
+  char path[5200], key[64];
+  snprintf(path, sizeof path, "%s/%s", directory, name);
+  FILE *file = fopen(path, "re");
+  if (!file) return 0;
+  unsigned long value, count = 0;
+  while (fscanf(file, "%63s %lu", key, &value) == 2)
+    if (strcmp(key, "oom_kill") == 0) count = value;
+  fclose(file);
+  return count;
+}
+
+bool_t gate_ran_out_of_memory(void) {
+  char own[4800];
+  for (size_t i = 0; i < cgroup_root_count; i++) {
+    snprintf(own, sizeof own, "%s/sallyport/slot%u-_gate", cgroup_roots[i], slot_number());
+    if (oom_kills_in(own, "memory.events") > 0 || oom_kills_in(own, "memory.oom_control") > 0) return 1;
+  }
+  return 0;
+}
+
 // Moving a process between cgroups waits for an RCU grace period (about 10 ms) unless another move has just paid for it.
 // While the sandbox is built and its first steps start, a child of ours pays, by moving itself to where it is.
 #define WARM_MS 400

@@ -197,14 +197,15 @@ void hear_gate(void) {
 }
 
 const char *gate_end_reason(void) {
-  static char reason[sizeof gate.heard + 64];
+  static char reason[sizeof gate.heard + 128];
   // A pipe holds no more than this; its other end is closed.
   for (int i = 0; gate.words >= 0 && i < 32; i++) hear_gate();
   int status = 0;
   if (waitpid(gate.pid, &status, 0) != gate.pid) return "the gate is gone";
   const char *how = WIFSIGNALED(status) ? "signal" : "code";
   int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-  snprintf(reason, sizeof reason, "the gate ended with %s %d%s%s", how, number, gate.heard_size ? ": " : "", gate.heard);
+  const char *memory = WIFSIGNALED(status) && gate_ran_out_of_memory() ? ", out of memory: too much at a time went through it" : "";
+  snprintf(reason, sizeof reason, "the gate ended with %s %d%s%s%s", how, number, memory, gate.heard_size ? ": " : "", gate.heard);
   return reason;
 }
 

@@ -48,6 +48,8 @@ async function outcome(emitter: Socket | ReturnType<typeof createServer>, event:
 const commands: Readonly<Record<string, () => void>> = {
   pid: () => say(process.pid),
   attacks: () => void attacks().then(say),
+  // Twice the limit.
+  hoard: () => say(Buffer.alloc(1 << 30, 1).length),
   fail: () => {
     throw new Error('asked to fail')
   },

@@ -247,6 +247,13 @@ describe('the end of a gate', { skip }, () => {
     assert.notEqual(code, 0, output)
   })
 
+  it('comes at its memory limit, which is said', async () => {
+    const gate = new EchoGate()
+    await using sandbox = await prepare(gate)
+    gate.send('hoard')
+    assert.match(await Promise.race([sandbox.lost, sleep(5000, 'nothing was said')]), /gate ended with signal 9, out of memory/)
+  })
+
   it('while the sandbox is built ends the building, with the words of the gate', async () => {
     const gate = new EchoGate({ argv: [process.execPath, '-e', 'throw new Error("will not start")'] })
     await assert.rejects(prepare(gate), { code: 'SANDBOX_FAILED', message: /gate ended with code 1: .*will not start/ })
