@@ -46,7 +46,7 @@ function toRows({ paths, idle, full, readyMs }: GateFigures): BenchRow[] {
 
 function throughputRow({ name, missing, bytesPerSecond }: PathFigures, direct: PathFigures): BenchRow {
   const row = { name: `gate: throughput, ${name}`, value: bytesPerSecond / MIB, unit: 'MiB/s' }
-  if (missing !== undefined) return { ...row, note: `missing: ${missing}` }
+  if (missing !== undefined) return { ...row, value: Number.NaN, note: `missing: ${missing}` }
   const ratio = `${(bytesPerSecond / direct.bytesPerSecond).toFixed(2)} × direct`
   return { ...row, ratio, ...(name === 'gate' ? { note: `TLS passed through; ${TARGETS}` } : {}) }
 }
@@ -60,7 +60,7 @@ function latencyRows({ name, missing, connectMs }: PathFigures, direct: PathFigu
       value: connectMs[quantile] - (isDirect ? 0 : direct.connectMs.p50),
       unit: 'ms',
     }
-    if (missing !== undefined) return { ...row, note: `missing: ${missing}` }
+    if (missing !== undefined) return { ...row, value: Number.NaN, note: `missing: ${missing}` }
     const cold = `p50 of its first hundred: ${(connectMs.cold - (isDirect ? 0 : direct.connectMs.cold)).toFixed(2)} ms`
     return name === 'gate'
       ? {
