@@ -68,6 +68,7 @@ function optionsOf(directory: string): RunOptions {
     isolation: 'runc',
     limits: {},
     secrets: {},
+    egress: { allow: [], mode: 'enforce', resolve: [], operatorFile: null, accessFile: null },
     interrupt: { soft: never, hard: never },
     repository: directory,
     files: [],

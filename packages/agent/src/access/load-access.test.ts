@@ -113,7 +113,7 @@ test('a comment may change, a host may not', async (t) => {
   const world = makeWorld(t, { 'sallyport.yml': ACCESS })
   await world.trust()
   const write = (text: string): void =>
-    execFileSync('tee', [join(world.repository, 'sallyport.yml')], { input: text, stdio: ['pipe', 'ignore', 'inherit'] })
+    void execFileSync('tee', [join(world.repository, 'sallyport.yml')], { input: text, stdio: ['pipe', 'ignore', 'inherit'] })
   write(`# new\n${ACCESS}`)
   await world.load()
   write(ACCESS.replace('every.test', 'evil.test'))
