@@ -7,7 +7,7 @@ process.once('uncaughtException', endAtOnce)
 
 // Asked by scripts and shells all the time, so that it loads nothing.
 if (process.argv.length === 3 && process.argv[2] === '--version') process.stdout.write(`${VERSION}\n`)
-else await (await import('./process.ts')).runProcess()
+else void import('./process.ts').then(({ runProcess }) => runProcess())
 
 /**
  * A fault that no command foresaw, also in a rejected promise. Nothing can be trusted to clean up any more:
