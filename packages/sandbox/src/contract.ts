@@ -254,4 +254,16 @@ export interface SandboxDriver {
    * @throws SandboxError SANDBOX_UNSUPPORTED naming the guarantee when one cannot be enforced.
    */
   prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting?: () => void): Promise<Sandbox>
+  /**
+   * The first half of `prepare`, for who has to find out the rest of the specification: starts the gate, which takes longest, and what depends on
+   * nothing else. An abort of `signal` ends both halves.
+   * @throws SandboxError as `prepare`.
+   */
+  begin(gate: GateLaunch | null, signal: AbortSignal): SandboxBeginning
+}
+
+/** Disposing of it is not needed, and does nothing, once `build` was called: whatever comes of that owns everything. */
+export interface SandboxBeginning extends AsyncDisposable {
+  /** Once; `spec.gate` is the gate that has begun. Otherwise as `prepare`. */
+  build(spec: SandboxSpec, onWaiting?: () => void): Promise<Sandbox>
 }

@@ -6,7 +6,7 @@ import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
 import { JobGate } from '../gate/job-gate.ts'
-import { prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import { type BegunSandbox, beginSandbox, prepareSandbox } from '../prepare/prepare-sandbox.ts'
 import { EXEC_WORKSPACE } from './workspace.ts'
 
 /** One command in the sandbox that jobs get, in a copy of a directory. */
@@ -15,15 +15,23 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   assertWritable(options.write)
   assertCopyable(options.directory)
   const { egress, stateDirectory } = options
-  const access = await loadEffectiveAccess({ egress, repository: null, stateDirectory })
-  const limits = effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax)
-  const gate = new JobGate(access)
+  const loading = loadEffectiveAccess({ egress, repository: null, stateDirectory })
+  // The gate takes longest to start: it does so before anybody knows what it will let through.
+  const gate = new JobGate(loading)
+  const begun = beginSandbox({ ...options, gate, signal: options.interrupt.soft })
+  begun.catch(ignoreUntilAwaited)
+  const admitting = loading.then((access) => ({
+    access,
+    limits: effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax),
+  }))
+  const { access, limits } = await admitting.catch((error: unknown) => abandon(begun, error))
   // The rest of the program is loaded and the record opened while the kernel and the runtime work.
   const waiting = Promise.withResolvers<void>()
   const preparing = prepareSandbox({
     ...options,
     limits,
     gate,
+    begun,
     id: `exec-${randomBytes(4).toString('hex')}`,
     directories: [SANDBOX_PATHS.work, EXEC_WORKSPACE],
     signal: options.interrupt.soft,
@@ -34,8 +42,13 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   return execute({ options, observer, limits, access, gate }, preparing)
 }
 
+async function abandon(begun: Promise<BegunSandbox>, reason: unknown): Promise<never> {
+  await begun.then(({ beginning }) => beginning[Symbol.asyncDispose](), ignoreUntilAwaited)
+  throw reason
+}
+
 function ignoreUntilAwaited(): void {
-  // `execute` awaits the same promise and reports its failure.
+  // Of the sandbox: `execute` awaits the same promise and reports its failure. Of a beginning without access: that is the reason which counts.
 }
 
 /** @throws AgentError REPOSITORY_UNREADABLE for what is no project but the host itself. */

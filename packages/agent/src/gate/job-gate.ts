@@ -16,6 +16,8 @@ const ANSWER_MS = 30_000
  */
 const LIMITS = { connections: 2048, helloMs: 10_000, connectMs: 10_000, idleMs: 15 * 60e3 } as const
 
+export type GateAccess = Pick<EffectiveAccess, 'gate' | 'bytesOutMax'>
+
 /** What is told while a step runs. Chosen by the job. */
 export type GateListener = Pick<GateHandlers, 'used' | 'refused' | 'alert'>
 
@@ -25,7 +27,7 @@ export class JobGate {
   readonly launch: GateLaunch
   /** Why there is no gate any more; after the sandbox's own end too. Never rejects. */
   readonly lost: Promise<string>
-  readonly #config: GateConfig
+  readonly #config: Promise<GateConfig>
   readonly #ready = Promise.withResolvers<{ readonly authority: string | null }>()
   readonly #lost = Promise.withResolvers<string>()
   #readyMs: number | null = null
@@ -35,11 +37,12 @@ export class JobGate {
   #steps = 0
   #open: { readonly step: string; readonly source: string; isClosing: boolean } | null = null
 
-  constructor(access: Pick<EffectiveAccess, 'gate' | 'bytesOutMax'>) {
-    this.#config = { ...access.gate, limits: { ...LIMITS, bytesOut: access.bytesOutMax } }
+  /** `access` may still be on its way: the gate is started without it, and waits for it. */
+  constructor(access: GateAccess | Promise<GateAccess>) {
+    this.#config = Promise.resolve(access).then(({ gate, bytesOutMax }) => ({ ...gate, limits: { ...LIMITS, bytesOut: bytesOutMax } }))
     this.lost = this.#lost.promise
-    // Told to whoever prepares the sandbox.
-    this.#ready.promise.catch(() => undefined)
+    // Told to whoever prepares the sandbox, and to whoever waits for the access.
+    for (const promise of [this.#ready.promise, this.#config]) promise.catch(() => undefined)
     this.launch = { ...gateProgram(), attach: (control) => this.#attach(control), ready: this.#ready.promise }
   }
 
@@ -75,13 +78,15 @@ export class JobGate {
       { answerMs: ANSWER_MS },
     )
     this.#client = client
-    const start = performance.now()
-    const configured = client.configure(this.#config).then((answer) => {
-      this.#readyMs = performance.now() - start
-      return answer
-    })
-    this.#ready.resolve(configured)
+    this.#ready.resolve(this.#configure(client))
     this.#lost.resolve(client.lost)
+  }
+
+  async #configure(client: GateClient): Promise<{ readonly authority: string | null }> {
+    const start = performance.now()
+    const answer = await client.configure(await this.#config)
+    this.#readyMs = performance.now() - start
+    return answer
   }
 
   /** What the gate says of any other step is nobody's: the self-check's attempts, or a gate that its job has taken over. */

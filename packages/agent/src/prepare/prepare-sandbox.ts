@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path'
-import { createDriver, ociDriver, type Sandbox, SandboxError, type SandboxSpec, type SelfCheckResult } from '@sallyport/sandbox'
+import {
+  createDriver,
+  ociDriver,
+  type Sandbox,
+  type SandboxBeginning,
+  SandboxError,
+  type SandboxSpec,
+  type SelfCheckResult,
+} from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import type { IsolationKind, JobLimits } from '../contract.ts'
 import type { JobGate } from '../gate/job-gate.ts'
@@ -45,7 +53,22 @@ export interface PrepareInput {
   readonly signal: AbortSignal
   /** See `SandboxDriver.prepare`. */
   readonly onWaiting?: () => void
+  /** Of the same gate and signal; default: begun now. */
+  readonly begun?: Promise<BegunSandbox>
 }
+
+export interface BegunSandbox {
+  readonly driver: string
+  readonly beginning: SandboxBeginning
+}
+
+/** At once, what depends on the gate alone: above all the gate itself. @throws SandboxError. */
+export async function beginSandbox({ isolation, stateDirectory, gate, signal }: BeginInput): Promise<BegunSandbox> {
+  const driver = createDriver(isolation === 'oci' ? ociDriver() : isolation, join(stateDirectory, 'sandbox'))
+  return { driver: driver.name, beginning: driver.begin(gate.launch, signal) }
+}
+
+type BeginInput = Pick<PrepareInput, 'isolation' | 'stateDirectory' | 'gate' | 'signal'>
 
 /**
  * A sandbox whose walls were just tried, with its gate. Fails closed: when one guarantee does not hold the sandbox is gone before the error is
@@ -55,8 +78,8 @@ export interface PrepareInput {
  */
 export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandbox> {
   const start = performance.now()
-  const driver = createDriver(input.isolation === 'oci' ? ociDriver() : input.isolation, join(input.stateDirectory, 'sandbox'))
-  const sandbox = await driver.prepare(sandboxSpec(input), input.signal, input.onWaiting)
+  const { driver, beginning } = await (input.begun ?? beginSandbox(input))
+  const sandbox = await beginning.build(sandboxSpec(input), input.onWaiting)
   const prepared = performance.now()
   try {
     const checks = await sandbox.selfCheck(input.signal)
@@ -65,7 +88,7 @@ export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandb
     const trust = await trustOf(sandbox, input.gate)
     return {
       sandbox,
-      isolation: `oci (${driver.name})`,
+      isolation: `oci (${driver})`,
       image: sandbox.imageDescription,
       checks,
       prepareMs: prepared - start,

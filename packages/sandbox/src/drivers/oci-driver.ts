@@ -2,13 +2,13 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '@sallyport/core'
-import type { Sandbox, SandboxCapabilities, SandboxDriver, SandboxSpec } from '../contract.ts'
+import type { GateLaunch, Sandbox, SandboxBeginning, SandboxCapabilities, SandboxDriver, SandboxSpec } from '../contract.ts'
 import { findDiskTemplate, prepareDiskTemplate } from '../disk-template.spawn.ts'
 import { findHelper } from '../native/helper-path.ts'
 import { Keeper, type KeeperGate } from '../native/keeper.spawn.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { type Architecture, compileSeccomp, GATE_PROFILE } from '../seccomp/index.ts'
-import { buildSandbox } from './build-sandbox.ts'
+import { type BuildParts, buildSandbox } from './build-sandbox.ts'
 import { assertCanEnforce, inspectHost } from './host-support.ts'
 import { findProgram, readVersion } from './oci-runtime.spawn.ts'
 import { ALL_WALLS, type WallTransform } from './walls.ts'
@@ -61,11 +61,52 @@ export class OciDriver implements SandboxDriver {
     return { driver: this.name, version, usable: false, reason, hint }
   }
 
-  async prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting: () => void = () => undefined): Promise<Sandbox> {
+  async prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting?: () => void): Promise<Sandbox> {
+    return this.begin(spec.gate, signal).build(spec, onWaiting)
+  }
+
+  begin(gate: GateLaunch | null, signal: AbortSignal): SandboxBeginning {
     signal.throwIfAborted()
-    assertCanEnforce({ gate: spec.gate !== null })
+    assertCanEnforce({ gate: gate !== null })
     // Its rejection is heard when the keeper is asked; before that it is nobody's yet.
-    spec.gate?.ready.catch(ignoreUntilAwaited)
+    gate?.ready.catch(ignoreUntilAwaited)
+    const runtime = this.#findRuntime()
+    const helper = this.#walls.helper(findHelper())
+    // First of all: while the keeper starts the gate and makes the job's disk, everything else is worked out.
+    const keeper = new Keeper(helper, keeperGate(gate))
+    if (keeper.gateControl !== null) gate?.attach(keeper.gateControl)
+    const abandon = (): void => void keeper.dispose()
+    signal.addEventListener('abort', abandon, { once: true })
+    let isBuilt = false
+    const build = async (spec: SandboxSpec, onWaiting: () => void = () => undefined): Promise<Sandbox> => {
+      if (isBuilt || spec.gate !== gate) throw new TypeError('a sandbox is built once, with the gate that it began with')
+      isBuilt = true
+      try {
+        return await this.#build({ spec, helper, keeper, runtime, onWaiting })
+      } catch (error) {
+        await keeper.dispose()
+        signal.throwIfAborted()
+        throw error
+      } finally {
+        signal.removeEventListener('abort', abandon)
+      }
+    }
+    const dispose = async (): Promise<void> => {
+      if (isBuilt) return
+      signal.removeEventListener('abort', abandon)
+      await keeper.dispose()
+    }
+    return { build, [Symbol.asyncDispose]: dispose }
+  }
+
+  async #build(parts: Pick<BuildParts, 'spec' | 'helper' | 'keeper' | 'runtime' | 'onWaiting'>): Promise<Sandbox> {
+    const { spec, keeper } = parts
+    keeper.useDisk({ template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
+    return buildSandbox({ ...parts, walls: this.#walls, imageDirectory: join(this.#directory, 'images'), diskDirectory: this.#disks })
+  }
+
+  /** Absolute path. @throws SandboxError SANDBOX_UNSUPPORTED. */
+  #findRuntime(): string {
     const runtime = findProgram(this.#runtime.name)
     if (runtime === null) {
       throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: the OCI runtime "${this.#runtime.name}" is not installed`, {
@@ -74,31 +115,7 @@ export class OciDriver implements SandboxDriver {
     }
     const obstacle = this.#runtime.knownObstacle(inspectHost())
     if (obstacle !== null) throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${obstacle}`, { hint: OBSTACLE_HINT })
-    const helper = this.#walls.helper(findHelper())
-    // First of all: while the keeper starts the gate and makes the job's disk, everything else is worked out.
-    const keeper = new Keeper(helper, keeperGate(spec))
-    const abandon = (): void => void keeper.dispose()
-    signal.addEventListener('abort', abandon, { once: true })
-    try {
-      if (keeper.gateControl !== null) spec.gate?.attach(keeper.gateControl)
-      keeper.useDisk({ template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
-      return await buildSandbox({
-        spec,
-        helper,
-        keeper,
-        runtime,
-        walls: this.#walls,
-        imageDirectory: join(this.#directory, 'images'),
-        diskDirectory: this.#disks,
-        onWaiting,
-      })
-    } catch (error) {
-      await keeper.dispose()
-      signal.throwIfAborted()
-      throw error
-    } finally {
-      signal.removeEventListener('abort', abandon)
-    }
+    return runtime
   }
 
   get #spool(): string {
@@ -119,7 +136,7 @@ export class OciDriver implements SandboxDriver {
   }
 }
 
-function keeperGate({ gate }: SandboxSpec): KeeperGate | null {
+function keeperGate(gate: GateLaunch | null): KeeperGate | null {
   return gate === null ? null : { ...gate, seccomp: compileSeccomp(GATE_PROFILE, process.arch as Architecture) }
 }
 
