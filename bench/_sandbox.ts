@@ -53,6 +53,20 @@ export async function withDriver(name: string, measure: (driver: SandboxDriver) 
   }
 }
 
+/** Calls `work` so many times, `width` at a time. Resolves with the milliseconds that it took. */
+export async function timeMany(count: number, width: number, work: () => Promise<void>): Promise<number> {
+  let left = count
+  const startedMs = performance.now()
+  const loop = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1
+      await work()
+    }
+  }
+  await Promise.all(Array.from({ length: width }, loop))
+  return performance.now() - startedMs
+}
+
 export function medianOf(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }

@@ -2,7 +2,8 @@
 // Sandboxes created, used and destroyed per minute by one supervisor, steps per second in one sandbox, and files copied in.
 import { availableParallelism } from 'node:os'
 import type { PutEntry, SandboxDriver } from '@sallyport/sandbox'
-import { benchSpec, runIn, withDriver } from './_sandbox.ts'
+import { runBundled } from './_bundled.ts'
+import { benchSpec, runIn, timeMany, withDriver } from './_sandbox.ts'
 import type { BenchRow } from './row.ts'
 
 const SANDBOXES = 240
@@ -14,42 +15,35 @@ const AIM_PER_MINUTE = 1500
 
 export function run(): Promise<BenchRow[]> {
   return withDriver('throughput: sandboxes', async (driver) => [
-    await sandboxesRow(driver, availableParallelism()),
-    await sandboxesRow(driver, availableParallelism() + 1),
+    await gatedRow(availableParallelism()),
+    await gatedRow(availableParallelism() + 1),
+    await bareRow(driver, availableParallelism()),
     await stepsRow(driver, 1),
     await stepsRow(driver, availableParallelism()),
     await putRow(driver),
   ])
 }
 
-/** Calls `work` so many times, `width` at a time. Resolves with the milliseconds that it took. */
-async function timeMany(count: number, width: number, work: () => Promise<void>): Promise<number> {
-  let left = count
-  const startedMs = performance.now()
-  const loop = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1
-      await work()
-    }
-  }
-  await Promise.all(Array.from({ length: width }, loop))
-  return performance.now() - startedMs
-}
-
-async function sandboxesRow(driver: SandboxDriver, width: number): Promise<BenchRow> {
-  const signal = AbortSignal.timeout(120_000)
-  const ms = await timeMany(SANDBOXES, width, async () => {
-    await using sandbox = await driver.prepare(benchSpec(), signal)
-    await runIn(sandbox, ['/bin/true'])
-  })
+/** As a job has it, with its gate. */
+async function gatedRow(width: number): Promise<BenchRow> {
+  const ms = Number(await runBundled('gated-sandboxes', [String(SANDBOXES), String(width)]))
   const perMinute = (SANDBOXES * 60_000) / ms
   return {
-    name: `throughput: sandboxes, ${width} at a time`,
+    name: `throughput: sandboxes with their gates, ${width} at a time`,
     value: perMinute,
     unit: '/min',
     ratio: `${(perMinute / TARGET_PER_MINUTE).toFixed(2)} × target of ${TARGET_PER_MINUTE}, ${(perMinute / AIM_PER_MINUTE).toFixed(2)} × aim of ${AIM_PER_MINUTE}`,
     note: `${SANDBOXES} prepared, one step each, disposed; one process`,
   }
+}
+
+async function bareRow(driver: SandboxDriver, width: number): Promise<BenchRow> {
+  const signal = AbortSignal.timeout(120_000)
+  const ms = await timeMany(SANDBOXES, width, async () => {
+    await using sandbox = await driver.prepare(benchSpec(), signal)
+    await runIn(sandbox, ['/bin/true'])
+  })
+  return { name: `throughput: sandboxes without a network, ${width} at a time`, value: (SANDBOXES * 60_000) / ms, unit: '/min' }
 }
 
 async function stepsRow(driver: SandboxDriver, width: number): Promise<BenchRow> {
