@@ -17,7 +17,7 @@ export interface Source {
 export const ACCESS_FILE = 'sallyport.yml'
 const OPERATOR_FILE = '/etc/sallyport/config.yml'
 /** Thousands of rules; a person has to read them. */
-const FILE_BYTES_MAX = 2 ** 20
+export const FILE_BYTES_MAX: number = 2 ** 20
 
 /**
  * What the repository asks for, read once: every later question is about this text. Its content is the repository's, which may be
@@ -39,8 +39,13 @@ export async function readAccessSource(repository: string, named: string | null)
 }
 
 function shownPath(repository: string, path: string): string {
-  const inside = relative(repository, path)
-  return inside === '' || inside.startsWith('..') || isAbsolute(inside) ? path : inside
+  return isInside(repository, path) ? relative(repository, path) : path
+}
+
+/** By their names alone. */
+export function isInside(directory: string, path: string): boolean {
+  const inside = relative(directory, path)
+  return inside !== '' && inside !== '..' && !inside.startsWith('../') && !isAbsolute(inside)
 }
 
 /**

@@ -46,7 +46,7 @@ export const accessCommands: AccessCommands = {
 }
 
 async function loadPolicyAt(place: AccessPlace): Promise<Policy> {
-  return loadPolicy({ ...place, allow: [] })
+  return loadPolicy({ ...place, base: null, allow: [] })
 }
 
 async function loadFile(place: AccessPlace): Promise<{ readonly file: AccessFile; readonly policy: Policy }> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type ConnectionTarget, decideConnection } from '@sallyport/access'
@@ -39,7 +40,7 @@ function makeWorld(t: TestContext, files: Readonly<Record<string, string>> = {})
     repository,
     state,
     operator: (egress, more = '') => join(makeDirectory(t, { 'config.yml': `version: 1\negress:\n${egress}\n${more}` }), 'config.yml'),
-    load: (egress = {}) => loadEffectiveAccess({ egress: { ...EGRESS, ...egress }, repository, stateDirectory: state }),
+    load: (egress = {}) => loadEffectiveAccess({ egress: { ...EGRESS, ...egress }, repository, base: null, stateDirectory: state }),
     trust: async () => accessCommands.approve(place, (await accessCommands.review(place)).digest),
   }
 }
@@ -70,7 +71,7 @@ test('what a person types needs no approval, and is for every job', async (t) =>
 
 test('exec reads no access file, and its remedy is the option', async (t) => {
   const { state } = makeWorld(t)
-  const access = await loadEffectiveAccess({ egress: EGRESS, repository: null, stateDirectory: state })
+  const access = await loadEffectiveAccess({ egress: EGRESS, repository: null, base: null, stateDirectory: state })
   const target: ConnectionTarget = { name: 'a.test', address: null, port: 443, transport: 'tcp', executable: null }
   const decision = decideConnection(access.setsFor('exec', null), target)
   assert.equal(decision.allowed ? '' : decision.refusal.remedy, 'add --allow a.test:443')
@@ -112,8 +113,7 @@ test('once approved it is in force, for each job and step what is theirs', async
 test('a comment may change, a host may not', async (t) => {
   const world = makeWorld(t, { 'sallyport.yml': ACCESS })
   await world.trust()
-  const write = (text: string): void =>
-    void execFileSync('tee', [join(world.repository, 'sallyport.yml')], { input: text, stdio: ['pipe', 'ignore', 'inherit'] })
+  const write = (text: string): void => writeFileSync(join(world.repository, 'sallyport.yml'), text)
   write(`# new\n${ACCESS}`)
   await world.load()
   write(ACCESS.replace('every.test', 'evil.test'))

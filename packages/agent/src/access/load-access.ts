@@ -6,6 +6,7 @@ import type { EffectiveAccess, EgressOptions } from './contract.ts'
 import { readHostNames, readNameServers, readOwnAddresses, readSystemAuthorities } from './host-names.ts'
 import { readPlainFile } from './plain-file.ts'
 import { loadPolicy, type Policy } from './policy.ts'
+import type { PullRequestBase } from './pull-request-base.ts'
 import { parseResolve } from './resolve-option.ts'
 import { assertTrusted, reviewFile } from './trust.ts'
 import { TrustStore } from './trust-store.ts'
@@ -14,6 +15,8 @@ export interface LoadAccessInput {
   readonly egress: EgressOptions
   /** Root of the repository, absolute; null for `exec`. */
   readonly repository: string | null
+  /** Where an outsider wrote the working tree: see {@link forkBaseOf}. */
+  readonly base: PullRequestBase | null
   readonly stateDirectory: string
 }
 
@@ -25,13 +28,16 @@ const AUTHORITIES_BYTES_MAX = 8 * 2 ** 20
  * @throws AccessError with every problem of a file or option (ACCESS_INVALID, ACCESS_CEILING_INVALID, ACCESS_RULE_INVALID, ACCESS_PRESET_UNRESOLVED)
  * @throws AgentError NOT_TRUSTED, OBSERVE_FORBIDDEN, ACCESS_FILE_UNREADABLE, OPERATOR_FILE_REFUSED, EGRESS_INVALID, TRUST_UNREADABLE
  */
-export async function loadEffectiveAccess({ egress, repository, stateDirectory }: LoadAccessInput): Promise<EffectiveAccess> {
+export async function loadEffectiveAccess({ egress, repository, base, stateDirectory }: LoadAccessInput): Promise<EffectiveAccess> {
   const resolved = parseResolve(egress.resolve)
-  const policy = await loadPolicy({ ...egress, repository })
+  const policy = await loadPolicy({ ...egress, repository, base })
   const observes = egress.mode === 'observe'
   assertMayObserve(observes, policy)
   if (policy.file !== null && repository !== null)
-    assertTrusted(await reviewFile(policy.file, policy, repository, new TrustStore(stateDirectory)), egress.accessFile)
+    assertTrusted(await reviewFile(policy.file, policy, repository, new TrustStore(stateDirectory)), {
+      accessFile: egress.accessFile,
+      base,
+    })
   const setsFor = (job: string | null, step: string | null): readonly RuleSet[] => setsOf(policy, { job, step, observes })
   const gate = await gateConfig(policy, resolved, effectiveTerminates(placesOf(policy.file).map(({ job, step }) => setsFor(job, step))))
   return {
@@ -41,7 +47,13 @@ export async function loadEffectiveAccess({ egress, repository, stateDirectory }
     observes,
     limits: policy.file?.limits ?? {},
     limitsMax: policy.operator?.limits ?? {},
-    notices: [...policy.notices, ...gate.notices, ...observeNotices(observes, policy), ...limitNotices(policy)],
+    notices: [
+      ...baseNotices(base, policy),
+      ...policy.notices,
+      ...gate.notices,
+      ...observeNotices(observes, policy),
+      ...limitNotices(policy),
+    ],
   }
 }
 
@@ -119,6 +131,12 @@ async function readAuthority(path: string): Promise<string> {
       { cause: error },
     )
   }
+}
+
+function baseNotices(base: PullRequestBase | null, { file }: Policy): readonly string[] {
+  if (base === null) return []
+  const instead = file === null ? 'and its base has none' : `"${file.source}" does`
+  return [`The pull request comes from a fork: the access file in its working tree does not count, ${instead}`]
 }
 
 function observeNotices(observes: boolean, { operator }: Policy): readonly string[] {

@@ -15,6 +15,8 @@ import {
   type ResolvedPresets,
 } from '@sallyport/access'
 import { ACCESS_FILE, readAccessSource, readOperatorSource, type Source } from './access-source.ts'
+import { readBaseSource } from './base-source.spawn.ts'
+import type { PullRequestBase } from './pull-request-base.ts'
 
 /** Everything that was asked for and set, with the hosts that presets mean here. Nothing of it is approved yet. */
 export interface Policy {
@@ -31,6 +33,8 @@ export interface Policy {
 export interface PolicyPlaces {
   /** Null for `exec`, which reads no access file. */
   readonly repository: string | null
+  /** Not null: the access file is read there, and not in the working tree. */
+  readonly base: PullRequestBase | null
   readonly accessFile: string | null
   readonly operatorFile: string | null
   /** `--allow`, as written. */
@@ -41,12 +45,9 @@ export type AskPackageManager = (name: PresetName, repository: string | null) =>
 
 /** @throws AccessError with every problem of a file; AgentError ACCESS_FILE_UNREADABLE, OPERATOR_FILE_REFUSED. */
 export async function loadPolicy(places: PolicyPlaces, ask: AskPackageManager = askPackageManager): Promise<Policy> {
-  const { repository, accessFile } = places
+  const { repository } = places
   const allow = places.allow.map((text) => parseRule(text, '--allow'))
-  const [source, operatorSource] = await Promise.all([
-    repository === null ? null : readAccessSource(repository, accessFile),
-    readOperatorSource(places.operatorFile),
-  ])
+  const [source, operatorSource] = await Promise.all([readRequest(places), readOperatorSource(places.operatorFile)])
   const [file, operator] = await Promise.all([parseRequest(source), parseOperator(operatorSource)])
   const names = new Set([...(file === null ? [] : presetsOf(file)), ...presetsIn(operator?.egress.allow ?? [])])
   const resolved: ResolvedPresets = Object.fromEntries(
@@ -61,6 +62,11 @@ export async function loadPolicy(places: PolicyPlaces, ask: AskPackageManager = 
     allow,
     notices: [...(request?.notices ?? []), ...(ceiling?.notices ?? [])],
   }
+}
+
+async function readRequest({ repository, base, accessFile }: PolicyPlaces): Promise<Source | null> {
+  if (repository === null) return null
+  return base === null ? readAccessSource(repository, accessFile) : readBaseSource(repository, accessFile, base)
 }
 
 async function parseRequest(source: Source | null): Promise<AccessFile | null> {

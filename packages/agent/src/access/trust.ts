@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto'
+import { isAbsolute } from 'node:path'
 import { type AccessFile, type Ask, asksOf, canonicalAsk } from '@sallyport/access'
 import { AgentError } from '../agent-error.ts'
 import { raisedLimits } from './access-limits.ts'
 import type { AccessReview } from './contract.ts'
 import type { Policy } from './policy.ts'
+import type { PullRequestBase } from './pull-request-base.ts'
 import type { Approval, TrustStore } from './trust-store.ts'
 
 /** What an access file asks for, and what this machine says to that. */
@@ -30,12 +32,22 @@ function stateOf({ operator }: Policy, asks: readonly Ask[], approvals: readonly
   return approvals.length === 0 ? 'untrusted' : 'changed'
 }
 
-/** @param accessFile As of `--access`, for the hint. @throws AgentError NOT_TRUSTED. */
-export function assertTrusted({ state, file, asks }: AccessReview, accessFile: string | null): void {
+/** Where the file was found; for the hint. */
+interface Found {
+  /** As of `--access`. */
+  readonly accessFile: string | null
+  readonly base: PullRequestBase | null
+}
+
+/** @throws AgentError NOT_TRUSTED. */
+export function assertTrusted({ state, file, asks }: AccessReview, { accessFile, base }: Found): void {
   if (state !== 'untrusted' && state !== 'changed') return
   const what = `${asks.length} thing${asks.length === 1 ? '' : 's'} that nobody has approved`
+  const isInBase = base !== null && !isAbsolute(file)
+  const option = isInBase ? ' --access FILE' : accessFile === null ? '' : ` --access ${accessFile}`
+  const hint = `sallyport trust${option}${state === 'changed' ? ' --diff' : ''}`
   throw new AgentError('NOT_TRUSTED', `Cannot run with "${file}": it asks for ${what}`, {
-    hint: `Review it, then: sallyport trust${accessFile === null ? '' : ` --access ${accessFile}`}${state === 'changed' ? ' --diff' : ''}`,
+    hint: `Review it, then: ${isInBase ? `git show ${file} > FILE; ` : ''}${hint}`,
     details: { asks },
   })
 }

@@ -7,6 +7,7 @@ import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
+import { forkBaseOf } from '../access/pull-request-base.ts'
 import { effectiveLimits } from '../admit/limits.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
@@ -47,7 +48,7 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   )
   assertMatrixKnown(inputs, options.matrix)
   const { egress, stateDirectory } = options
-  const access = await loadEffectiveAccess({ egress, repository: repository.root, stateDirectory })
+  const access = await loadEffectiveAccess({ egress, repository: repository.root, base: forkBaseOf(options.payload), stateDirectory })
   await protectSupervisor(options.secrets)
   await using record = await createRunStore(stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
