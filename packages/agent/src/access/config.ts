@@ -15,7 +15,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 export function readPackageManagerSettings(env: Environment = process.env): PackageManagerSettings {
   const home = env['HOME'] ?? homedir()
   return Object.freeze({
-    environment: withoutNpmScript(env),
+    environment: withoutCode(withoutNpmScript(env)),
     cargoHome: env['CARGO_HOME'] ?? join(home, '.cargo'),
     mavenSettings: join(home, '.m2', 'settings.xml'),
   })
@@ -28,4 +28,9 @@ export function readPackageManagerSettings(env: Environment = process.env): Pack
 function withoutNpmScript(env: Environment): Environment {
   if (env['npm_execpath'] === undefined) return env
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_(config|package|lifecycle)_/i.test(name)))
+}
+
+/** Variables by which an interpreter loads code, often from the directory that one works in (`PYTHONPATH=$PWD`): none of it is needed here. */
+function withoutCode(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(NODE_OPTIONS|NODE_PATH|PYTHON.*)$/.test(name)))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ExecFileException, execFile } from 'node:child_process'
-import { readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, realpath, writeFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
 import type { PresetHosts, PresetName } from '@sallyport/access'
 import { messageOf } from '@sallyport/core'
 import { openGitView } from '../claim/git-view.spawn.ts'
@@ -24,7 +24,7 @@ const PIP_DEFAULTS = 'from pip._internal.models.index import PyPI; print(PyPI.si
  * The hosts that a package manager of this machine is configured to fetch from: the user's configuration and the system's, never the
  * repository's files. Nothing is thrown: what cannot be known is a problem in words.
  *
- * @param repository For `git`, whose remotes are meant: the root, or null.
+ * @param repository The root, or null: `git` means its remotes, and no program that lies in it is run.
  */
 export async function readPackageManagerHosts(
   name: PresetName,
@@ -32,7 +32,7 @@ export async function readPackageManagerHosts(
   settings: PackageManagerSettings = readPackageManagerSettings(),
 ): Promise<PresetHosts> {
   try {
-    return await READERS[name](settings, repository)
+    return await READERS[name](await withoutProgramsIn(repository ?? process.cwd(), settings), repository)
   } catch (error) {
     return { endpoints: [], problems: [describeFailure(name, error)] }
   }
@@ -55,6 +55,24 @@ const READERS: Readonly<Record<PresetName, Reader>> = {
   maven: async ({ mavenSettings }) => parseMavenSettings((await readOptional(mavenSettings)) ?? ''),
   apt: async () => parseAptSources(await readAptSources()),
   git: async (_settings, repository) => readRemotes(repository),
+}
+
+const USUAL_PATH = '/usr/local/bin:/usr/bin:/bin'
+
+/**
+ * `PATH` often leads into the repository: npm, direnv and activated virtual environments put `node_modules/.bin` and `.venv/bin` there. Its `npm`
+ * would run here, as whoever started us.
+ */
+async function withoutProgramsIn(directory: string, settings: PackageManagerSettings): Promise<PackageManagerSettings> {
+  const root = await realpath(directory)
+  const found = await Promise.all((settings.environment['PATH'] ?? USUAL_PATH).split(':').map(realDirectory))
+  const path = found.filter((entry) => entry !== null && entry !== root && !entry.startsWith(`${root}/`)).join(':')
+  return { ...settings, environment: { ...settings.environment, PATH: path } }
+}
+
+/** Null for what is not there, and for a relative one. */
+async function realDirectory(entry: string): Promise<string | null> {
+  return isAbsolute(entry) ? realpath(entry).catch(() => null) : null
 }
 
 function firstOf(answers: readonly string[]): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync } from 'node:fs'
+import { chmodSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { PresetHosts } from '@sallyport/access'
@@ -152,6 +152,27 @@ test('a package manager is asked outside of the repository, in a directory that 
   const directory = makeDirectory(t, { npm: script })
   chmodSync(join(directory, 'npm'), 0o755)
   assert.deepEqual(placesOf(await readPackageManagerHosts('npm', null, settingsWith(directory))), ['tls npm.test:443'])
+})
+
+test('no program of the repository is asked, whatever PATH says, and none of its code is loaded', async (t) => {
+  const repository = makeDirectory(t, {
+    'node_modules/.bin/npm': '#!/bin/sh\ntouch "$(dirname "$0")/../../sprung"\necho \'{"registry":"https://evil.test/"}\'\n',
+    'pip.py': 'open(__file__ + ".sprung", "w")\n',
+  })
+  chmodSync(join(repository, 'node_modules/.bin/npm'), 0o755)
+  const own = makeDirectory(t, { npm: '#!/bin/sh\necho \'{"registry":"https://npm.test/"}\'\n' })
+  chmodSync(join(own, 'npm'), 0o755)
+  const link = join(makeDirectory(t), 'link')
+  symlinkSync(join(repository, 'node_modules/.bin'), link)
+  const settings = readPackageManagerSettings({
+    PATH: `${repository}/node_modules/.bin:${link}:node_modules/.bin:.::${own}:/usr/bin:/bin`,
+    HOME: own,
+    PYTHONPATH: repository,
+    NODE_OPTIONS: `--require=${repository}/pip.py`,
+  })
+  assert.deepEqual(placesOf(await readPackageManagerHosts('npm', repository, settings)), ['tls npm.test:443'])
+  await readPackageManagerHosts('pip', repository, settings)
+  assert.deepEqual(readdirSync(repository).sort(), ['node_modules', 'pip.py'])
 })
 
 test('a package manager that is missing, or does not answer as it should, is a problem and no exception', async (t) => {
