@@ -43,6 +43,22 @@ test('only what was reviewed is approved', async (t) => {
   assert.equal((await accessCommands.review(place)).state, 'untrusted')
 })
 
+test('a job or step that no workflow has is told, with the nearest that there is', async (t) => {
+  const workflow = 'on: push\njobs:\n  build:\n    runs-on: linux\n    steps: [{ id: publish, run: "true" }]\n'
+  const files = {
+    'sallyport.yml':
+      'version: 1\njobs:\n  biuld: { egress: [a.test] }\n  build:\n    steps:\n      publsh: { egress: [a.test] }\n      publish: { egress: [a.test] }\n',
+    '.github/workflows/ci.yml': workflow,
+  }
+  assert.deepEqual((await accessCommands.review(makePlace(t, files))).notices, [
+    'sallyport.yml:3:3: no workflow has a job "biuld" (did you mean "build"?): its rules open nothing',
+    'sallyport.yml:6:7: no step of job "build" has the id "publsh" (did you mean "publish"?): its rules open nothing',
+  ])
+  // The job may be in the one that nobody can read.
+  const more = { ...files, '.github/workflows/broken.yml': 'jobs: 1\n' }
+  assert.deepEqual((await accessCommands.review(makePlace(t, more))).notices, [])
+})
+
 test('there is nothing to review without a file', async (t) => {
   await assert.rejects(accessCommands.review(makePlace(t)), { code: 'ACCESS_FILE_UNREADABLE' })
 })

@@ -18,6 +18,7 @@ import type { AccessCommands, AccessExplanation, AccessPlace, AccessQuestion, Ac
 import { setsOf } from './load-access.ts'
 import { loadPolicy, type Policy } from './policy.ts'
 import { readRecordings } from './recordings.ts'
+import { readKnownPlans, strayNotices } from './stray-places.ts'
 import { approvalOf, reviewFile } from './trust.ts'
 import { TrustStore } from './trust-store.ts'
 
@@ -59,7 +60,11 @@ async function loadFile(place: AccessPlace): Promise<{ readonly file: AccessFile
 
 async function reviewAccess(place: AccessPlace): Promise<AccessReview> {
   const { file, policy } = await loadFile(place)
-  return reviewFile(file, policy, place.repository, new TrustStore(place.stateDirectory))
+  const [review, plans] = await Promise.all([
+    reviewFile(file, policy, place.repository, new TrustStore(place.stateDirectory)),
+    file.jobs.length === 0 ? null : readKnownPlans(place.repository),
+  ])
+  return { ...review, notices: [...review.notices, ...(plans === null ? [] : strayNotices(file, plans))] }
 }
 
 async function explainAccess(place: AccessPlace, question: AccessQuestion): Promise<AccessExplanation> {

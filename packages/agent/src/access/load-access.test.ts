@@ -40,7 +40,8 @@ function makeWorld(t: TestContext, files: Readonly<Record<string, string>> = {})
     repository,
     state,
     operator: (egress, more = '') => join(makeDirectory(t, { 'config.yml': `version: 1\negress:\n${egress}\n${more}` }), 'config.yml'),
-    load: (egress = {}) => loadEffectiveAccess({ egress: { ...EGRESS, ...egress }, repository, base: null, stateDirectory: state }),
+    load: (egress = {}) =>
+      loadEffectiveAccess({ egress: { ...EGRESS, ...egress }, repository, base: null, plans: null, stateDirectory: state }),
     trust: async () => accessCommands.approve(place, (await accessCommands.review(place)).digest),
   }
 }
@@ -71,7 +72,7 @@ test('what a person types needs no approval, and is for every job', async (t) =>
 
 test('exec reads no access file, and its remedy is the option', async (t) => {
   const { state } = makeWorld(t)
-  const access = await loadEffectiveAccess({ egress: EGRESS, repository: null, base: null, stateDirectory: state })
+  const access = await loadEffectiveAccess({ egress: EGRESS, repository: null, base: null, plans: null, stateDirectory: state })
   const target: ConnectionTarget = { name: 'a.test', address: null, port: 443, transport: 'tcp', executable: null }
   const decision = decideConnection(access.setsFor('exec', null), target)
   assert.equal(decision.allowed ? '' : decision.refusal.remedy, 'add --allow a.test:443')

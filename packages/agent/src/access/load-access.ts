@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type AccessFile, ceilingSet, effectiveTerminates, type RuleSet, requestSet } from '@sallyport/access'
+import type { WorkflowPlan } from '@sallyport/workflow'
 import { AgentError } from '../agent-error.ts'
 import { cutLimits } from './access-limits.ts'
 import type { EffectiveAccess, EgressOptions } from './contract.ts'
@@ -8,6 +9,7 @@ import { readPlainFile } from './plain-file.ts'
 import { loadPolicy, type Policy } from './policy.ts'
 import type { PullRequestBase } from './pull-request-base.ts'
 import { parseResolve } from './resolve-option.ts'
+import { strayNotices } from './stray-places.ts'
 import { assertTrusted, reviewFile } from './trust.ts'
 import { TrustStore } from './trust-store.ts'
 
@@ -17,6 +19,8 @@ export interface LoadAccessInput {
   readonly repository: string | null
   /** Where an outsider wrote the working tree: see {@link forkBaseOf}. */
   readonly base: PullRequestBase | null
+  /** Of every workflow of the repository; null where not all are known. */
+  readonly plans: readonly WorkflowPlan[] | null
   readonly stateDirectory: string
 }
 
@@ -28,7 +32,7 @@ const AUTHORITIES_BYTES_MAX = 8 * 2 ** 20
  * @throws AccessError with every problem of a file or option (ACCESS_INVALID, ACCESS_CEILING_INVALID, ACCESS_RULE_INVALID, ACCESS_PRESET_UNRESOLVED)
  * @throws AgentError NOT_TRUSTED, OBSERVE_FORBIDDEN, ACCESS_FILE_UNREADABLE, OPERATOR_FILE_REFUSED, EGRESS_INVALID, TRUST_UNREADABLE
  */
-export async function loadEffectiveAccess({ egress, repository, base, stateDirectory }: LoadAccessInput): Promise<EffectiveAccess> {
+export async function loadEffectiveAccess({ egress, repository, base, plans, stateDirectory }: LoadAccessInput): Promise<EffectiveAccess> {
   const resolved = parseResolve(egress.resolve)
   const policy = await loadPolicy({ ...egress, repository, base })
   const observes = egress.mode === 'observe'
@@ -50,6 +54,7 @@ export async function loadEffectiveAccess({ egress, repository, base, stateDirec
     notices: [
       ...baseNotices(base, policy),
       ...policy.notices,
+      ...(policy.file === null || plans === null ? [] : strayNotices(policy.file, plans)),
       ...gate.notices,
       ...observeNotices(observes, policy),
       ...limitNotices(policy),

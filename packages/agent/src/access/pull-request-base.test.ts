@@ -61,6 +61,7 @@ function makeFork(t: TestContext, makeBase: (repository: string) => void = () =>
         egress: { allow: [], mode: 'enforce', resolve: [], operatorFile, accessFile: accessFile ?? null },
         repository,
         base,
+        plans: null,
         stateDirectory,
       }),
   }
@@ -124,6 +125,7 @@ test('a base that cannot be read opens nothing: the run does not start', async (
       egress: { allow: [], mode: 'enforce', resolve: [], operatorFile: null, accessFile: null },
       repository: plain,
       base: { commit: COMMIT, branch: 'main' },
+      plans: null,
       stateDirectory: makeDirectory(t),
     }),
     { code: 'ACCESS_FILE_UNREADABLE' },

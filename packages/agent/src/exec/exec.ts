@@ -15,7 +15,7 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   assertWritable(options.write)
   assertCopyable(options.directory)
   const { egress, stateDirectory } = options
-  const loading = loadEffectiveAccess({ egress, repository: null, base: null, stateDirectory })
+  const loading = loadEffectiveAccess({ egress, repository: null, base: null, plans: null, stateDirectory })
   // The gate takes longest to start: it does so before anybody knows what it will let through.
   const gate = new JobGate(loading)
   const begun = beginSandbox({ ...options, gate, signal: options.interrupt.soft })

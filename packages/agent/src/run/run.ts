@@ -8,6 +8,7 @@ import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
 import { forkBaseOf } from '../access/pull-request-base.ts'
+import { knownPlans } from '../access/stray-places.ts'
 import { effectiveLimits } from '../admit/limits.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
@@ -30,7 +31,8 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   assertCanEnforce()
   const repository = await inspectRepository(options.repository)
   const files = await findWorkflowFiles(options.repository, options.files)
-  const triggered = selectTriggered(await matchWorkflows(await readWorkflows(options.repository, files), options, repository), options)
+  const workflows = await readWorkflows(options.repository, files)
+  const triggered = selectTriggered(await matchWorkflows(workflows, options, repository), options)
   const runId = newRunId()
   const secrets = createSecretSet()
   const parser = await loadWorkflowParser()
@@ -48,7 +50,13 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   )
   assertMatrixKnown(inputs, options.matrix)
   const { egress, stateDirectory } = options
-  const access = await loadEffectiveAccess({ egress, repository: repository.root, base: forkBaseOf(options.payload), stateDirectory })
+  const access = await loadEffectiveAccess({
+    egress,
+    repository: repository.root,
+    base: forkBaseOf(options.payload),
+    plans: options.files.length === 0 ? knownPlans(workflows) : null,
+    stateDirectory,
+  })
   await protectSupervisor(options.secrets)
   await using record = await createRunStore(stateDirectory).create(runId)
   record.onEvent = (event) => observer.event(event)
