@@ -4,6 +4,7 @@ import { ExitCode, messageOf, type Problem, SallyportError } from '@sallyport/co
 import type { Context } from './context.ts'
 import { readInputFile } from './options/input-file.ts'
 import { shownFromHere } from './options/repository.ts'
+import { renderAsk } from './terminal/review.ts'
 import { oneLine } from './terminal/sanitize.ts'
 import { createStyle, type Style } from './terminal/style.ts'
 
@@ -74,7 +75,7 @@ function renderError(thrown: unknown, style: Style): string {
 function renderAsks(thrown: unknown): string {
   const asks = thrown instanceof SallyportError && thrown.code === 'NOT_TRUSTED' ? thrown.details['asks'] : null
   if (!Array.isArray(asks)) return ''
-  return asks.map((ask) => `    ${oneLine(String(ask), 1000)}\n`).join('')
+  return asks.map((ask) => `    ${renderAsk(String(ask))}\n`).join('')
 }
 
 function problemsOf(thrown: unknown): readonly Problem[] | null {

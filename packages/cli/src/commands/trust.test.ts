@@ -23,6 +23,15 @@ test('trust shows what is asked for, made harmless, and asks on a terminal', asy
   assert.equal(exitCode, 0)
 })
 
+test('what is asked for is shown to its end: a wide rule behind many narrow ones is not cut away', async () => {
+  const ask = `job build: git.test:443 (tls, terminated); GET ${Array.from({ length: 500 }, (_, n) => `/acme/${n}/*`).join(', ')}, /**`
+  const agent = createFakeAgent({ access: { review: async () => ({ ...REVIEW, asks: [ask], changes: [{ kind: 'added', ask }] }) } })
+  for (const option of [[], ['--diff']]) {
+    const { stdout } = await runCli(['trust', ...option], { agent, terminal: true, stdin: 'no\n' })
+    assert.ok(stdout.includes(`${ask}\n`), stdout)
+  }
+})
+
 for (const stdin of ['\n', 'no\n', 'yesterday\n', '']) {
   test(`the answer ${JSON.stringify(stdin)} approves nothing and ends with 3`, async () => {
     const { exitCode, stderr, agent } = await runCli(['trust'], { terminal: true, stdin })
