@@ -39,6 +39,25 @@ test('the oldest of many approvals is forgotten', async (t) => {
   assert.deepEqual([digests.length, digests[0], digests.at(-1)], [32, '39', '8'])
 })
 
+test('approvals of long files stay readable: what was shown for the oldest is forgotten, no approval is', async (t) => {
+  const [state, repository] = [makeDirectory(t), makeDirectory(t)]
+  const store = new TrustStore(state)
+  for (let index = 0; index < 5; index += 1)
+    await store.approve(repository, { ...approval(String(index)), asks: Array.from({ length: 4000 }, () => 'x'.repeat(90)) })
+  const approvals = await store.approvals(repository)
+  assert.deepEqual(
+    approvals.map(({ digest, asks }) => [digest, asks.length > 0]),
+    [
+      ['4', true],
+      ['3', true],
+      ['2', false],
+      ['1', false],
+      ['0', false],
+    ],
+  )
+  assert.equal(await store.revoke(repository), 5)
+})
+
 test('a record that others could have written is not believed', async (t) => {
   const [state, repository] = [makeDirectory(t), makeDirectory(t)]
   const store = new TrustStore(state)

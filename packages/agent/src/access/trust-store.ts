@@ -61,7 +61,7 @@ export class TrustStore {
     try {
       await mkdir(join(this.#state, 'trust'), { recursive: true, mode: 0o700 })
       for (const directory of [this.#state, join(this.#state, 'trust')]) await assertPrivate(directory)
-      await writeDurably(temporary, `${JSON.stringify({ version: 1, repository: await realpath(repository), approvals }, null, 2)}\n`)
+      await writeDurably(temporary, fileText(await realpath(repository), approvals))
       await rename(temporary, path)
     } catch (error) {
       await rm(temporary, { force: true })
@@ -74,6 +74,15 @@ export class TrustStore {
       .update(await realpath(repository))
       .digest('hex')
     return join(this.#state, 'trust', `${name}.json`)
+  }
+}
+
+/** Never more than is read back: what was shown is forgotten before an approval is, and of both the oldest first. */
+function fileText(repository: string, approvals: readonly Approval[]): string {
+  for (let shown = approvals.length; ; shown -= 1) {
+    const kept = approvals.map((approval, index) => (index < shown ? approval : { ...approval, asks: [] }))
+    const text = `${JSON.stringify({ version: 1, repository, approvals: kept }, null, 2)}\n`
+    if (shown === 0 || Buffer.byteLength(text) <= FILE_BYTES_MAX) return text
   }
 }
 
