@@ -177,7 +177,7 @@ test('with a resolver names are asked there, without one nowhere, and never at a
   const [asked, switched, hosts] = await etc('198.18.0.1')
   assert.equal(asked, 'nameserver 198.18.0.1\noptions ndots:1 timeout:3 attempts:2\n')
   assert.equal(switched, 'passwd: files systemd\nhosts: files dns\n')
-  assert.match(hosts ?? '', /^127\.0\.0\.1\tlocalhost$/m)
+  assert.match(hosts ?? '', /^127\.0\.0\.1\tlocalhost\n127\.0\.1\.1\tsallyport$/m)
   assert.deepEqual(await etc(null), ['', switched, hosts])
 })
 

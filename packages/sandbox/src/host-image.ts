@@ -20,7 +20,7 @@ export interface HostImage {
 }
 
 /** Raise when the skeleton's content changes, so that an old one is not reused. */
-const SKELETON_VERSION = 3
+const SKELETON_VERSION = 4
 
 /** Entries of /etc that builds read and that hold no secret on any distribution. */
 const ETC_ALLOWED: readonly string[] = [
@@ -305,7 +305,8 @@ async function writeGenerated(root: string, resolver: string | null): Promise<vo
     await rm(join(root, path), { recursive: true, force: true })
     await writeFile(join(root, path), text, { flag: 'wx' })
   }
-  await write('etc/hosts', '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n')
+  // With the machine's own name, which git and others look up: not there, it would be a question to the gate, and a refusal in the record.
+  await write('etc/hosts', '127.0.0.1\tlocalhost\n127.0.1.1\tsallyport\n::1\tlocalhost ip6-localhost ip6-loopback\n')
   await write('etc/hostname', 'sallyport\n')
   // The gate answers at once, or is about to ask a real name server: longer than the C library's own second, and not for ever.
   await write('etc/resolv.conf', resolver === null ? '' : `nameserver ${resolver}\noptions ndots:1 timeout:3 attempts:2\n`)
