@@ -13,7 +13,7 @@ export interface Certificates {
 }
 
 const HOSTS = ['web', 'api', 'registry', 'files', 'pypi', 'git', 'deb', 'cdn', 'mixed', 'rebind', 'other', 'evil', 'shop', 'forge']
-const NAMES = [...HOSTS.map((host) => `${host}.test`), '*.web.test', '*.evil.test', '*.cdn.test']
+const NAMES = [...HOSTS.map((host) => `${host}.test`), '*.example.test', '*.web.test', '*.evil.test', '*.cdn.test']
 
 /** An authority and one certificate for every name of this internet, by openssl. */
 export function makeCertificates(directory: string): Certificates {
