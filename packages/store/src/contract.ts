@@ -42,6 +42,8 @@ export interface RunSummary {
   readonly durationMs: number | null
   readonly conclusion: string
   readonly workflows: readonly string[]
+  /** Nothing that went out was blocked. */
+  readonly observed: boolean
 }
 
 export interface StoredRun {

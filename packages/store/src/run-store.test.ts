@@ -46,7 +46,7 @@ test('what was written is read back: events, logs, document, summary', async (t)
   assert.equal(await textOf(run, 'log/1.log', 6, 11), 'world')
   assert.equal(await textOf(run, 'log/1.log', 6, Number.POSITIVE_INFINITY), 'world\n')
   assert.deepEqual(await store.list(), [
-    { id: 'r1', startedAt: '2026-01-01T00:00:00.000Z', durationMs: 5, conclusion: 'success', workflows: ['ci.yml'] },
+    { id: 'r1', startedAt: '2026-01-01T00:00:00.000Z', durationMs: 5, conclusion: 'success', workflows: ['ci.yml'], observed: false },
   ])
 })
 
@@ -95,10 +95,10 @@ test('runs are listed newest first, a live one as running, a dropped one as inte
   await dropped.append({ type: 'run.started', data: { workflows: ['a.yml'] } })
   await dropped[Symbol.asyncDispose]()
   await using live = await store.create('x2')
-  await live.append({ type: 'run.started', data: { workflows: ['b.yml', 7] } })
+  await live.append({ type: 'run.started', data: { workflows: ['b.yml', 7], egress: 'observe' } })
   assert.deepEqual(await store.list(), [
-    { id: 'x2', startedAt: '2026-01-01T00:00:01.000Z', durationMs: null, conclusion: 'running', workflows: ['b.yml'] },
-    { id: 'x1', startedAt: '2026-01-01T00:00:00.000Z', durationMs: null, conclusion: 'interrupted', workflows: ['a.yml'] },
+    { id: 'x2', startedAt: '2026-01-01T00:00:01.000Z', durationMs: null, conclusion: 'running', workflows: ['b.yml'], observed: true },
+    { id: 'x1', startedAt: '2026-01-01T00:00:00.000Z', durationMs: null, conclusion: 'interrupted', workflows: ['a.yml'], observed: false },
   ])
   assert.equal((await store.open('x2')).state, 'running')
   assert.equal((await store.open('x1')).state, 'interrupted')

@@ -112,25 +112,27 @@ async function summarize(directory: string, id: string): Promise<RunSummary> {
   } catch (error) {
     if (!(error instanceof StoreError) && errnoOf(error) === '') throw error
     // One broken record must not hide the others.
-    return { id, startedAt: '', durationMs: null, conclusion: 'unreadable', workflows: [] }
+    return { id, startedAt: '', durationMs: null, conclusion: 'unreadable', workflows: [], observed: false }
   }
 }
 
 function summarizeDocument(id: string, document: Readonly<Record<string, unknown>>): RunSummary {
-  const { startedAt, durationMs, conclusion, workflows } = document
+  const { startedAt, durationMs, conclusion, workflows, doors } = document
   return {
     id,
     startedAt: typeof startedAt === 'string' ? startedAt : '',
     durationMs: typeof durationMs === 'number' ? durationMs : null,
     conclusion: typeof conclusion === 'string' ? conclusion : 'unreadable',
     workflows: textsOf(workflows),
+    observed: isRecord(doors) && doors['observed'] === true,
   }
 }
 
 async function summarizeUnfinished(directory: string, id: string, conclusion: string): Promise<RunSummary> {
   const head = await readHead(directory)
-  const started = head.find((event) => event.type === 'run.started')
-  return { id, startedAt: head[0]?.at ?? '', durationMs: null, conclusion, workflows: textsOf(started?.data['workflows']) }
+  const started = head.find((event) => event.type === 'run.started')?.data ?? {}
+  const { workflows, egress } = started
+  return { id, startedAt: head[0]?.at ?? '', durationMs: null, conclusion, workflows: textsOf(workflows), observed: egress === 'observe' }
 }
 
 async function readHead(directory: string): Promise<EventEnvelope[]> {
@@ -143,6 +145,10 @@ async function readHead(directory: string): Promise<EventEnvelope[]> {
     if (errnoOf(error) !== 'ENOENT') throw StoreError.from('Cannot read the journal', error) // A crash before the file was made.
   }
   return head
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }
 
 function textsOf(value: unknown): string[] {

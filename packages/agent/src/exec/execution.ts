@@ -101,6 +101,7 @@ class Execution {
       commit: '',
       argv: options.argv,
       isolation: options.isolation,
+      egress: options.egress.mode,
     })
     for (const message of this.#parts.access.notices) this.#report('run.notice', { message, file: null, line: null })
     let prepared: PreparedSandbox | null = null

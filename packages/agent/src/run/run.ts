@@ -113,6 +113,7 @@ class RunSession {
         commit: repository.commit,
         ref: repository.ref,
         isolation: options.isolation,
+        egress: options.egress.mode,
       },
     })
     for (const notice of access.notices) this.#notice(notice)

@@ -350,11 +350,11 @@ test('--list and --dry-run start nothing', async () => {
   assert.equal(JSON.parse((await runCli(['run', '--list', '--json'])).stdout).workflows.length, 2)
 })
 
-async function recordRun(t: TestContext, isFinished: boolean): Promise<string> {
+async function recordRun(t: TestContext, isFinished: boolean, egress: 'enforce' | 'observe' = 'enforce'): Promise<string> {
   const state = makeTemporaryDirectory(t)
   await using record = await createRunStore(state, () => new Date(0)).create('20260101-000000-abcdef')
   const job = 'test (20)'
-  void record.append({ type: 'run.started', data: { workflows: ['ci.yml'] } })
+  void record.append({ type: 'run.started', data: { workflows: ['ci.yml'], egress } })
   void record.append({ type: 'job.preparing', job, data: { name: 'Test' } })
   void record.append({ type: 'job.prepared', job, data: {} })
   const log = await record.openLog(job)
@@ -367,7 +367,7 @@ async function recordRun(t: TestContext, isFinished: boolean): Promise<string> {
   if (isFinished) {
     await record.append({ type: 'step.log', job, step: '2', data: { file: log.file, from: 4, to: log.offset } })
     await record.append({ type: 'step.finished', job, step: '2', data: { conclusion: 'success', durationMs: 1 } })
-    await record.finish({ ...DOCUMENT, id: record.id })
+    await record.finish({ ...DOCUMENT, id: record.id, doors: { ...DOCUMENT.doors, observed: egress === 'observe' } })
   }
   return state
 }
@@ -398,6 +398,24 @@ test('runs ls, show and log read the record', async (t) => {
     json.map((line) => JSON.parse(line)).map(({ name, text }) => `${name} ${text}`),
     ['First one\n', 'Second \x1b]0;t\x07two\n'],
   )
+})
+
+test('a run that blocked nothing is marked wherever its record is shown, whether it ended or not', async (t) => {
+  for (const isFinished of [true, false]) {
+    const mark = /Egress was only observed: nothing was blocked/
+    for (const [egress, expected] of [
+      ['observe', assert.match],
+      ['enforce', assert.doesNotMatch],
+    ] as const) {
+      const state = await recordRun(t, isFinished, egress)
+      const run = async (...words: readonly string[]) => await runCli(['runs', ...words, '--state', state])
+      expected((await run('ls')).stdout, /, observed/)
+      expected((await run('ls', '--json')).stdout, /"observed":true/)
+      expected((await run('show', '2026')).stdout, mark)
+      expected((await run('show', '2026', '--json')).stdout, /"observed":true/)
+      expected((await run('log', '2026')).stderr, mark)
+    }
+  }
 })
 
 test('the output of a step that never ended is found in an interrupted run', async (t) => {

@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
 import { type LogPiece, readPieces } from '../runs-log.ts'
+import { observedMark } from '../terminal/doors.ts'
 import { RunModel } from '../terminal/run-model.ts'
 import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
 import { createStyle, signOf } from '../terminal/style.ts'
@@ -61,11 +62,11 @@ async function list(flags: Flags, { loadStore, config, stdout }: Context): Promi
   if (flags.json === true) return stdout.write(`${JSON.stringify(summaries)}\n`)
   if (summaries.length === 0) return stdout.write('No runs are recorded\n')
   const style = createStyle(stdout.isTerminal && config.allowsColor)
-  const rows = summaries.map(({ id, startedAt, durationMs, conclusion, workflows }) => [
+  const rows = summaries.map(({ id, startedAt, durationMs, conclusion, workflows, observed }) => [
     `${signOf(conclusion, style)} ${id}`,
     oneLine(startedAt.slice(0, 19).replace('T', ' ')),
     durationMs === null ? '' : formatDuration(durationMs),
-    oneLine(conclusion),
+    oneLine(conclusion) + (observed ? style.warn(', observed') : ''),
     oneLine(workflows.join(', ')),
   ])
   stdout.write(renderTable([['  RUN', 'STARTED (UTC)', 'TOOK', 'CONCLUSION', 'WORKFLOWS'], ...rows]))
@@ -84,17 +85,25 @@ async function showRun(id: string, flags: Flags, context: Context): Promise<void
 /** Without a document the events tell how far it came. */
 async function showUnfinished(run: StoredRun, flags: Flags, { stdout, stderr, config }: Context): Promise<void> {
   const model = new RunModel()
-  for await (const event of run.events()) model.apply(event)
+  let observed = false
+  for await (const event of run.events()) {
+    model.apply(event)
+    observed ||= isObserving(event)
+  }
   const jobs = model.jobs.map(({ name, state, steps }) => ({
     name,
     state,
     steps: steps.map((step) => ({ id: step.id, name: step.name, state: step.state })),
   }))
   if (run.tornBytes > 0) stderr.write(`sallyport: the last ${run.tornBytes} bytes of the journal are torn and were left out\n`)
-  if (flags.json === true) return stdout.write(`${JSON.stringify({ id: run.id, conclusion: run.state, jobs })}\n`)
+  if (flags.json === true) return stdout.write(`${JSON.stringify({ id: run.id, conclusion: run.state, observed, jobs })}\n`)
   const style = createStyle(stdout.isTerminal && config.allowsColor)
   const rows = jobs.flatMap((job) => [[job.name, job.state], ...job.steps.map((step) => [`  ${step.name}`, step.state])])
-  stdout.write(`${style.warn(run.state)}: ${run.id}\n${renderTable(rows)}`)
+  stdout.write(`${style.warn(run.state)}: ${run.id}\n${observed ? `${observedMark(style)}\n` : ''}${renderTable(rows)}`)
+}
+
+function isObserving({ type, data }: EventEnvelope): boolean {
+  return type === 'run.started' && data['egress'] === 'observe'
 }
 
 async function showLog(id: string, flags: LogFlags, context: Context): Promise<void> {
@@ -103,6 +112,7 @@ async function showLog(id: string, flags: LogFlags, context: Context): Promise<v
   const events: EventEnvelope[] = []
   for await (const event of run.events()) {
     model.apply(event)
+    if (isObserving(event)) context.stderr.write(`${observedMark(createStyle(false))}\n`)
     if (event.type === 'step.log' || event.type === 'log.opened') events.push(event)
   }
   const pieces = readPieces(events, model).filter((piece) => matches(piece, flags))

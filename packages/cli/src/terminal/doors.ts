@@ -10,8 +10,10 @@ const NOTES_PER_STEP_MAX = 10
 const USED_SHOWN = 200
 const REFUSED_SHOWN = 50
 
-/** The mark of every output of a run that blocked nothing. */
-const OBSERVED = 'Egress was only observed: nothing was blocked'
+/** Of every output about a run that blocked nothing. */
+export function observedMark(style: Style): string {
+  return style.warn('Egress was only observed: nothing was blocked')
+}
 
 /** What is told of the doors while a step runs, without the place. Its texts were chosen by the job. */
 export class DoorNotes {
@@ -47,7 +49,7 @@ type Place = (job: string, step: string | null) => string
 
 /** Every door that was used. Empty when there is none. */
 export function renderUsedDoors({ used, observed }: Doors, place: Place, style: Style): string {
-  const mark = observed ? `${style.warn(OBSERVED)}\n` : ''
+  const mark = observed ? `${observedMark(style)}\n` : ''
   if (used.length === 0) return mark
   const rows = used
     .slice(0, USED_SHOWN)
