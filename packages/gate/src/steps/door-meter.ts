@@ -36,9 +36,14 @@ export class DoorMeter implements Meter {
     try {
       return this.#take(bytesOut, bytesIn)
     } catch (error) {
-      if (error instanceof RefusedError) this.#report.alert('budget', error.refusal.reason, null)
+      if (error instanceof RefusedError) this.#alert(error, bytesOut > 0 ? this.#door.bytesOut : this.#door.bytesIn)
       throw error
     }
+  }
+
+  /** `bytes`: what went through this door until then, in the direction that is used up. */
+  #alert({ refusal }: RefusedError, bytes: number): void {
+    this.#report.alert('budget', `${refusal.target}: ${refusal.reason}`, bytes)
   }
 }
 
