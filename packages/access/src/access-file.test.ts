@@ -101,6 +101,12 @@ jobs:
     }
   })
 
+  it('suggests a host and a port only for what has both', async () => {
+    assert.match((await problemsOf('version: 1\negress: [{ host: "a..test:22" }]')).join(), /write host: a\.\.test, port: 22/)
+    const network = await problemsOf('version: 1\negress: [{ cidr: "::ffff:192.0.2.0/120", port: 22 }]')
+    assert.match(network.join(), /write it as an IPv4 address/)
+  })
+
   it('says how to write a star, which YAML takes for an alias', async () => {
     for (const text of ['egress: [*.example.test:443]', 'egress:\n  - *.example.test', 'egress: [{ host: *.example.test }]']) {
       assert.match((await problemsOf(`version: 1\n${text}`))[0] ?? '', /has to be in quotes/)

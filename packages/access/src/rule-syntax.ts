@@ -141,7 +141,7 @@ function readDestination({ host, cidr }: RuleFields, node: YamlNode, reader: Tre
   if (text === null) return null
   const to = host === undefined ? networkDestination(text.value) : parseDestination(withoutBrackets(text.value))
   if (!isFlaw(to)) return to
-  const [name, port] = text.value.split(':')
+  const [, name, port] = /^([^:]*):([0-9]+)$/.exec(text.value) ?? []
   return reader.invalid(written.at, to.message, port === undefined ? to.suggestion : `write host: ${name}, port: ${port}`)
 }
 

@@ -123,8 +123,11 @@ function describeFailure(name: PresetName, error: unknown): string {
   const { code, killed, syscall } = error as ExecFileException & { syscall?: string }
   if (code === 'ENOENT' && syscall?.startsWith('spawn')) return `${name} is not installed here, so that nobody knows its hosts: name them`
   if (killed === true) return `${name} did not say within ${ANSWER_MS / 1000} seconds what its hosts are: name them`
-  // The command line in it is ours; of what the program said the last line says why.
-  const lines = messageOf(error).trim().split('\n')
+  // The command line in it is ours; of what the program said the last line says why. It may quote a setting, with the password in its URL.
+  const lines = messageOf(error)
+    .replaceAll(/\/\/[^\s/]*@/g, '//')
+    .trim()
+    .split('\n')
   return `${name} does not say what its hosts are (${lines.at(-1)?.slice(0, 200)}): name them`
 }
 

@@ -176,10 +176,13 @@ test('no program of the repository is asked, whatever PATH says, and none of its
 })
 
 test('a package manager that is missing, or does not answer as it should, is a problem and no exception', async (t) => {
-  const directory = makeDirectory(t, { npm: '#!/bin/sh\necho no >&2\necho broken by hand >&2\nexit 1\n', go: '#!/bin/sh\necho\n' })
+  const directory = makeDirectory(t, {
+    npm: '#!/bin/sh\necho no >&2\necho broken by https://me:hunter2@npm.test/ >&2\nexit 1\n',
+    go: '#!/bin/sh\necho\n',
+  })
   for (const name of ['npm', 'go']) chmodSync(join(directory, name), 0o755)
   const settings = settingsWith(directory)
-  assert.match((await readPackageManagerHosts('npm', null, settings)).problems.join(), /broken by hand/)
+  assert.match((await readPackageManagerHosts('npm', null, settings)).problems.join(), /broken by https:\/\/npm\.test\//)
   assert.match((await readPackageManagerHosts('go', null, settings)).problems.join(), /name each of them/)
   const empty = { ...settings, environment: { PATH: makeDirectory(t) } }
   assert.match((await readPackageManagerHosts('pip', null, empty)).problems.join(), /not installed here/)
