@@ -54,6 +54,7 @@ export function used(door: string, requests: readonly string[] = [], more: Parti
     bytesOut: 100,
     bytesIn: 1000,
     requests: seen,
+    requestsMore: 0,
     ...more,
   }
 }

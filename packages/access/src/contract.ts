@@ -140,8 +140,10 @@ export interface DoorUse {
   readonly connections: number
   readonly bytesOut: number
   readonly bytesIn: number
-  /** Distinct methods and paths, where the gate saw them; at most 200. */
+  /** Distinct methods and paths, where the gate saw them. */
   readonly requests: readonly { readonly method: string; readonly path: string; readonly count: number }[]
+  /** Requests that are none of these: a job chooses how many different ones it makes, and a report has an end. */
+  readonly requestsMore: number
 }
 
 // ---- decisions: pure functions of the rule sets of one step (decide.ts)

@@ -72,6 +72,7 @@ const use = fc
       bytesOut,
       bytesIn: 10,
       requests: isHttp ? seen : [],
+      requestsMore: 0,
     }
   })
 

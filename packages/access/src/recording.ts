@@ -16,12 +16,9 @@ export interface Recording {
   readonly uses: readonly DoorUse[]
 }
 
-/** The gate keeps this many different requests of a destination. */
-const REQUESTS_MAX = 200
-
-/** Whether there may have been requests that are not in the record. */
-export function isTruncated({ requests }: DoorUse): boolean {
-  return requests.length >= REQUESTS_MAX
+/** Whether there were requests that are not in the record. */
+export function isTruncated({ requestsMore }: DoorUse): boolean {
+  return requestsMore > 0
 }
 
 /** Nothing was asked for: a connection was opened and left. */

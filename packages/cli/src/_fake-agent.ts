@@ -139,6 +139,7 @@ export const DOCUMENT: RunDocument = {
         bytesOut: 1200,
         bytesIn: 4_700_000,
         requests: [],
+        requestsMore: 0,
       },
     ],
     refused: [

@@ -97,7 +97,7 @@ test('an explanation of a request looks at method and path', async (t) => {
   await assert.rejects(explain(null, '/acme/../x'), { code: 'EGRESS_INVALID' })
 })
 
-const DOOR = { port: 443, protocol: 'tls', rule: null, connections: 1, bytesOut: 10, bytesIn: 20, requests: [] }
+const DOOR = { port: 443, protocol: 'tls', rule: null, connections: 1, bytesOut: 10, bytesIn: 20, requests: [], requestsMore: 0 }
 
 interface RecordedRun {
   readonly id: string

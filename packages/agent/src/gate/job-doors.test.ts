@@ -85,7 +85,16 @@ test('what is refused last, while the doors shut, is still a line of the log', a
 test('a used door is an event when it opens, with the first time of a repository, and another with its bytes when it shuts', async () => {
   const { fake, doors, record, events } = await open()
   fake.say({ type: 'used', step: '1', host: 'web.test', port: 443, rule: 'sallyport.yml:4' })
-  const use = { host: 'web.test', port: 443, protocol: 'tls', rule: 'sallyport.yml:4', connections: 2, bytesOut: 10, bytesIn: 20 } as const
+  const use = {
+    host: 'web.test',
+    port: 443,
+    protocol: 'tls',
+    rule: 'sallyport.yml:4',
+    connections: 2,
+    bytesOut: 10,
+    bytesIn: 20,
+    requestsMore: 0,
+  } as const
   fake.traffic = { used: [{ ...use, requests: [{ method: 'GET', path: `/${SECRET}`, count: 1 }] }], refused: [], refusedMore: 0 }
   await doors.close('1', exited())
   assert.deepEqual(

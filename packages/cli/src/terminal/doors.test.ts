@@ -85,6 +85,7 @@ test('long lists are cut, and say so', () => {
     bytesOut: 1,
     bytesIn: 1,
     requests: [],
+    requestsMore: 0,
   }))
   const refusals = Array.from({ length: 60 }, () => ({ ...REFUSED, remedy: null }))
   const doors: Doors = { observed: false, used, refused: refusals }

@@ -120,6 +120,7 @@ function doorUse(value: unknown): DoorUse {
       const { method, path, count } = record(item)
       return { method: text(method), path: text(path), count: whole(count) }
     }),
+    requestsMore: whole(fields['requestsMore']),
   }
 }
 

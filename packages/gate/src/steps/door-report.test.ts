@@ -55,6 +55,10 @@ test('whatever a job does, a report is one line that the supervisor takes, and n
     message.used.reduce((sum, { connections }) => sum + connections, 0),
     5000,
   )
+  assert.equal(
+    message.used.reduce((sum, { requests, requestsMore }) => requests.reduce((more, { count }) => more + count, sum + requestsMore), 0),
+    15_000,
+  )
   assert.ok(said.length <= 2 * REPORT_LIMITS.messages + REPORT_LIMITS.alertsOfKind)
   assert.ok(message.used.every(({ requests }) => requests.length <= REPORT_LIMITS.requestsOfDoor))
 })

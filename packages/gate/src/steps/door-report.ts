@@ -41,6 +41,7 @@ export interface DoorCounts {
 interface Door extends DoorCounts {
   readonly key: DoorKey
   readonly requests: Map<string, { readonly method: string; readonly path: string; count: number }>
+  requestsMore: number
 }
 
 /** A `StepReport` that is kept until the step ends, and tells the first of each kind at once. */
@@ -90,12 +91,14 @@ export class DoorReport implements StepReport {
   }
 
   request(key: DoorKey, method: string, path: string): void {
-    const { requests } = this.#door(key)
+    const door = this.#door(key)
+    const { requests } = door
     const clean = { method: plainText(method, LENGTHS.method), path: plainText(path, LENGTHS.path) }
     const name = `${clean.method} ${clean.path}`
     const known = requests.get(name)
     if (known !== undefined) known.count += 1
     else if (requests.size < REPORT_LIMITS.requestsOfDoor && this.#take('requests', clean)) requests.set(name, { ...clean, count: 1 })
+    else door.requestsMore += 1
   }
 
   /** A connection through a door. Its bytes are added by `count`. */
@@ -160,12 +163,12 @@ export function formatOrigin({ source, line }: RuleOrigin): string {
 }
 
 function newDoor(key: DoorKey, host: string): Door {
-  return { key, host, port: key.port, connections: 0, bytesOut: 0, bytesIn: 0, isUpload: false, requests: new Map() }
+  return { key, host, port: key.port, connections: 0, bytesOut: 0, bytesIn: 0, isUpload: false, requests: new Map(), requestsMore: 0 }
 }
 
-function toDoorUse({ key, host, port, connections, bytesOut, bytesIn, requests }: Door): DoorUse {
+function toDoorUse({ key, host, port, connections, bytesOut, bytesIn, requests, requestsMore }: Door): DoorUse {
   const rule = key.rule === null ? null : formatOrigin(key.rule.origin)
-  return { host, port, protocol: key.protocol, rule, connections, bytesOut, bytesIn, requests: [...requests.values()] }
+  return { host, port, protocol: key.protocol, rule, connections, bytesOut, bytesIn, requests: [...requests.values()], requestsMore }
 }
 
 function cleanRefusal({ code, target, reason, rule, remedy }: Refusal): Refusal {
