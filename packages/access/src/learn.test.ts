@@ -82,7 +82,10 @@ jobs:
     const long = [`GET /${'a'.repeat(600)}`]
     for (const use of [used('a.test:443', ['GET /x'], { requestsMore: 1 }), used('a.test:443', long), used('a.test:443', ['GET /a%2'])]) {
       const text = learn([recorded('s', use)])
-      assert.match(text, /- \{ host: a\.test, port: 443, methods: \[GET\] \}/)
+      assert.match(
+        text,
+        /in; every path, because the record does not hold all of them\n +- \{ host: a\.test, port: 443, methods: \[GET\] \}/,
+      )
     }
   })
 

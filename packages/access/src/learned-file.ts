@@ -74,9 +74,10 @@ function formatEgress(rules: readonly LearnedRule[], namesSteps: boolean): reado
   return rules.length === 0 ? [] : ['egress:', ...indent(rules.flatMap((rule) => [formatReason(rule, namesSteps), ...formatRule(rule)]))]
 }
 
-function formatReason({ connections, bytesOut, bytesIn, steps }: LearnedRule, namesSteps: boolean): string {
+function formatReason({ connections, bytesOut, bytesIn, steps, condition }: LearnedRule, namesSteps: boolean): string {
   const who = namesSteps && steps.length > 0 ? `${steps.length === 1 ? 'step' : 'steps'} ${listed(steps)}: ` : ''
-  return `# ${who}${connections} ${connections === 1 ? 'connection' : 'connections'}, ${formatSize(bytesOut)} out, ${formatSize(bytesIn)} in`
+  const why = condition?.paths === null ? '; every path, because the record does not hold all of them' : ''
+  return `# ${who}${connections} ${connections === 1 ? 'connection' : 'connections'}, ${formatSize(bytesOut)} out, ${formatSize(bytesIn)} in${why}`
 }
 
 /** Longer, a map is written on several lines. */

@@ -20,7 +20,7 @@ export interface EgressFlags {
 export function addEgressOptions(command: Command): void {
   command
     .option('--allow <host[:port]>', 'let connections to this host out (port 443 unless given); may be repeated', collect, [])
-    .option('--egress <mode>', 'observe: block nothing, record everything', parseMode, 'enforce')
+    .option('--egress <mode>', 'observe: block nothing, record everything, where the operator allows it', parseMode, 'enforce')
     .option('--resolve <host:address>', 'what a name stands for, without asking a name server; may be repeated', collect, [])
   addOperatorOption(command)
 }
