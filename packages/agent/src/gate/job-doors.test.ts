@@ -108,6 +108,23 @@ test('a used door is an event when it opens, with the first time of a repository
   assert.equal(events.filter(({ type }) => type === 'door.first-seen').length, 1)
 })
 
+test('a first destination is told at the end of the step where the gate told nothing of it before: no job hides one behind many others', async () => {
+  const { fake, doors, events } = await open()
+  const use = { port: 443, protocol: 'tls', rule: null, connections: 1, bytesOut: 1, bytesIn: 1, requests: [], requestsMore: 0 } as const
+  const others = { ...use, host: '(others)', port: 0 }
+  fake.traffic = {
+    used: [{ ...use, host: 'late.test' }, { ...use, host: 'late.test', protocol: 'tcp' }, others],
+    refused: [],
+    refusedMore: 0,
+  }
+  await doors.close('1', exited())
+  const first = events.filter(({ type }) => type === 'door.first-seen')
+  assert.deepEqual(
+    first.map(({ data, step }) => [step, data]),
+    [['1', { host: 'late.test', port: 443 }]],
+  )
+})
+
 test('what the kernel refused is a refusal of the step that sent it, or of none', async () => {
   const { doors, record, notes } = await open()
   const packet = { address: '203.0.113.5', protocol: 'udp', port: 443 } as const

@@ -64,7 +64,7 @@ export class JobDoors implements GateListener {
   used(step: string, { host, port, rule }: { readonly host: string; readonly port: number; readonly rule: string | null }): void {
     const name = cleanText(host, this.#redact)
     this.#report('door.used', { host: name, port, rule: rule === null ? null : cleanText(rule, this.#redact) }, step)
-    if (this.#parts.seen?.isFirst(name, port)) this.#report('door.first-seen', { host: name, port }, step)
+    if (this.#isFirst(name, port)) this.#report('door.first-seen', { host: name, port }, step)
   }
 
   refused(step: string, refusal: Refusal): void {
@@ -103,8 +103,16 @@ export class JobDoors implements GateListener {
         count,
       })),
     }
+    // The gate tells of few doors of a step while it runs.
+    const { host, port } = clean
+    if (this.#isFirst(host, port)) report('door.first-seen', { host, port }, step)
     report('door.closed', { ...clean }, step)
     if (!record.addUsed(job, step, clean)) this.#more(step, 'more doors were used than a document keeps; the journal has them all')
+  }
+
+  /** Port 0 is no destination: it stands for those that the gate did not tell apart. */
+  #isFirst(host: string, port: number): boolean {
+    return port > 0 && this.#parts.seen?.isFirst(host, port) === true
   }
 
   #keepRefused(step: string | null, refusal: Refusal, count: number): void {
