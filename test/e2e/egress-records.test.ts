@@ -39,9 +39,9 @@ jobs:
     steps:
       - uses: actions/checkout@v4
       - id: budget
-        run: head -c 4000000 /dev/zero | curl -sS --cacert ca.pem -H 'Expect;' -T - https://web.test/upload/x || true
+        run: head -c 4000000 /dev/zero | curl -sS --cacert ca.pem -T - https://web.test/upload/x || true
       - id: upload
-        run: head -c 30000000 /dev/zero | curl -sS --cacert ca.pem -H 'Expect;' -T - https://api.test/upload/x
+        run: head -c 30000000 /dev/zero | curl -sS --cacert ca.pem -T - https://api.test/upload/x
       - id: other
         run: for owner in acme eve; do curl -sS -d loot https://forge.test/repos/$owner/x; done
 `
@@ -80,4 +80,26 @@ test('a budget, an upload, a path outside of the own organisation and a first de
   assert.deepEqual(first, [['web.test:443'], ['api.test:443'], ['forge.test:443']])
   const again = await world.runJson(repository, ['--config', internet.operatorFile()], settings)
   assert.equal(again.events.filter(({ type }) => type === 'door.first-seen').length, 0)
+})
+
+test('the budget of an operator’s rule is kept, whatever the request asks for and however the connection is carried', async () => {
+  const config = internet.operatorFile({
+    egress: '  allow: [{ host: web.test, budget: { out: 1MiB } }, { host: api.test, path: /upload/**, budget: { out: 1MiB } }]',
+  })
+  const cwd = world.repository({ 'ca.pem': readFileSync(internet.certificates.authority, 'utf8') })
+  for (const [host, trusted] of [
+    ['web.test', '--cacert ca.pem'],
+    ['api.test', ''],
+  ]) {
+    const script = `head -c 8000000 /dev/zero | curl -sS ${trusted} -T - https://${host}/upload/x`
+    const { document } = await world.exec(['bash', '-c', script], ['--config', config, '--allow', `${host}`], {
+      cwd,
+      wrap: internet.wrap,
+    })
+    assert.deepEqual(
+      document.doors.refused.map(({ code, target, rule }) => [code, target, rule?.endsWith('.yml:5')]),
+      [['budget', `${host}:443`, true]],
+    )
+    assert.ok((document.doors.used[0]?.bytesOut ?? 0) <= MiB, JSON.stringify(document.doors.used))
+  }
 })

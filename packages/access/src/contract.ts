@@ -159,7 +159,15 @@ export interface ConnectionTarget {
   readonly executable: string | null
 }
 
-export type Decision = { readonly allowed: true; readonly rule: EgressRule | null } | { readonly allowed: false; readonly refusal: Refusal }
+/** The most specific rules that allow something. The budgets of both are kept. */
+export interface DecidingRules {
+  /** The request's, which goes into the record; null when only observing. */
+  readonly rule: EgressRule | null
+  /** The operator's; null where there is no ceiling. */
+  readonly ceiling: EgressRule | null
+}
+
+export type Decision = ({ readonly allowed: true } & DecidingRules) | { readonly allowed: false; readonly refusal: Refusal }
 
 export interface AllowedConnection {
   readonly allowed: true
@@ -168,7 +176,7 @@ export interface AllowedConnection {
   /** TLS of it must be terminated: in some set only rules with an HTTP condition match. */
   readonly terminates: boolean
   readonly serverName: 'required' | 'any'
-  /** The request's rules that match, most specific first; empty when only observing. Budgets are kept by `origin` of the first. */
+  /** The request's rules that match, most specific first; empty when only observing. */
   readonly rules: readonly EgressRule[]
   /** A rule with `executables` would match too: with the program known, more may be allowed. */
   readonly asksExecutable: boolean

@@ -186,7 +186,7 @@ describe('the first bytes of a connection', () => {
       assert.equal(narrowed.allowed && narrowed.rule?.origin.text, 'a.test:5432')
     }
     const seen = narrowToProtocol(allowed(decideConnection([observing(await request())], named('a.test'))), 'tls')
-    assert.deepEqual(seen, { allowed: true, rule: null })
+    assert.deepEqual(seen, { allowed: true, rule: null, ceiling: null })
   })
 
   it('choose the rule that they are for', async () => {
@@ -221,6 +221,19 @@ describe('a request', () => {
     assert.equal(codeOf(sets, 'GET', 'https://b.test/acme/x'), 'no-rule')
     assert.equal(codeOf(sets, 'GET', 'http://a.test/acme/x'), 'no-rule')
     assert.equal(codeOf(sets, 'GET', 'https://a.test:8443/acme/x'), 'no-rule')
+  })
+
+  it('is charged to the rules of both files that allow it, not to others of the same host', async () => {
+    const sets = [
+      await request('{ host: a.test, methods: [GET], path: /** }'),
+      await ceiling('{ host: a.test, path: /small/**, budget: { out: 1KiB } }', '{ host: a.test, path: /big/** }'),
+    ]
+    const budgetOf = (url: string): unknown => {
+      const decision = decideRequest(sets, asks('GET', url))
+      return decision.allowed ? [decision.rule?.origin.source, decision.ceiling?.budget.bytesOut] : decision.refusal
+    }
+    assert.deepEqual(budgetOf('https://a.test/small/x'), ['sallyport.yml', 1024])
+    assert.deepEqual(budgetOf('https://a.test/big/x'), ['sallyport.yml', null])
   })
 
   it('is not allowed by the method of one rule and the path of another', async () => {

@@ -5,6 +5,7 @@ import type {
   AllowedConnection,
   ConnectionDecision,
   ConnectionTarget,
+  DecidingRules,
   Decision,
   EgressRule,
   Protocol,
@@ -36,7 +37,7 @@ export function decideName(sets: readonly RuleSet[], name: string): Decision {
     const reason = noRuleReason(set, target, nearest)
     return refused(refuse({ code: 'no-rule', target: shown(name), reason, nearest, set, addition: additionFor(target, 'tls') }))
   }
-  return { allowed: true, rule: firstOf(sets, (rule) => matchesHost(rule, asked)) }
+  return { allowed: true, ...decidingRules(sets, (rule) => matchesHost(rule, asked)) }
 }
 
 /** May a connection be made to this name (or address) and port, and what may be said over it? */
@@ -64,7 +65,7 @@ function decideFor(sets: readonly RuleSet[], target: ConnectionTarget, admits: (
     terminates,
     // A connection by address has no name that a ClientHello could be compared with.
     serverName: !terminates && (target.name === null || secure.every((rules) => rules.some(isFreeOfNames))) ? 'any' : 'required',
-    rules: requestRules(sets)
+    rules: rulesOf(sets, 'request')
       .filter((rule) => matchesDoor(rule, target) && admits(rule))
       .toSorted(compareSpecificity),
     asksExecutable: false,
@@ -95,8 +96,10 @@ function protocolsOf(transport: ConnectionTarget['transport']): readonly Protoco
  * `tcp` means bytes that are none of the others.
  */
 export function narrowToProtocol(decision: AllowedConnection, protocol: Protocol): Decision {
-  const { target, sets, rules } = decision
-  if (decision.protocols.includes(protocol)) return { allowed: true, rule: rules.find((rule) => carries(rule, protocol)) ?? null }
+  const { target, sets } = decision
+  const allows = (rule: EgressRule): boolean =>
+    matchesDoor(rule, target) && matchesExecutable(rule, target.executable) && carries(rule, protocol)
+  if (decision.protocols.includes(protocol)) return { allowed: true, ...decidingRules(sets, allows) }
   const closed = enforcing(sets).find((set) => !doorsOf(set, target).some((rule) => carries(rule, protocol)))
   if (closed === undefined) throw new TypeError('the decision is of other sets')
   const nearest = nearestRule(closed, target)
@@ -127,7 +130,7 @@ export function decideRequest(sets: readonly RuleSet[], facts: RequestFacts): De
     matchesExecutable(rule, facts.target.executable) &&
     carries(rule, facts.protocol) &&
     failureOf(rule.http, facts) === null
-  return { allowed: true, rule: firstOf(sets, allows) }
+  return { allowed: true, ...decidingRules(sets, allows) }
 }
 
 function neverAllowed(facts: RequestFacts): Refusal | null {
@@ -223,15 +226,14 @@ function doorsOf({ rules }: RuleSet, target: ConnectionTarget): readonly EgressR
   return rules.filter((rule) => matchesDoor(rule, target) && matchesExecutable(rule, target.executable))
 }
 
-/** The request's, whose budgets and names go into the record; none while observing. */
-function requestRules(sets: readonly RuleSet[]): readonly EgressRule[] {
-  return enforcing(sets)
-    .filter(({ author }) => author === 'request')
-    .flatMap(({ rules }) => rules)
+/** None of a set that only observes. */
+function rulesOf(sets: readonly RuleSet[], author: RuleSet['author']): readonly EgressRule[] {
+  return enforcing(sets).flatMap((set) => (set.author === author ? set.rules : []))
 }
 
-function firstOf(sets: readonly RuleSet[], allows: (rule: EgressRule) => boolean): EgressRule | null {
-  return mostSpecific(requestRules(sets).filter(allows))
+function decidingRules(sets: readonly RuleSet[], allows: (rule: EgressRule) => boolean): DecidingRules {
+  const [rule, ceiling] = (['request', 'ceiling'] as const).map((author) => mostSpecific(rulesOf(sets, author).filter(allows)))
+  return { rule: rule ?? null, ceiling: ceiling ?? null }
 }
 
 function refused(refusal: Refusal): { readonly allowed: false; readonly refusal: Refusal } {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the parts of the gate process know of each other. main.ts puts them together.
 import type { Socket } from 'node:net'
-import type { ConnectionTarget, EgressRule, Refusal } from '@sallyport/access'
+import type { ConnectionTarget, DecidingRules, EgressRule, Refusal } from '@sallyport/access'
 import type { AlertKind, GateConfig, StepDoors } from './contract.ts'
 import type { ClientHello } from './tls/client-hello.ts'
 
@@ -38,6 +38,9 @@ export interface DoorKey {
   readonly protocol: EgressRule['protocol']
   readonly rule: EgressRule | null
 }
+
+/** A door, with everything whose budget is used by what goes through it. */
+export interface MeteredDoor extends DoorKey, DecidingRules {}
 
 /** Counts one connection's bytes against every budget that it is under. */
 export interface Meter {
@@ -76,6 +79,6 @@ export interface HttpConnection {
   readonly step: OpenStep
   readonly dialer: Dialer
   readonly config: GateConfig
-  /** Of the door that the request's rule opens. */
-  meter(rule: EgressRule | null): Meter
+  /** Of the door that these rules open. */
+  meter(by: DecidingRules): Meter
 }

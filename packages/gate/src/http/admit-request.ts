@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { decideRequest, type EgressRule, type RuleSet } from '@sallyport/access'
+import { type DecidingRules, decideRequest, type RuleSet } from '@sallyport/access'
 import { type Meter, RefusedError } from '../ports.ts'
 import type { ConnectionScope } from './connection-scope.ts'
 import type { RequestHead } from './exchange-sides.ts'
@@ -24,21 +24,21 @@ const RECORDED_PATH_MAX = 512
 export async function admitRequest(head: RequestHead, scope: ConnectionScope): Promise<AdmittedRequest> {
   const { connection, destination, substitutions } = scope
   const asked = readRequest(head, destination)
-  const rule = judge(connection.step.doors.sets, asked)
+  const by = judge(connection.step.doors.sets, asked)
   const request = substitutions?.inHead(asked, destination) ?? asked
   const { name, port, protocol } = destination
-  connection.step.report.request({ host: name, port, protocol, rule }, asked.method, asked.path.text.slice(0, RECORDED_PATH_MAX))
-  const meter = scope.meter(rule)
+  connection.step.report.request({ host: name, port, protocol, rule: by.rule }, asked.method, asked.path.text.slice(0, RECORDED_PATH_MAX))
+  const meter = scope.meter(by)
   await meter.out(asked.method.length + asked.path.text.length + asked.path.query.length + 11 + bytesOf(request.fields))
   return { asked, request, meter }
 }
 
-/** The rule that allows the request as it is; null when only observing. */
-function judge(sets: readonly RuleSet[], { readings }: ParsedRequest): EgressRule | null {
-  const [rule = null] = readings.map((reading) => {
+/** The rules that allow the request as it is. */
+function judge(sets: readonly RuleSet[], { readings }: ParsedRequest): DecidingRules {
+  const [by = { rule: null, ceiling: null }] = readings.map((reading) => {
     const decision = decideRequest(sets, reading)
     if (!decision.allowed) throw new RefusedError(decision.refusal)
-    return decision.rule
+    return decision
   })
-  return rule
+  return by
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { EgressRule, Refusal, RefusalCode } from '@sallyport/access'
+import type { DecidingRules, EgressRule, Refusal, RefusalCode } from '@sallyport/access'
 import { type HttpConnection, type Meter, RefusedError } from '../ports.ts'
 import { type Destination, destinationOf } from './destination.ts'
 import { cleaned } from './refusal-text.ts'
@@ -24,7 +24,8 @@ export class ConnectionScope {
   readonly #aborted = new AbortController()
   readonly #owned: Set<Owned> = new Set()
   readonly #reported: WeakSet<Refusal> = new WeakSet()
-  readonly #meters: Map<EgressRule | null, Meter> = new Map()
+  /** By the request's rule, and by the ceiling's below it. */
+  readonly #meters: Map<EgressRule | null, Map<EgressRule | null, Meter>> = new Map()
   #lastActivity = performance.now()
   #allowedMs = FIRST_HEAD_MS
   #timer: NodeJS.Timeout | null = null
@@ -68,9 +69,10 @@ export class ConnectionScope {
     this.#watch()
   }
 
-  meter(rule: EgressRule | null): Meter {
-    const known = this.#meters.get(rule) ?? this.connection.meter(rule)
-    this.#meters.set(rule, known)
+  meter(by: DecidingRules): Meter {
+    const ofRule = this.#meters.get(by.rule) ?? new Map<EgressRule | null, Meter>()
+    const known = ofRule.get(by.ceiling) ?? this.connection.meter(by)
+    this.#meters.set(by.rule, ofRule.set(by.ceiling, known))
     return known
   }
 

@@ -4,9 +4,9 @@ import {
   type AllowedConnection,
   type ConnectionDecision,
   type ConnectionTarget,
+  type DecidingRules,
   decideConnection,
   decideRequest,
-  type EgressRule,
   formatTarget,
   narrowToProtocol,
   type Protocol,
@@ -141,11 +141,11 @@ export class JobConnection {
 
   async #serveTls(decision: AllowedConnection, hello: ClientHello, head: Buffer): Promise<void> {
     const { target, serverName, terminates } = decision
-    const rule = this.#narrow(decision, 'tls')
-    const refusal = checkServerName({ hello, target, serverName, rule })
+    const by = this.#narrow(decision, 'tls')
+    const refusal = checkServerName({ hello, target, serverName, rule: by.rule })
     if (refusal !== null) throw new RefusedError(refusal)
     if (terminates) return this.#serveRequests({ target, protocol: 'tls', head, hello })
-    await this.#relay({ target, head, meter: () => this.#meter(target, 'tls', rule) })
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'tls', by) })
   }
 
   async #serveHttp(decision: AllowedConnection, head: Buffer): Promise<void> {
@@ -159,7 +159,7 @@ export class JobConnection {
     // By address there is no name that a Host could be compared with: let through only where it makes no difference what is asked for.
     const any = decideRequest(this.#step.doors.sets, { target, ...ANY_REQUEST })
     if (!any.allowed) throw new RefusedError(any.refusal)
-    await this.#relay({ target, head, meter: () => this.#meter(target, 'http', narrowed.rule) })
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'http', narrowed) })
   }
 
   /** In band, since it is HTTP that nobody else answers. */
@@ -175,8 +175,8 @@ export class JobConnection {
 
   async #serveSsh(decision: AllowedConnection, head: Buffer): Promise<void> {
     const { target } = decision
-    const rule = this.#narrow(decision, 'ssh')
-    await this.#relay({ target, head, meter: () => this.#meter(target, 'ssh', rule), acceptsGreeting: saysSsh })
+    const by = this.#narrow(decision, 'ssh')
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'ssh', by), acceptsGreeting: saysSsh })
   }
 
   /** What it is goes into the record only. */
@@ -203,7 +203,7 @@ export class JobConnection {
       step: this.#step,
       dialer: this.#services.dialer,
       config: this.#services.config,
-      meter: (rule) => this.#meter(target, protocol, rule),
+      meter: (by) => this.#meter(target, protocol, by),
     })
   }
 
@@ -228,15 +228,15 @@ export class JobConnection {
     return this.#direct
   }
 
-  /** The request's rule that lets the protocol through. @throws RefusedError */
-  #narrow(decision: AllowedConnection, protocol: Protocol): EgressRule | null {
+  /** The rules that let the protocol through. @throws RefusedError */
+  #narrow(decision: AllowedConnection, protocol: Protocol): DecidingRules {
     const narrowed = narrowToProtocol(decision, protocol)
     if (!narrowed.allowed) throw new RefusedError(narrowed.refusal)
-    return narrowed.rule
+    return narrowed
   }
 
-  #meter({ name, address, port }: ConnectionTarget, protocol: Protocol, rule: EgressRule | null): Meter {
-    return this.#step.meter({ host: name ?? address ?? '', port, protocol, rule })
+  #meter({ name, address, port }: ConnectionTarget, protocol: Protocol, { rule, ceiling }: DecidingRules): Meter {
+    return this.#step.meter({ host: name ?? address ?? '', port, protocol, rule, ceiling })
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { type ConnectionTarget, decideConnection, formatTarget, narrowToProtocol } from '@sallyport/access'
+import { type ConnectionTarget, type DecidingRules, decideConnection, formatTarget, narrowToProtocol } from '@sallyport/access'
 import { plainText } from '../control/plain-text.ts'
 import { createUdpSocket } from '../dns/udp-socket.ts'
 import { type Meter, RefusedError } from '../ports.ts'
@@ -117,7 +117,7 @@ class UdpFlow {
 
   async #open(): Promise<void> {
     const { target, step, options } = this.#flow
-    const { rule, allowedTarget } = await this.#decide()
+    const { by, allowedTarget } = await this.#decide()
     const [address = ''] = await options.addresses.addressesOf(allowedTarget, this.#abort.signal)
     if (this.#abort.signal.aborted) return
     const socket = createUdpSocket(isIPv6(address) ? 'udp6' : 'udp4')
@@ -129,7 +129,7 @@ class UdpFlow {
       if (this.#abort.signal.aborted) return
       // the callback hears of failure too, which Node's types do not tell
       if (error instanceof Error) return this.#fail(unreachable(target, error))
-      const meter = step.meter({ host: target.name ?? '', port: target.port, protocol: 'udp', rule })
+      const meter = step.meter({ host: target.name ?? '', port: target.port, protocol: 'udp', ...by })
       this.#upstream = { socket, meter }
       for (const datagram of this.#waiting) this.send(datagram)
       this.#waiting = []
@@ -140,7 +140,7 @@ class UdpFlow {
     })
   }
 
-  async #decide(): Promise<{ readonly rule: Parameters<Step['meter']>[0]['rule']; readonly allowedTarget: ConnectionTarget }> {
+  async #decide(): Promise<{ readonly by: DecidingRules; readonly allowedTarget: ConnectionTarget }> {
     const { target, step, options, port } = this.#flow
     let decision = decideConnection(step.doors.sets, target)
     if (decision.asksExecutable) {
@@ -150,7 +150,8 @@ class UdpFlow {
     if (!decision.allowed) throw new RefusedError(decision.refusal)
     const narrowed = narrowToProtocol(decision, 'udp')
     if (!narrowed.allowed) throw new RefusedError(narrowed.refusal)
-    return { rule: narrowed.rule, allowedTarget: decision.target }
+    const { rule, ceiling } = narrowed
+    return { by: { rule, ceiling }, allowedTarget: decision.target }
   }
 
   #pass(datagram: Buffer, way: 'out' | 'in', send: (datagram: Buffer) => void): void {

@@ -27,19 +27,22 @@ export class Budgets {
   }
 
   /**
-   * What is taken from here on by one connection under a rule (null: only the job's own budget). `target` is for refusals. The function returned takes bytes and
+   * What is taken from here on by one connection under these rules, and from the job's own budget. `target` is for refusals. The function returned takes bytes and
    * answers after how many milliseconds more may follow, usually 0.
    * It throws RefusedError `budget`, having taken nothing.
    */
-  account(rule: EgressRule | null, target: string): (bytesOut: number, bytesIn: number) => number {
-    const spent = rule === null ? null : this.#spentBy(rule)
+  account(rules: readonly (EgressRule | null)[], target: string): (bytesOut: number, bytesIn: number) => number {
+    const limited = rules.flatMap((rule) => {
+      const spent = rule === null ? null : this.#spentBy(rule)
+      return rule === null || spent === null ? [] : [{ rule, spent, target }]
+    })
     return (bytesOut, bytesIn) => {
       if (this.#jobBytesOutMax !== null && this.#jobBytesOut + bytesOut > this.#jobBytesOutMax) {
         throw usedUp(target, `the job has sent what it may send in all, ${this.#jobBytesOutMax} bytes`, null)
       }
-      const waitMs = rule === null || spent === null ? 0 : this.#take({ rule, spent, target, bytesOut, bytesIn })
+      for (const one of limited) assertLeft({ ...one, bytesOut, bytesIn })
       this.#jobBytesOut += bytesOut
-      return waitMs
+      return limited.reduce((waitMs, one) => Math.max(waitMs, this.#take({ ...one, bytesOut, bytesIn })), 0)
     }
   }
 
@@ -51,20 +54,24 @@ export class Budgets {
     return spent
   }
 
-  #take({ rule, spent, target, bytesOut, bytesIn }: Taking): number {
-    const { budget } = rule
-    if (budget.bytesOut !== null && spent.bytesOut + bytesOut > budget.bytesOut) {
-      throw usedUp(target, `the ${budget.bytesOut} bytes that the rule lets out are used up`, rule)
-    }
-    if (budget.bytesIn !== null && spent.bytesIn + bytesIn > budget.bytesIn) {
-      throw usedUp(target, `the ${budget.bytesIn} bytes that the rule lets in are used up`, rule)
-    }
+  #take({ rule: { budget }, spent, bytesOut, bytesIn }: Taking): number {
     spent.bytesOut += bytesOut
     spent.bytesIn += bytesIn
     if (budget.bytesPerSecond === null) return 0
     const now = this.#now()
     spent.evenAtMs = Math.max(spent.evenAtMs, now) + ((bytesOut + bytesIn) * 1000) / budget.bytesPerSecond
     return Math.max(0, spent.evenAtMs - now - BURST_MS)
+  }
+}
+
+/** @throws RefusedError */
+function assertLeft({ rule, spent, target, bytesOut, bytesIn }: Taking): void {
+  const { budget } = rule
+  if (budget.bytesOut !== null && spent.bytesOut + bytesOut > budget.bytesOut) {
+    throw usedUp(target, `the ${budget.bytesOut} bytes that the rule lets out are used up`, rule)
+  }
+  if (budget.bytesIn !== null && spent.bytesIn + bytesIn > budget.bytesIn) {
+    throw usedUp(target, `the ${budget.bytesIn} bytes that the rule lets in are used up`, rule)
   }
 }
 

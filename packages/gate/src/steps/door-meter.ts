@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type DoorKey, type Meter, RefusedError } from '../ports.ts'
+import { type Meter, type MeteredDoor, RefusedError } from '../ports.ts'
 import type { Budgets } from './budgets.ts'
 import type { DoorCounts, DoorReport } from './door-report.ts'
 
@@ -12,10 +12,10 @@ export class DoorMeter implements Meter {
   readonly #report: DoorReport
   readonly #door: DoorCounts
 
-  constructor(key: DoorKey, budgets: Budgets, report: DoorReport) {
-    this.#take = budgets.account(key.rule, formatPlace(key.host, key.port))
+  constructor(door: MeteredDoor, budgets: Budgets, report: DoorReport) {
+    this.#take = budgets.account([door.rule, door.ceiling], formatPlace(door.host, door.port))
     this.#report = report
-    this.#door = report.connected(key)
+    this.#door = report.connected(door)
   }
 
   out(bytes: number): Promise<void> | undefined {

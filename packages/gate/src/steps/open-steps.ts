@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setMaxListeners } from 'node:events'
 import type { FromGate, StepDoors } from '../contract.ts'
-import type { DoorKey, Meter, OpenStep } from '../ports.ts'
+import type { Meter, MeteredDoor, OpenStep } from '../ports.ts'
 import type { Budgets } from './budgets.ts'
 import { DoorMeter } from './door-meter.ts'
 import { DoorReport } from './door-report.ts'
@@ -11,7 +11,7 @@ export interface Step extends OpenStep {
   readonly report: DoorReport
   /** Ended with the step, beside its signal: signals get slow with thousands of listeners. */
   readonly endings: Set<() => void>
-  meter(key: DoorKey): Meter
+  meter(door: MeteredDoor): Meter
 }
 
 /** The steps whose doors are open, by the address that their packets come from. */
@@ -33,7 +33,7 @@ export class OpenSteps {
     const abort = new AbortController()
     setMaxListeners(0, abort.signal)
     const report = new DoorReport(doors.step, this.#say)
-    const meter = (key: DoorKey): Meter => new DoorMeter(key, this.#budgets, report)
+    const meter = (door: MeteredDoor): Meter => new DoorMeter(door, this.#budgets, report)
     const step: Step = { doors, signal: abort.signal, report, endings: new Set(), meter }
     this.#bySource.set(doors.source, { step, abort })
     return step
