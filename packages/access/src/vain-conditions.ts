@@ -13,16 +13,28 @@ import type { TreeReader } from './tree-reader.ts'
  * @param around Rules that hold wherever `rules` do.
  */
 export function checkVainConditions(rules: readonly EgressRule[], around: readonly EgressRule[], reader: TreeReader): void {
-  for (const rule of rules) {
-    const wider = rule.http === null ? undefined : [...around, ...rules].find((other) => letsAllThrough(other, rule))
-    if (wider === undefined || rule.to.kind !== 'name') continue
+  for (const { rule, message } of vainConditions(rules, around)) {
     const { source: file, line, column } = rule.origin
-    reader.invalid(
-      { file, line: line ?? 1, column: column ?? 1 },
-      `the methods and paths of this rule have no effect: ${quote(wider.origin.text)} (${formatOrigin(wider.origin)}) lets everything through to ${formatName(rule.to.pattern)}`,
-      'take that rule away, or narrow it',
-    )
+    reader.invalid({ file, line: line ?? 1, column: column ?? 1 }, message, 'take that rule away, or narrow it')
   }
+}
+
+/** Rules whose conditions have no effect, and why. */
+export function vainConditions(
+  rules: readonly EgressRule[],
+  around: readonly EgressRule[],
+): readonly { readonly rule: EgressRule; readonly message: string }[] {
+  return rules.flatMap((rule) => {
+    const wider = rule.http === null ? undefined : [...around, ...rules].find((other) => letsAllThrough(other, rule))
+    if (wider === undefined || rule.to.kind !== 'name') return []
+    const by = `${quote(wider.origin.text)} (${formatOrigin(wider.origin)})`
+    return [
+      {
+        rule,
+        message: `the methods and paths of this rule have no effect: ${by} lets everything through to ${formatName(rule.to.pattern)}`,
+      },
+    ]
+  })
 }
 
 function letsAllThrough(wider: EgressRule, rule: EgressRule): boolean {

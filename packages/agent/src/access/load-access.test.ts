@@ -9,6 +9,7 @@ import { makeDirectory } from './_temporary-directory.ts'
 import { accessCommands } from './commands.ts'
 import type { EffectiveAccess, EgressOptions } from './contract.ts'
 import { loadEffectiveAccess } from './load-access.ts'
+import { loadPolicy } from './policy.ts'
 
 const EGRESS: EgressOptions = { allow: [], mode: 'enforce', resolve: [], operatorFile: null, accessFile: null }
 
@@ -67,6 +68,25 @@ test('what a person types needs no approval, and is for every job', async (t) =>
   assert.deepEqual(
     [allows(access, BUILD, 'a.test'), allows(access, ['x', 's'], 'b.test', 22), allows(access, BUILD, 'b.test')],
     [true, true, false],
+  )
+})
+
+test('conditions that an option or a preset takes away are told, and where', async (t) => {
+  const world = makeWorld(t, { 'sallyport.yml': ACCESS })
+  await world.trust()
+  assert.deepEqual((await world.load()).notices, [])
+  const [notice = '', ...others] = (await world.load({ allow: ['publish.test', 'build.test:8443'] })).notices
+  assert.match(
+    notice,
+    /^sallyport\.yml:9: the methods and paths of this rule have no effect: "publish\.test" \(--allow\) lets everything through/,
+  )
+  assert.deepEqual(others, [])
+  const npm = 'version: 1\negress:\n  - preset: npm\n  - { host: registry.test, methods: [GET] }\n'
+  const ask = async () => ({ endpoints: [{ host: 'registry.test', port: 443, protocol: 'tls' as const }], problems: [] })
+  const places = { repository: makeDirectory(t, { 'sallyport.yml': npm }), base: null, accessFile: null, operatorFile: null, allow: [] }
+  assert.match(
+    (await loadPolicy(places, ask)).notices.join(),
+    /^sallyport\.yml:4: the methods .* "preset: npm" \(sallyport\.yml:3\) lets everything/,
   )
 })
 

@@ -13,6 +13,7 @@ import {
   presetsIn,
   presetsOf,
   type ResolvedPresets,
+  vainNotices,
 } from '@sallyport/access'
 import { ACCESS_FILE, readAccessSource, readOperatorSource, type Source } from './access-source.ts'
 import { readBaseSource } from './base-source.spawn.ts'
@@ -60,7 +61,12 @@ export async function loadPolicy(places: PolicyPlaces, ask: AskPackageManager = 
     source: repository === null ? null : (source?.name ?? ACCESS_FILE),
     operator: ceiling?.file ?? null,
     allow,
-    notices: [...(request?.notices ?? []), ...(ceiling?.notices ?? [])],
+    notices: [
+      ...(request?.notices ?? []),
+      ...(request === null ? [] : vainNotices(request.file, allow)),
+      ...(ceiling?.notices ?? []),
+      ...(ceiling === null ? [] : vainNotices({ egress: ceiling.file.egress.allow ?? [], jobs: [] }, [])),
+    ],
   }
 }
 
