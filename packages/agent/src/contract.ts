@@ -180,7 +180,7 @@ export interface DoctorReport {
  *
  * | type | data |
  * |---|---|
- * | `run.started` | `{ workflows, event, repository, commit, isolation, egress: 'enforce'\|'observe' }` |
+ * | `run.started` | `{ workflows, event, repository, directory, commit, isolation, egress: 'enforce'\|'observe' }` |
  * | `run.notice` | `{ message, file, line }` |
  * | `job.preparing` | `{ name, runsOn, image, limits }` |
  * | `job.prepared` | `{ isolation, prepareMs, selfCheckMs, passed, failed }` |

@@ -102,14 +102,18 @@ const DOOR = { port: 443, protocol: 'tls', rule: null, connections: 1, bytesOut:
 interface RecordedRun {
   readonly id: string
   readonly repository: string
+  readonly directory?: string
   readonly observed?: boolean
   readonly hosts: readonly string[]
 }
 
 /** With one job, `build`, whose second step used these doors. */
-async function record(place: AccessPlace, { id, repository, observed = true, hosts }: RecordedRun): Promise<void> {
+async function record(
+  place: AccessPlace,
+  { id, repository, directory = place.repository, observed = true, hosts }: RecordedRun,
+): Promise<void> {
   await using run = await createRunStore(place.stateDirectory).create(id)
-  await run.append({ type: 'run.started', data: { repository } })
+  await run.append({ type: 'run.started', data: { repository, directory } })
   const used = hosts.map((host) => ({ ...DOOR, host, job: 'build (20)', step: '2' }))
   const refused = observed
     ? []
@@ -143,6 +147,15 @@ test('what the latest run of this repository did is learned, for the step that d
   assert.deepEqual([replayed.sufficient, replayed.missing, replayed.unused, replayed.runs], [true, [], [], ['r2']])
   const older = await accessCommands.replay(place, ['r1'])
   assert.deepEqual([older.sufficient, older.missing.map(({ target }) => target), older.unused.length], [false, ['old.test:443'], 2])
+})
+
+test('a directory of the same name is another repository, where neither has a remote', async (t) => {
+  const place = makePlace(t)
+  const here = `local/${basename(place.repository)}`
+  await record(place, { id: 'r1', repository: here, hosts: ['a.test'] })
+  await record(place, { id: 'r2', repository: here, directory: `/elsewhere/${basename(place.repository)}`, hosts: ['evil.test'] })
+  assert.deepEqual((await accessCommands.learn(place, [])).runs, ['r1'])
+  assert.match((await accessCommands.learn(place, ['r2'])).notices.join(), /r2 was of another repository, "\/elsewhere\//)
 })
 
 test('a run that used no door is covered by a file that names it and allows nothing', async (t) => {

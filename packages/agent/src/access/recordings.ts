@@ -2,7 +2,7 @@
 import type { Recording } from '@sallyport/access'
 import { createRunStore, type StoredRun } from '@sallyport/store'
 import { AgentError } from '../agent-error.ts'
-import { inspectRepository } from '../claim/repository.spawn.ts'
+import { inspectRepository, type Repository } from '../claim/repository.spawn.ts'
 import { readWorkflows } from '../claim/workflow-files.ts'
 import type { RunDocument } from '../contract.ts'
 import { stepIdOf } from '../run/step-id.ts'
@@ -28,10 +28,11 @@ const HEAD_EVENTS_MAX = 16
  */
 export async function readRecordings(place: AccessPlace, named: readonly string[]): Promise<RecordedRuns> {
   const store = createRunStore(place.stateDirectory)
-  const slug = (await inspectRepository(place.repository)).slug
-  const runs = named.length === 0 ? [await findLatest(store, slug)] : await Promise.all([...new Set(named)].map((id) => store.open(id)))
+  const repository = await inspectRepository(place.repository)
+  const runs =
+    named.length === 0 ? [await findLatest(store, repository)] : await Promise.all([...new Set(named)].map((id) => store.open(id)))
   const recorded: RecordedRuns[] = []
-  for (const run of runs) recorded.push(await readRun(run, slug, place.repository))
+  for (const run of runs) recorded.push(await readRun(run, repository))
   return {
     runs: recorded.flatMap((one) => one.runs),
     recordings: recorded.flatMap((one) => one.recordings),
@@ -40,24 +41,32 @@ export async function readRecordings(place: AccessPlace, named: readonly string[
 }
 
 /** Runs of all repositories share one store: what another one did is not learned by default. */
-async function findLatest(store: ReturnType<typeof createRunStore>, slug: string): Promise<StoredRun> {
+async function findLatest(store: ReturnType<typeof createRunStore>, repository: Repository): Promise<StoredRun> {
   for (const { id } of (await store.list()).slice(0, SEARCHED_MAX)) {
     const run = await store.open(id)
-    if (documentOf(run) !== null && (await repositoryOf(run)) === slug) return run
+    if (documentOf(run) !== null && (await otherRepositoryOf(run, repository)) === null) return run
   }
-  throw new AgentError('NOTHING_RECORDED', `Cannot find a finished run of "${slug}"`, {
+  throw new AgentError('NOTHING_RECORDED', `Cannot find a finished run of "${repository.slug}"`, {
     hint: 'Record one with: sallyport run --egress observe; or name a run of sallyport runs ls',
   })
 }
 
-async function repositoryOf(run: StoredRun): Promise<unknown> {
+/** Null where the run was of this one. Without a remote the name of its directory is no name of a repository: any other can have the same. */
+async function otherRepositoryOf(run: StoredRun, { slug, root }: Repository): Promise<string | null> {
+  const { repository, directory } = await startOf(run)
+  if (repository !== slug) return String(repository)
+  return slug.startsWith('local/') && directory !== root ? String(directory) : null
+}
+
+/** What `run.started` says. */
+async function startOf(run: StoredRun): Promise<Readonly<Record<string, unknown>>> {
   let count = 0
   for await (const { type, data } of run.events()) {
-    if (type === 'run.started') return data['repository']
+    if (type === 'run.started') return data
     count += 1
     if (count >= HEAD_EVENTS_MAX) break
   }
-  return null
+  return {}
 }
 
 /** Null for a run that did not end, and for `exec`, which has no jobs that a file could name. */
@@ -66,13 +75,13 @@ function documentOf({ document }: StoredRun): RunDocument | null {
   return Array.isArray(document?.['jobs']) ? (document as unknown as RunDocument) : null
 }
 
-async function readRun(run: StoredRun, slug: string, repository: string): Promise<RecordedRuns> {
+async function readRun(run: StoredRun, repository: Repository): Promise<RecordedRuns> {
   const document = documentOf(run)
   if (document === null) {
     const why = run.document === null ? `it is ${run.state}` : 'it was one command, and not the jobs of a workflow'
     throw new AgentError('NOTHING_RECORDED', `Cannot learn from run "${run.id}": ${why}`, { hint: 'Choose another of sallyport runs ls' })
   }
-  const stepId = await stepIds(repository, document)
+  const stepId = await stepIds(repository.root, document)
   const common = { run: run.id, workflow: document.workflows.join(', ') }
   const byStep = Map.groupBy(document.doors.used, ({ job, step }) => JSON.stringify([job, step]))
   const used = [...byStep.values()].map((uses): Recording => {
@@ -82,8 +91,7 @@ async function readRun(run: StoredRun, slug: string, repository: string): Promis
   })
   // A job that used no door was recorded too.
   const recordings = [...document.jobs.map(({ id }): Recording => ({ ...common, job: id, step: null, uses: [] })), ...used]
-  const recordedAt = await repositoryOf(run)
-  return { runs: [run.id], recordings, notices: noticesOf(run.id, document, recordedAt === slug ? null : String(recordedAt)) }
+  return { runs: [run.id], recordings, notices: noticesOf(run.id, document, await otherRepositoryOf(run, repository)) }
 }
 
 function noticesOf(id: string, { doors, conclusion }: RunDocument, other: string | null): readonly string[] {

@@ -110,6 +110,7 @@ class RunSession {
         workflows: plans.map((plan) => plan.file),
         event: options.event,
         repository: repository.slug,
+        directory: repository.root,
         commit: repository.commit,
         ref: repository.ref,
         isolation: options.isolation,
