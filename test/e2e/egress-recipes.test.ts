@@ -101,6 +101,17 @@ test('the first minute: refused with the line that the page shows, then allowed'
   assert.ok(run.output('build', '2').includes(shown), `${run.output('build', '2')}\nis not\n${shown}`)
 })
 
+test('the three commands from blocked to green are those that egress-learn.test.ts runs', () => {
+  const [commands = ''] = blocks('sh', '## From blocked, to learned, to green')
+  assert.deepEqual(
+    commands
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.replace(/ +#.*/, '')),
+    ['sallyport run --egress observe', 'sallyport access learn --write --trust', 'sallyport run'],
+  )
+})
+
 describe('the recipe for npm', () => {
   const FILES = {
     ...NPM_PROJECT,
