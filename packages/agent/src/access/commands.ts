@@ -15,10 +15,11 @@ import {
 } from '@sallyport/access'
 import { AgentError } from '../agent-error.ts'
 import type { AccessCommands, AccessExplanation, AccessPlace, AccessQuestion, AccessReview } from './contract.ts'
+import { readKnownPlans } from './known-plans.ts'
 import { setsOf } from './load-access.ts'
 import { loadPolicy, type Policy } from './policy.ts'
 import { readRecordings } from './recordings.ts'
-import { readKnownPlans, strayNotices } from './stray-places.ts'
+import { strayNotices } from './stray-places.ts'
 import { approvalOf, reviewFile } from './trust.ts'
 import { TrustStore } from './trust-store.ts'
 

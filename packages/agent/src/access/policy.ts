@@ -16,7 +16,6 @@ import {
   vainNotices,
 } from '@sallyport/access'
 import { ACCESS_FILE, readAccessSource, readOperatorSource, type Source } from './access-source.ts'
-import { readBaseSource } from './base-source.spawn.ts'
 import type { PullRequestBase } from './pull-request-base.ts'
 
 /** Everything that was asked for and set, with the hosts that presets mean here. Nothing of it is approved yet. */
@@ -72,7 +71,10 @@ export async function loadPolicy(places: PolicyPlaces, ask: AskPackageManager = 
 
 async function readRequest({ repository, base, accessFile }: PolicyPlaces): Promise<Source | null> {
   if (repository === null) return null
-  return base === null ? readAccessSource(repository, accessFile) : readBaseSource(repository, accessFile, base)
+  if (base === null) return readAccessSource(repository, accessFile)
+  // Few runs need git for it.
+  const { readBaseSource } = await import('./base-source.spawn.ts')
+  return readBaseSource(repository, accessFile, base)
 }
 
 async function parseRequest(source: Source | null): Promise<AccessFile | null> {

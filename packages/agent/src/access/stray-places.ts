@@ -2,7 +2,6 @@
 import type { AccessFile } from '@sallyport/access'
 import { quote, type SourcePosition, suggest } from '@sallyport/core'
 import type { WorkflowPlan } from '@sallyport/workflow'
-import { findWorkflowFiles, type ReadWorkflow, readWorkflows } from '../claim/workflow-files.ts'
 
 /**
  * Rules for a job or a step that no workflow has open nothing, and nobody would notice: a slip in a name looks like a gate that is too strict.
@@ -25,20 +24,4 @@ export function strayNotices({ jobs }: AccessFile, plans: readonly WorkflowPlan[
 
 function stray({ file, line, column }: SourcePosition, what: string, suggestion: string | null): string {
   return `${file}:${line}:${column}: ${what}${suggestion === null ? '' : ` (${suggestion})`}: its rules open nothing`
-}
-
-/** The plans of all workflows; null where one has none, so that nobody knows its jobs. */
-export function knownPlans(workflows: readonly ReadWorkflow[]): readonly WorkflowPlan[] | null {
-  const plans = workflows.flatMap(({ plan }) => plan ?? [])
-  return plans.length === workflows.length ? plans : null
-}
-
-/** As {@link knownPlans}; null also where workflow files are missing or invalid, which is not what is looked for here. */
-export async function readKnownPlans(repository: string): Promise<readonly WorkflowPlan[] | null> {
-  try {
-    return knownPlans(await readWorkflows(repository, await findWorkflowFiles(repository, [])))
-  } catch {
-    // `run` says what is wrong with them.
-    return null
-  }
 }
