@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import type { ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
 import { type Duplex, Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -377,17 +378,43 @@ test('interim answers that nobody asked for are left out', async (context) => {
   }
 })
 
-test('a server that does not answer in HTTP is refused with the reason', async (context) => {
+for (const [what, head] of Object.entries({
+  'a length and chunks': '200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked',
+  'two lengths': '200 OK\r\nContent-Length: 1\r\nContent-Length: 2',
+  'a compressed body in chunks': '200 OK\r\nTransfer-Encoding: gzip, chunked',
+  'a compressed body without chunks': '200 OK\r\nTransfer-Encoding: chunked, gzip',
+  'a body that is "identity"': '200 OK\r\nTransfer-Encoding: identity',
+  'chunks twice': '200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked',
+  'a fold in a field': '200 OK\r\nX: a\r\n b',
+  'a NUL in a field': '200 OK\r\nX: a\0b',
+  'another protocol that nobody asked for': '101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket',
+  'a switch to nothing': '101 Switching Protocols',
+  'a status that is none': '099 What',
+})) {
+  test(`an answer with ${what} is refused with the reason`, async (context) => {
+    const { gate, server } = await world(context, 'http')
+    server.server.removeAllListeners('connection')
+    server.server.on('connection', (socket: Socket) => {
+      socket.on('error', () => socket.destroy())
+      socket.end(`HTTP/1.1 ${head}\r\n\r\n1\r\nx\r\n0\r\n\r\n`)
+    })
+    const { stdout } = await curl(gate, '-i', 'http://api.test/')
+    assert.match(stdout, /^HTTP\/1\.1 502 /)
+    assert.match(stdout, /the server's answer is no valid HTTP/)
+    assert.deepEqual(
+      gate.refusals.map(({ code }) => code),
+      ['unreachable'],
+    )
+  })
+}
+
+test('no field of an answer is left out for being one of many', async (context) => {
   const { gate, server } = await world(context, 'http')
   server.server.removeAllListeners('connection')
-  server.server.on('connection', (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx'))
-  const { stdout } = await curl(gate, '-i', 'http://api.test/')
-  assert.match(stdout, /^HTTP\/1\.1 502 /)
-  assert.match(stdout, /the server's answer is no valid HTTP/)
-  assert.deepEqual(
-    gate.refusals.map(({ code }) => code),
-    ['unreachable'],
+  server.server.on('connection', (socket: Socket) =>
+    socket.end(`HTTP/1.1 200 OK\r\n${'X: y\r\n'.repeat(2500)}Content-Encoding: gzip\r\nContent-Length: 0\r\n\r\n`),
   )
+  assert.match(await sendRaw(gate, 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n'), /\r\nContent-Encoding: gzip\r\n/)
 })
 
 test('header fields keep their bytes, their order and their repetition', async (context) => {

@@ -31,8 +31,13 @@ export class Http1Upstream implements Upstream {
 
   request(head: OutgoingHead): UpstreamRequest {
     const sent = this.#send(head, framing(head))
-    const response = this.#settle<UpstreamResponse>(sent, (resolve) => {
-      sent.on('response', (message) => resolve(responseOf(message)))
+    const response = this.#settle<UpstreamResponse>(sent, (settle) => {
+      sent.on('response', (message) => settle(responseOf(message)))
+      // Nobody asked for another protocol.
+      sent.on('upgrade', (_message, socket) => {
+        socket.destroy()
+        settle(null)
+      })
     })
     if (head.body === null) sent.end()
     else sent.flushHeaders()
@@ -51,9 +56,9 @@ export class Http1Upstream implements Upstream {
       { name: 'Upgrade', value: 'websocket' },
     ]
     const sent = this.#send(head, asks)
-    const answer = this.#settle<Switched | UpstreamResponse>(sent, (resolve) => {
-      sent.on('response', (message) => resolve(responseOf(message)))
-      sent.on('upgrade', ({ rawHeaders }, socket, rest) => resolve({ fields: fieldsOf(rawHeaders), socket, head: rest }))
+    const answer = this.#settle<Switched | UpstreamResponse>(sent, (settle) => {
+      sent.on('response', (message) => settle(responseOf(message)))
+      sent.on('upgrade', ({ rawHeaders }, socket, rest) => settle({ fields: fieldsOf(rawHeaders), socket, head: rest }))
     })
     sent.end()
     return answer
@@ -61,21 +66,25 @@ export class Http1Upstream implements Upstream {
 
   #send({ method, path, authority, fields }: OutgoingHead, more: HeaderFields): ClientRequest {
     const headers = rawOf([{ name: 'Host', value: authority }, ...fields, ...more])
-    return request({ agent: this.#agent, method, path, headers, insecureHTTPParser: false, maxHeaderSize: RESPONSE_HEAD_BYTES_MAX })
+    const options = { agent: this.#agent, method, path, headers, insecureHTTPParser: false, maxHeaderSize: RESPONSE_HEAD_BYTES_MAX }
+    const sent = request(options)
+    // The size is bounded. By number, Node would leave fields out without a word.
+    sent.maxHeadersCount = 0
+    return sent
   }
 
-  #settle<Result>(sent: ClientRequest, listen: (resolve: (result: Result) => void) => void): Promise<Result> {
+  /** Null: what came is no answer. */
+  #settle<Result>(sent: ClientRequest, listen: (settle: (result: Result | null) => void) => void): Promise<Result> {
     return new Promise((resolve, reject) => {
-      listen(resolve)
-      sent.on('error', (error: NodeJS.ErrnoException) => {
-        const isInvalid = error.code?.startsWith('HPE_') === true
-        reject(
-          this.#scope.refused(
-            'unreachable',
-            isInvalid ? "the server's answer is no valid HTTP" : 'the server broke off before it answered',
-          ),
-        )
+      const fail = (isInvalid: boolean): void => {
+        const reason = isInvalid ? "the server's answer is no valid HTTP" : 'the server broke off before it answered'
+        reject(this.#scope.refused('unreachable', reason))
+      }
+      listen((result) => {
+        if (result === null) fail(true)
+        else resolve(result)
       })
+      sent.on('error', (error: NodeJS.ErrnoException) => fail(error.code?.startsWith('HPE_') === true))
     })
   }
 }
@@ -88,12 +97,18 @@ function framing({ body, expectsContinue }: OutgoingHead): HeaderFields {
   return expectsContinue ? [length, { name: 'Expect', value: '100-continue' }] : [length]
 }
 
-function responseOf(message: IncomingMessage): UpstreamResponse {
+/** Null where it is not one that every program reads alike: an interim status at the end, or a body in another coding than chunks, in which nothing could be searched. */
+function responseOf(message: IncomingMessage): UpstreamResponse | null {
   const fields = fieldsOf(message.rawHeaders)
-  const isFramed = valuesOf(fields, 'content-length').length > 0 || listOf(fields, 'transfer-encoding').includes('chunked')
+  const codings = valuesOf(fields, 'transfer-encoding')
+  const status = message.statusCode ?? 0
+  if (status < 200 || codings.length > 1 || codings.some((coding) => coding.toLowerCase() !== 'chunked')) {
+    message.destroy()
+    return null
+  }
+  const isFramed = valuesOf(fields, 'content-length').length > 0 || codings.length > 0
   const options = listOf(fields, 'connection')
   const persists = message.httpVersion === '1.1' ? !options.includes('close') : options.includes('keep-alive')
-  const status = message.statusCode ?? 0
   return {
     status,
     fields,
