@@ -264,6 +264,32 @@ test('a value that comes back in pieces, later, and to a request without it, doe
   assert.deepEqual(alerts(gate), ['echo'])
 })
 
+for (const kind of ['https', 'h2'] as const) {
+  test(`${kind}: a value beyond ASCII is found in a header field, where it stands byte by byte`, async (context) => {
+    const value = 'pässwörd-of-the-registry'
+    const respond: ServeOptions['respond'] = (_request, response, body) => {
+      const { token } = JSON.parse(body) as { readonly token: string }
+      response.setHeader('x-echo', Buffer.from(token).toString('latin1'))
+      response.end(Buffer.from(token))
+    }
+    const { gate, server } = await world(context, [substitution({ body: 'token' }, {}, value)], { kind, respond })
+    const json = ['-H', 'Content-Type: application/json']
+    const { stdout } = await upload(gate, JSON.stringify({ token: PLACEHOLDER }), '-i', ...json, 'https://api.test/')
+    assert.equal(server.arrivals[0]?.body, JSON.stringify({ token: value }))
+    assert.equal(stdout.split(PLACEHOLDER).length, 3, stdout)
+    assert.doesNotMatch(stdout, /ssw/)
+  })
+}
+
+test('a value beyond ASCII goes into no header field as it is, but into Basic credentials', async (context) => {
+  const { gate, server } = await world(context, [substitution({ header: 'authorization' }, {}, 'pässwörd-of-the-registry')])
+  const authorize = (text: string): Promise<unknown> => curl(gate, '-H', `Authorization: ${text}`, 'https://api.test/')
+  await authorize(`Bearer ${PLACEHOLDER}`)
+  assert.deepEqual([codes(gate), server.arrivals.length], [['placeholder'], 0])
+  await authorize(`Basic ${Buffer.from(`me:${PLACEHOLDER}`).toString('base64')}`)
+  assert.equal(server.arrivals[0]?.headers.authorization, `Basic ${Buffer.from('me:pässwörd-of-the-registry').toString('base64')}`)
+})
+
 test('trailers are searched too', async (context) => {
   const { gate, server } = await world(context, inAuthorization, { kind: 'h2' })
   server.server.removeAllListeners('request').removeAllListeners('stream')

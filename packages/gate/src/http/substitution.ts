@@ -56,6 +56,7 @@ export class StepSubstitutions {
     ]
     if (residue.some((text) => this.#placeholders.matches(text))) throw this.#misplaced(request, destination)
     for (const used of [query, ...fields].flatMap((each) => each.used)) this.#checkUse(used, request, destination)
+    for (const { text, used } of fields) this.#checkField(text, used, request, destination)
     const replaced = fields.map(({ name, text }) => ({ name, value: text }))
     return { ...request, path: { ...request.path, query: query.text }, fields: this.#withoutCompression(replaced, destination) }
   }
@@ -98,22 +99,14 @@ export class StepSubstitutions {
         onFound()
         return []
       }
-      const safe = this.#withPlaceholders(value)
-      if (safe !== value) onFound()
-      return [{ name, value: safe }]
+      // A character of a field is a byte (RFC 9110 section 5.5): a value stands in it as UTF-8.
+      const stage = this.answerStage(onFound)
+      return [{ name, value: Buffer.concat([stage.write(Buffer.from(value, 'latin1')), stage.end()]).toString('latin1') }]
     })
   }
 
   answerStage(onFound: () => void): BodyStage {
     return new EchoStage(this.#step.doors.substitutions, this.#values.createStream(), onFound)
-  }
-
-  #withPlaceholders(text: string): string {
-    const swapped = this.#step.doors.substitutions.reduce(
-      (sum, { value, placeholder }) => (value === '' ? sum : sum.replaceAll(value, placeholder)),
-      text,
-    )
-    return this.#values.redact(swapped)
   }
 
   #inField({ name, value }: HeaderField, applicable: readonly Substitution[]): Replaced & { readonly name: string } {
@@ -138,11 +131,14 @@ export class StepSubstitutions {
   }
 
   #checkUse(used: Substitution, request: ParsedRequest, destination: Destination): void {
-    const { name } = used.rule
     if (this.#unfindable.has(used))
-      throw this.#refused(request, destination, `the value of ${name} is too short to be found again in an answer`)
-    if ('header' in used.rule.in && /[^\t\x20-\x7e\x80-\xff]/.test(used.value))
-      throw this.#refused(request, destination, `the value of ${name} has characters that a header field cannot have`)
+      throw this.#refused(request, destination, `the value of ${used.rule.name} is too short to be found again in an answer`)
+  }
+
+  /** ASCII alone: what is beyond it has two encodings, and would be searched for in the other one. */
+  #checkField(text: string, [used]: readonly Substitution[], request: ParsedRequest, destination: Destination): void {
+    if (used !== undefined && /[^\t\x20-\x7e]/.test(text))
+      throw this.#refused(request, destination, `the value of ${used.rule.name} has characters that a header field cannot have`)
   }
 
   #misplaced(request: ParsedRequest, destination: Destination): RefusedError {
