@@ -92,9 +92,12 @@ function isAmbiguous(segment: string, isLast: boolean): boolean {
   const plain = decoded(segment) ?? ''
   const folded = plain.normalize('NFKC')
   if (folded.includes('\\') || folded.split('/').length !== plain.split('/').length) return true
-  const isWhole = !plain.includes('/')
-  return folded.split('/').some((piece) => {
-    const name = piece.split(';')[0]
-    return name === '.' || name === '..' || (name === '' && !(isWhole && isLast && piece === ''))
-  })
+  if (isLast && segment === '') return false
+  return namesIn(segment).some((name) => name === '' || name === '.' || name === '..')
+}
+
+/** What the most lenient server finds in one segment: it decodes `%2F`, folds characters, and drops parameters and the spaces around a name. */
+export function namesIn(segment: string): readonly string[] {
+  const folded = (decoded(segment) ?? '').normalize('NFKC')
+  return folded.split('/').map((piece) => (piece.split(';')[0] ?? '').trim())
 }
