@@ -201,7 +201,7 @@ export interface RequestFacts {
   readonly method: string
   readonly path: NormalPath
   readonly upgrade: 'websocket' | null
-  /** The path's last segment is `graphql`, or the body is a GraphQL query. */
+  /** It may hold a GraphQL operation, by the path's last name or by the body's type. */
   readonly graphql: boolean
 }
 

@@ -8,6 +8,7 @@ export { decideConnection, decideName, decideRequest, dependsOnRequests, narrowT
 export { type Ask, asksOf, formatRule } from './describe.ts'
 export { type EgressEntry, PRESET_NAMES, type PresetName, type PresetRequest } from './egress-entry.ts'
 export { type Explanation, explainConnection, explainRequest } from './explain.ts'
+export { isGraphqlRequest } from './graphql-path.ts'
 export { formatName, matchesName } from './host-pattern.ts'
 export {
   embeddedIpv4,

@@ -18,6 +18,8 @@ const segment = fc.constantFrom(
   '2',
   '3',
   'graphql',
+  'graphql.json',
+  'v1%2Fgraphql',
   '@s%2Fn',
   'x*y',
   '**',

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { distinct } from './compare-text.ts'
 import type { DoorUse, NormalPath } from './contract.ts'
+import { isGraphqlPath, isGraphqlSegment } from './graphql-path.ts'
 import { parseAddress } from './ip-address.ts'
 import { formatPath } from './path-pattern.ts'
 import { generalisePaths } from './path-tree.ts'
-import { isGraphqlPath, isSilent, isTruncated, pathOf } from './recording.ts'
+import { isSilent, isTruncated, pathOf } from './recording.ts'
 import { isMethod } from './rule-conditions.ts'
 
 /** As a rule writes it. Null paths: every path. */
@@ -51,8 +52,8 @@ function everyPath(methods: readonly string[], known: readonly Request[]): reado
 function byMethods(requests: readonly Request[]): readonly LearnedCondition[] {
   const patterns = [...Map.groupBy(requests, ({ method }) => method)].flatMap(([method, ofMethod]) =>
     generalisePaths(ofMethod.map(({ path }) => path)).map((pattern) => {
-      const last = pattern.at(-1)
-      return { method, path: formatPath(pattern), graphql: last?.kind === 'literal' && last.text.toLowerCase() === 'graphql' }
+      const last = pattern.findLast((part) => part.kind !== 'literal' || part.text !== '')
+      return { method, path: formatPath(pattern), graphql: last?.kind === 'literal' && isGraphqlSegment(last.text) }
     }),
   )
   const byPath = [...Map.groupBy(patterns, ({ path }) => path)].map(([path, same]) => ({

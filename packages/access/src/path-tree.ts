@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { compareText } from './compare-text.ts'
 import type { NormalPath } from './contract.ts'
+import { isGraphqlSegment } from './graphql-path.ts'
 import { exactPattern, formatPath, type PathPattern } from './path-pattern.ts'
 
 /** From this many on, different segments at one place are taken for values of one parameter. */
@@ -25,10 +26,10 @@ export function generalisePaths(paths: readonly NormalPath[]): readonly PathPatt
   return [...patternsBelow(generalise(tree))].sort((left, right) => compareText(formatPath(left), formatPath(right)))
 }
 
-function keyOf(segment: PathPattern[number], index: number, { length }: PathPattern): string {
+function keyOf(segment: PathPattern[number]): string {
   const text = segment.kind === 'literal' ? segment.text : ''
   if (text.includes(MASKED) && !text.includes('%2F')) return '*'
-  const isFixed = text === '' || text.includes('%2F') || (index === length - 1 && text.toLowerCase() === 'graphql')
+  const isFixed = text === '' || text.includes('%2F') || isGraphqlSegment(text)
   return `${isFixed ? '=' : ':'}${text}`
 }
 

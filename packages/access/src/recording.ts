@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ConnectionTarget, DoorUse, NormalPath, RequestFacts } from './contract.ts'
+import { isGraphqlRequest } from './graphql-path.ts'
 import { parseAddress } from './ip-address.ts'
 import { normalisePath } from './normal-path.ts'
 
@@ -44,11 +45,6 @@ export function pathOf(recorded: string): NormalPath | null {
 /** In place of a path that is not known: no pattern of a rule matches it, and a rule for every path does. */
 export const UNKNOWN_PATH: NormalPath = { text: '/', segments: [], query: '' }
 
-/** What a gate looks at before it has a body: see {@link RequestFacts.graphql}. */
-export function isGraphqlPath({ segments }: NormalPath): boolean {
-  return segments.at(-1)?.toLowerCase() === 'graphql'
-}
-
 export function factsOf(use: DoorUse, method: string, path: NormalPath): RequestFacts {
   return {
     target: targetOf(use),
@@ -56,6 +52,7 @@ export function factsOf(use: DoorUse, method: string, path: NormalPath): Request
     method,
     path,
     upgrade: null,
-    graphql: isGraphqlPath(path),
+    // Queries are not in the record: one may have had an operation.
+    graphql: isGraphqlRequest(method, path, true),
   }
 }

@@ -7,6 +7,7 @@ import {
   type EgressRule,
   explainConnection,
   explainRequest,
+  isGraphqlRequest,
   learn,
   normalisePath,
   parseRule,
@@ -93,13 +94,13 @@ function explain(sets: readonly RuleSet[], target: ConnectionTarget, { method, p
   if (method === null && path === null) return explainConnection(sets, target)
   const normal = normalisePath(path ?? '/')
   if (!normal.ok) throw new AgentError('EGRESS_INVALID', `Cannot explain the path "${path}": ${normal.refusal.reason}`)
+  const asked = { method: (method ?? 'GET').toUpperCase(), path: normal.path }
   return explainRequest(sets, {
+    ...asked,
     target,
     protocol: target.port === 80 ? 'http' : 'tls',
-    method: (method ?? 'GET').toUpperCase(),
-    path: normal.path,
     upgrade: null,
-    graphql: normal.path.segments.at(-1)?.toLowerCase() === 'graphql',
+    graphql: isGraphqlRequest(asked.method, asked.path, asked.path.query !== ''),
   })
 }
 

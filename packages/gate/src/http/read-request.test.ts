@@ -126,6 +126,36 @@ test('a method or path named elsewhere is another reading of the request', () =>
   assert.equal(refusal({ fields: ['X-Original-URL', '/x/../y'] }), 'malformed')
 })
 
+test('a method in the query is found in every spelling that a framework takes for it', () => {
+  const methods = (query: string): string[] => read({ method: 'POST', path: `/a?${query}` }).readings.map(({ method }) => method)
+  for (const query of [
+    '.method=delete',
+    '%20_method=DELETE',
+    '+_method=DELETE',
+    'x;_method=DELETE',
+    '[method=DELETE',
+    '_method%00x=DELETE',
+    '_HttpMethod=DELETE',
+  ])
+    assert.deepEqual(methods(query), ['POST', 'DELETE'], query)
+  for (const query of ['method=DELETE', 'a_method=DELETE', '_methods=DELETE', 'x=_method'])
+    assert.deepEqual(methods(query), ['POST'], query)
+})
+
+test('a field that decides about a request has one spelling: many servers take others for the same', () => {
+  for (const name of [
+    'X_HTTP_Method_Override',
+    'x_original_url',
+    'X_Forwarded_Host',
+    'Content_Length',
+    'transfer_encoding',
+    'X.Host',
+    'Content_Type',
+  ])
+    assert.equal(refusal({ fields: [name, 'api.test'] }), 'malformed', name)
+  assert.equal(refusal({ fields: ['X_Mine', '1', 'client_id', '2'] }), 'none')
+})
+
 test('fields of one value stand once, and what frames a message is not hop by hop', () => {
   for (const name of ['Authorization', 'Content-Type', 'Host', 'Range'])
     assert.equal(refusal({ fields: [name, 'api.test', name.toUpperCase(), 'api.test'] }), 'malformed', name)
@@ -175,11 +205,34 @@ test('an upgrade is one to a websocket, asked for as RFC 6455 has it', () => {
 })
 
 test('GraphQL is told by its path, or by what it is sent', () => {
-  const isGraphql = (asked: Asked): boolean | undefined => read(asked).readings[0].graphql
-  for (const path of ['/graphql', '/api/GraphQL', '/graphql/', '/v1/graphql?query={x}'.replaceAll(/[{}]/g, '')])
+  const isGraphql = (asked: Asked): boolean => read({ method: 'POST', ...asked }).readings.some(({ graphql }) => graphql)
+  for (const path of [
+    '/graphql',
+    '/api/GraphQL',
+    '/graphql/',
+    '/v1/graphql?query=x',
+    '/graphql.json',
+    '/graphql;x=y',
+    '/api%2Fgraphql',
+    '/%EF%BD%87raphql',
+  ])
     assert.equal(isGraphql({ path }), true, path)
   assert.equal(isGraphql({ path: '/x', fields: ['Content-Type', 'application/graphql; charset=utf-8'] }), true)
-  assert.equal(isGraphql({ path: '/graphql-docs' }), false)
+  assert.equal(isGraphql({ path: '/x', fields: ['X-Original-URL', '/graphql'] }), true)
+  for (const path of ['/graphql-docs', '/graphql/x', '/xgraphql']) assert.equal(isGraphql({ path }), false, path)
+})
+
+test('a package of the name graphql can be read, an endpoint of that name cannot be asked', () => {
+  const isGraphql = (asked: Asked): boolean => read(asked).readings.some(({ graphql }) => graphql)
+  for (const method of ['GET', 'HEAD']) assert.equal(isGraphql({ method, path: '/graphql' }), false)
+  for (const asked of [
+    { path: '/graphql?query=x' },
+    { path: '/graphql', fields: ['Content-Type', 'application/json'] },
+    { path: '/graphql', fields: ['X-HTTP-Method-Override', 'POST'] },
+    { path: '/x?query=x', fields: ['X-Original-URL', '/graphql'] },
+    { path: '/graphql', fields: ['Connection', 'Upgrade', 'Upgrade', 'websocket'] },
+  ])
+    assert.equal(isGraphql(asked), true, JSON.stringify(asked))
 })
 
 test('a refusal names what was meant in printable characters, cut', () => {

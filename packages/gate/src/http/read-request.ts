@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { keepPath, type NormalPath, normalisePath, type RefusalCode, type RequestFacts } from '@sallyport/access'
+import { isGraphqlRequest, keepPath, type NormalPath, normalisePath, type RefusalCode, type RequestFacts } from '@sallyport/access'
 import { RefusedError } from '../ports.ts'
 import type { Destination } from './destination.ts'
 import type { RequestHead } from './exchange-sides.ts'
@@ -59,6 +59,18 @@ const PATH_FIELDS = ['x-original-url', 'x-rewrite-url', 'x-override-url', 'x-ori
 /** Virtual hosts behind a proxy are chosen by these. */
 const HOST_FIELDS = ['x-forwarded-host', 'x-original-host', 'x-host', 'x-http-host-override']
 
+/** Fields that decide about a request, whoever reads it. */
+const DECISIVE: ReadonlySet<string> = new Set([
+  ...SINGLE_VALUED,
+  ...METHOD_FIELDS,
+  ...PATH_FIELDS,
+  ...HOST_FIELDS,
+  'connection',
+  'cookie',
+  'forwarded',
+  'transfer-encoding',
+])
+
 /**
  * Untrusted: everything in `head` was chosen by the job, and passed a strict parser.
  * @throws RefusedError for what is ambiguous, or meant for another host.
@@ -80,14 +92,13 @@ export function readRequest(head: RequestHead, destination: Destination): Parsed
   const upgrade = upgradeOf(head, refuse)
   const methods = [head.method, ...otherMethods(head.fields, normal.query, refuse)]
   const paths = [normal, ...PATH_FIELDS.flatMap((name) => valuesOf(head.fields, name)).map(path)]
-  const facts: RequestFacts = {
-    target: destination.target,
-    protocol: destination.protocol,
-    method: head.method,
-    path: normal,
-    upgrade,
-    graphql: isGraphql(normal, head.fields),
+  // A server reads a body only with its type.
+  const carries = upgrade !== null || hasField(head.fields, 'content-type') || paths.some(({ query }) => query !== '')
+  const reading = (method: string, path: NormalPath): RequestFacts => {
+    const { target, protocol } = destination
+    return { target, protocol, method, path, upgrade, graphql: isSentGraphql(head.fields) || isGraphqlRequest(method, path, carries) }
   }
+  const others = methods.flatMap((method) => paths.map((path) => reading(method, path))).slice(1)
   return {
     method: head.method,
     path: normal,
@@ -95,7 +106,7 @@ export function readRequest(head: RequestHead, destination: Destination): Parsed
     bodyBytes: bodyBytesOf(head, refuse),
     expectsContinue: expectation(head.fields, refuse),
     upgrade,
-    readings: [facts, ...methods.flatMap((method) => paths.map((other) => ({ ...facts, method, path: other }))).slice(1)],
+    readings: [reading(head.method, normal), ...others],
   }
 }
 
@@ -116,11 +127,16 @@ function checkFields(fields: HeaderFields, refuse: Refuse): void {
   for (const { name, value } of fields) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) refuse('malformed', 'the name of a header field is no token')
     if (/[^\t\x20-\x7e\x80-\xff]/.test(value)) refuse('malformed', 'a header field holds control characters')
+    const variable = asVariable(name)
+    if (DECISIVE.has(variable) && variable !== name.toLowerCase()) refuse('malformed', `a header field is ${variable} to some servers`)
   }
   for (const name of [...SINGLE_VALUED, ...METHOD_FIELDS, ...PATH_FIELDS, ...HOST_FIELDS])
     if (valuesOf(fields, name).length > 1) refuse('malformed', `the request has two ${name} header fields`)
   for (const name of listOf(fields, 'connection')) if (NEVER_HOP_BY_HOP.has(name)) refuse('malformed', `Connection names ${name}`)
 }
+
+/** CGI and what came after it (PHP, WSGI, Rack) hand a field on as a variable, in whose name everything but letters and digits is the same. */
+const asVariable = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
 
 /** The target in origin form, once everything that names a host was found to name this one. */
 function checkAuthority(head: RequestHead, destination: Destination, refuse: Refuse): string {
@@ -200,17 +216,21 @@ function upgradeOf({ version, method, fields }: RequestHead, refuse: Refuse): 'w
   return 'websocket'
 }
 
-/** A GraphQL endpoint does everything through one path. By its usual name, or by what it is sent. */
-function isGraphql({ segments }: NormalPath, fields: HeaderFields): boolean {
-  const last = segments.findLast((segment) => segment !== '') ?? ''
+/** An endpoint by whatever name. */
+function isSentGraphql(fields: HeaderFields): boolean {
   const type = valuesOf(fields, 'content-type')[0]?.split(';')[0]?.trim().toLowerCase() ?? ''
-  return last.toLowerCase() === 'graphql' || type === 'application/graphql' || type === 'application/graphql+json'
+  return type === 'application/graphql' || type === 'application/graphql+json'
 }
 
 function otherMethods(fields: HeaderFields, query: string, refuse: Refuse): string[] {
-  const inQuery = Array.from(new URLSearchParams(query).entries()).filter(([name]) => name.toLowerCase() === '_method')
-  const named = [...METHOD_FIELDS.flatMap((name) => valuesOf(fields, name)), ...inQuery.map(([, value]) => value)]
+  const named = [...METHOD_FIELDS.flatMap((name) => valuesOf(fields, name)), ...methodsInQuery(query)]
   const methods = named.map((value) => value.trim().toUpperCase())
   for (const method of methods) checkMethod(method, refuse)
   return methods
+}
+
+/** Rails, Laravel and their like take `_method`, Salesforce `_HttpMethod`. PHP reads `.method` and `[method` as the first, older servers split at `;`, too. */
+function methodsInQuery(query: string): string[] {
+  const pairs = query.split(/[?&;]/).flatMap((pair) => Array.from(new URLSearchParams(pair).entries()))
+  return pairs.filter(([name]) => /^ *[_.[ ](http)?method(\0.*)?$/i.test(name)).map(([, value]) => value)
 }
