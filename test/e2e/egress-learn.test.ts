@@ -60,6 +60,7 @@ for (const project of projects) {
     const green = await world.runJson(settings.cwd ?? '', [], settings)
     assert.equal(green.exitCode, 0, green.why)
     assert.equal(green.document.doors.observed, false)
+    assert.deepEqual(green.document.doors.refused, [])
     assert.deepEqual([...new Set(green.document.doors.used.map(({ host }) => host))].toSorted(), project.hosts)
 
     // It is the smallest such file, and what it does not name stays shut.
@@ -72,3 +73,25 @@ for (const project of projects) {
     }
   })
 }
+
+test('of a run whose rules have conditions the requests are learned, with what else they needed', async () => {
+  const script = `curl -sS -i -m 2 --http1.1 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \\
+  -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' http://web.test/socket || true
+curl -sS -H 'Content-Type: application/graphql' -d '{ all }' http://web.test/graph`
+  const rule = '{ host: web.test, port: 80, methods: [GET, POST], path: /**, graphql: true, websocket: true }'
+  const cwd = world.workflow(
+    'on: push\njobs: { build: { runs-on: linux, steps: [{ uses: actions/checkout@v4 }, { id: ask, run: bash ./ask.sh }] } }\n',
+    { 'sallyport.yml': `version: 1\negress: [${rule}]\n`, 'ask.sh': script },
+  )
+  const settings: RunSettings = { cwd, wrap: internet.wrapResolving }
+  passes(await world.run(['trust', '--yes'], settings))
+  passes(await world.run(['run'], settings))
+  const file = join(cwd, 'learned.yml')
+  passes(await world.run(['access', 'learn', '-o', file], settings))
+  const learned = readFileSync(file, 'utf8')
+  assert.match(learned, /methods: \[GET\], path: \/socket, websocket: true/)
+  assert.match(learned, /methods: \[POST\], path: \/graph, graphql: true/)
+  passes(await world.run(['access', 'replay', file], settings))
+  writeFileSync(file, learned.replace(', websocket: true', ''))
+  assert.equal((await world.run(['access', 'replay', file], settings)).exitCode, 1)
+})

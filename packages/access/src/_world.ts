@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type AccessFile, parseAccessFile } from './access-file.ts'
-import type { ConnectionTarget, DoorUse, RequestFacts, RuleSet } from './contract.ts'
+import type { ConnectionTarget, DoorUse, RequestFacts, RuleSet, SeenRequest } from './contract.ts'
 import { normalisePath } from './normal-path.ts'
 import { parseOperatorFile } from './operator-file.ts'
 import { ceilingSet, requestSet } from './rule-sets.ts'
@@ -42,9 +42,15 @@ export function asks(method: string, url: string, more: Partial<RequestFacts> = 
   return { target, protocol, method, path: normal.path, upgrade: null, graphql: false, ...more }
 }
 
+/** `METHOD PATH`, and `graphql` or `websocket` behind it. */
+function seenRequest(text: string): SeenRequest {
+  const [method = '', path = '', ...needs] = text.split(' ')
+  return { method, path, count: 1, graphql: needs.includes('graphql'), websocket: needs.includes('websocket') }
+}
+
 export function used(door: string, requests: readonly string[] = [], more: Partial<DoorUse> = {}): DoorUse {
   const [, host = '', port = '', protocol = 'tls'] = /^(\S+):(\d+)(?:\/(\w+))?$/.exec(door) ?? []
-  const seen = requests.map((text) => ({ method: text.split(' ')[0] ?? '', path: text.split(' ')[1] ?? '', count: 1 }))
+  const seen = requests.map(seenRequest)
   return {
     host,
     port: Number(port),

@@ -130,6 +130,16 @@ export interface SubstitutionRule {
   readonly paths: readonly (readonly PathSegment[])[] | null
 }
 
+/** A request that the gate saw. */
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  readonly count: number
+  /** A rule with conditions has to say `graphql: true` for it, whatever its path; or `websocket: true`. */
+  readonly graphql: boolean
+  readonly websocket: boolean
+}
+
 /** What a step did with one destination. */
 export interface DoorUse {
   readonly host: string
@@ -141,7 +151,7 @@ export interface DoorUse {
   readonly bytesOut: number
   readonly bytesIn: number
   /** Distinct methods and paths, where the gate saw them. */
-  readonly requests: readonly { readonly method: string; readonly path: string; readonly count: number }[]
+  readonly requests: readonly SeenRequest[]
   /** Requests that are none of these: a job chooses how many different ones it makes, and a report has an end. */
   readonly requestsMore: number
 }

@@ -36,6 +36,8 @@ const request = fc.record({
   method: fc.constantFrom('GET', 'HEAD', 'POST', 'OPTIONS'),
   path: fc.oneof({ weight: 20, arbitrary: path }, { weight: 1, arbitrary: fc.constant('*') }),
   count: fc.constant(1),
+  graphql: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  websocket: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 })
 const door = fc.constantFrom(
   ...([

@@ -89,6 +89,23 @@ jobs:
     }
   })
 
+  it('says what else a request needed, and once for each path', async () => {
+    const recording = recorded(
+      's',
+      used('a.test:443', ['POST /rpc graphql', 'GET /socket websocket', 'GET /socket', 'GET /a/1', 'GET /a/2', 'GET /a/3 websocket']),
+    )
+    const text = learn([recording])
+    assert.match(text, /methods: \[POST\], path: \/rpc, graphql: true/)
+    assert.match(text, /methods: \[GET\], paths: \[\/a\/\*, \/socket\], websocket: true/)
+    const file = await parseAccessFile('f', text)
+    assert.equal(replay(file, [recording]).sufficient, true)
+    const without = await parseAccessFile('f', text.replaceAll(/, (graphql|websocket): true/g, ''))
+    assert.deepEqual(
+      replay(without, [recording]).missing.map(({ target }) => target),
+      ['POST https://a.test/rpc', 'GET https://a.test/socket', 'GET https://a.test/a/3'],
+    )
+  })
+
   it('has a wildcard for what was masked in the record', async () => {
     const recording = recorded('s', used('a.test:443', ['GET /bot***/x', 'GET /y']))
     const text = learn([recording])

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { distinct } from './compare-text.ts'
-import type { DoorUse, NormalPath } from './contract.ts'
+import type { DoorUse, NormalPath, SeenRequest } from './contract.ts'
 import { isGraphqlPath, isGraphqlSegment } from './graphql-path.ts'
 import { parseAddress } from './ip-address.ts'
-import { formatPath } from './path-pattern.ts'
+import { formatPath, matchesPath } from './path-pattern.ts'
 import { generalisePaths } from './path-tree.ts'
 import { isSilent, isTruncated, pathOf } from './recording.ts'
 import { isMethod } from './rule-conditions.ts'
@@ -13,6 +13,7 @@ export interface LearnedCondition {
   readonly methods: readonly string[]
   readonly paths: readonly string[] | null
   readonly graphql: boolean
+  readonly websocket: boolean
 }
 
 /** Deeper paths are not told apart. */
@@ -27,16 +28,20 @@ export function joinRequests(uses: readonly DoorUse[]): readonly (LearnedConditi
   const isHttp = first?.protocol === 'tls' || first?.protocol === 'http'
   const isSeen = uses.every((use) => use.requests.length > 0 || isSilent(use)) && uses.some(({ requests }) => requests.length > 0)
   if (first === undefined || !isHttp || !isSeen || parseAddress(first.host) !== null) return [null]
-  const requests = uses.flatMap((use) => use.requests.map(({ method, path }) => ({ method, path: pathOf(path) })))
+  const requests = uses.flatMap((use) => use.requests.map((request) => ({ ...request, path: pathOf(request.path) })))
   const methods = distinct(requests.map(({ method }) => method))
   const known = requests.filter((request): request is Request => request.path !== null && isPlain(request.path))
   if (!methods.every(isMethod)) return [null]
-  if (uses.some(isTruncated) || known.length < requests.length) return everyPath(methods, known)
+  if (uses.some(isTruncated) || known.length < requests.length) return everyPath(methods, requests)
   return byMethods(known)
 }
 
-interface Request {
-  readonly method: string
+/** Without a path where the record does not hold the whole of it. */
+interface SomeRequest extends Omit<SeenRequest, 'path'> {
+  readonly path: NormalPath | null
+}
+
+interface Request extends SomeRequest {
   readonly path: NormalPath
 }
 
@@ -44,8 +49,9 @@ function isPlain({ text, segments }: NormalPath): boolean {
   return text !== '*' && segments.length <= SEGMENTS_MAX
 }
 
-function everyPath(methods: readonly string[], known: readonly Request[]): readonly LearnedCondition[] {
-  return [{ methods, paths: null, graphql: known.some(({ path }) => isGraphqlPath(path)) }]
+function everyPath(methods: readonly string[], requests: readonly SomeRequest[]): readonly LearnedCondition[] {
+  const graphql = requests.some((request) => request.graphql || (request.path !== null && isGraphqlPath(request.path)))
+  return [{ methods, paths: null, graphql, websocket: requests.some(({ websocket }) => websocket) }]
 }
 
 /** Paths with the same methods are one condition. */
@@ -53,18 +59,27 @@ function byMethods(requests: readonly Request[]): readonly LearnedCondition[] {
   const patterns = [...Map.groupBy(requests, ({ method }) => method)].flatMap(([method, ofMethod]) =>
     generalisePaths(ofMethod.map(({ path }) => path)).map((pattern) => {
       const last = pattern.findLast((part) => part.kind !== 'literal' || part.text !== '')
-      return { method, path: formatPath(pattern), graphql: last?.kind === 'literal' && isGraphqlSegment(last.text) }
+      const isNamed = last?.kind === 'literal' && isGraphqlSegment(last.text)
+      const matched = ofMethod.filter((request) => matchesPath(pattern, request.path))
+      return {
+        method,
+        path: formatPath(pattern),
+        graphql: isNamed || matched.some(({ graphql }) => graphql),
+        websocket: matched.some(({ websocket }) => websocket),
+      }
     }),
   )
   const byPath = [...Map.groupBy(patterns, ({ path }) => path)].map(([path, same]) => ({
     path,
     methods: distinct(same.map(({ method }) => method)),
     graphql: same.some(({ graphql }) => graphql),
+    websocket: same.some(({ websocket }) => websocket),
   }))
-  const groups = Map.groupBy(byPath, ({ methods, graphql }) => JSON.stringify([methods, graphql])).values()
+  const groups = Map.groupBy(byPath, ({ methods, graphql, websocket }) => JSON.stringify([methods, graphql, websocket])).values()
   return [...groups].map((group) => ({
     methods: group[0]?.methods ?? [],
     paths: distinct(group.map(({ path }) => path)),
     graphql: group[0]?.graphql ?? false,
+    websocket: group[0]?.websocket ?? false,
   }))
 }

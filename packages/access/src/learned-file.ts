@@ -111,8 +111,9 @@ function doorPairs({ host, ports, protocol, condition }: LearnedRule): readonly 
 
 function conditionPairs(condition: LearnedCondition | null): readonly Pair[] {
   if (condition === null) return []
-  const { methods, paths, graphql } = condition
+  const { methods, paths, graphql, websocket } = condition
+  const isTrue = (key: string, is: boolean): readonly Pair[] => (is ? [[key, 'true']] : [])
   const pathPairs: readonly Pair[] =
     paths === null ? [] : paths.length === 1 ? [['path', yamlText(paths[0] ?? '')]] : [['paths', paths.map(yamlText)]]
-  return [['methods', methods], ...pathPairs, ...(graphql ? [['graphql', 'true'] as const] : [])]
+  return [['methods', methods], ...pathPairs, ...isTrue('graphql', graphql), ...isTrue('websocket', websocket)]
 }

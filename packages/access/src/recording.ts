@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ConnectionTarget, DoorUse, NormalPath, RequestFacts } from './contract.ts'
+import type { ConnectionTarget, DoorUse, NormalPath, RequestFacts, SeenRequest } from './contract.ts'
 import { isGraphqlRequest } from './graphql-path.ts'
 import { parseAddress } from './ip-address.ts'
 import { normalisePath } from './normal-path.ts'
@@ -45,14 +45,14 @@ export function pathOf(recorded: string): NormalPath | null {
 /** In place of a path that is not known: no pattern of a rule matches it, and a rule for every path does. */
 export const UNKNOWN_PATH: NormalPath = { text: '/', segments: [], query: '' }
 
-export function factsOf(use: DoorUse, method: string, path: NormalPath): RequestFacts {
+export function factsOf(use: DoorUse, { method, graphql, websocket }: Omit<SeenRequest, 'count'>, path: NormalPath): RequestFacts {
   return {
     target: targetOf(use),
     protocol: use.protocol === 'http' ? 'http' : 'tls',
     method,
     path,
-    upgrade: null,
+    upgrade: websocket ? 'websocket' : null,
     // Queries are not in the record: one may have had an operation.
-    graphql: isGraphqlRequest(method, path, true),
+    graphql: graphql || isGraphqlRequest(method, path, true),
   }
 }

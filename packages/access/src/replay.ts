@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatSize } from '@sallyport/core'
 import { type AccessFile, entriesOf } from './access-file.ts'
-import type { DoorUse, EgressRule, Refusal, RuleSet } from './contract.ts'
+import type { DoorUse, EgressRule, Refusal, RuleSet, SeenRequest } from './contract.ts'
 import { decideConnection, decideRequest, dependsOnRequests, narrowToProtocol } from './decide.ts'
 import { rulesOf } from './egress-entry.ts'
 import { factsOf, isSilent, isTruncated, pathOf, type Recording, targetOf, UNKNOWN_PATH } from './recording.ts'
@@ -67,17 +67,12 @@ function replayUse(sets: readonly RuleSet[], use: DoorUse, used: (rule: EgressRu
     if (narrowed.rule !== null) used(narrowed.rule)
     return []
   }
-  return use.requests.flatMap(({ method, path }) => replayRequest(sets, use, { method, path }, used) ?? [])
+  return use.requests.flatMap((request) => replayRequest(sets, use, request, used) ?? [])
 }
 
-function replayRequest(
-  sets: readonly RuleSet[],
-  use: DoorUse,
-  request: { readonly method: string; readonly path: string },
-  used: (rule: EgressRule) => void,
-): Refusal | null {
+function replayRequest(sets: readonly RuleSet[], use: DoorUse, request: SeenRequest, used: (rule: EgressRule) => void): Refusal | null {
   const path = pathOf(request.path)
-  const decision = decideRequest(sets, factsOf(use, request.method, path ?? UNKNOWN_PATH))
+  const decision = decideRequest(sets, factsOf(use, request, path ?? UNKNOWN_PATH))
   if (decision.allowed && decision.rule !== null) used(decision.rule)
   if (decision.allowed) return null
   if (path !== null) return decision.refusal

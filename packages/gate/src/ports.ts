@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the parts of the gate process know of each other. main.ts puts them together.
 import type { Socket } from 'node:net'
-import type { ConnectionTarget, DecidingRules, EgressRule, Refusal } from '@sallyport/access'
+import type { ConnectionTarget, DecidingRules, EgressRule, Refusal, SeenRequest } from '@sallyport/access'
 import type { AlertKind, GateConfig, StepDoors } from './contract.ts'
 import type { ClientHello } from './tls/client-hello.ts'
 
@@ -29,7 +29,7 @@ export interface StepReport {
   refused(refusal: Refusal): void
   alert(kind: AlertKind, detail: string, bytes: number | null): void
   /** A request that the gate saw, for the record and for learning. */
-  request(door: DoorKey, method: string, path: string): void
+  request(door: DoorKey, request: Omit<SeenRequest, 'count'>): void
 }
 
 export interface DoorKey {

@@ -82,6 +82,8 @@ test('what is refused last, while the doors shut, is still a line of the log', a
   assert.equal(notes.length, 1)
 })
 
+const GET = { method: 'GET', count: 1, graphql: false, websocket: false } as const
+
 test('a used door is an event when it opens, with the first time of a repository, and another with its bytes when it shuts', async () => {
   const { fake, doors, record, events } = await open()
   fake.say({ type: 'used', step: '1', host: 'web.test', port: 443, rule: 'sallyport.yml:4' })
@@ -95,13 +97,13 @@ test('a used door is an event when it opens, with the first time of a repository
     bytesIn: 20,
     requestsMore: 0,
   } as const
-  fake.traffic = { used: [{ ...use, requests: [{ method: 'GET', path: `/${SECRET}`, count: 1 }] }], refused: [], refusedMore: 0 }
+  fake.traffic = { used: [{ ...use, requests: [{ ...GET, path: `/${SECRET}` }] }], refused: [], refusedMore: 0 }
   await doors.close('1', exited())
   assert.deepEqual(
     events.map(({ type }) => type),
     ['door.used', 'door.first-seen', 'door.closed'],
   )
-  assert.deepEqual(record.doors.used, [{ ...use, requests: [{ method: 'GET', path: '/***', count: 1 }], job: 'build', step: '1' }])
+  assert.deepEqual(record.doors.used, [{ ...use, requests: [{ ...GET, path: '/***' }], job: 'build', step: '1' }])
   await doors.open('2', NO_RULES)
   fake.say({ type: 'used', step: '2', host: 'web.test', port: 443, rule: 'sallyport.yml:4' })
   await doors.close('2', exited())

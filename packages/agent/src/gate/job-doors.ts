@@ -97,10 +97,10 @@ export class JobDoors implements GateListener {
       ...use,
       host: cleanText(use.host, this.#redact),
       rule: use.rule === null ? null : cleanText(use.rule, this.#redact),
-      requests: use.requests.map(({ method, path, count }) => ({
-        method: cleanText(method, this.#redact),
-        path: cleanText(path, this.#redact, PATH_MAX),
-        count,
+      requests: use.requests.map((request) => ({
+        ...request,
+        method: cleanText(request.method, this.#redact),
+        path: cleanText(request.path, this.#redact, PATH_MAX),
       })),
     }
     // The gate tells of few doors of a step while it runs.

@@ -117,8 +117,8 @@ function doorUse(value: unknown): DoorUse {
     bytesOut: whole(fields['bytesOut']),
     bytesIn: whole(fields['bytesIn']),
     requests: list(fields['requests'], (item) => {
-      const { method, path, count } = record(item)
-      return { method: text(method), path: text(path), count: whole(count) }
+      const { method, path, count, graphql, websocket } = record(item)
+      return { method: text(method), path: text(path), count: whole(count), graphql: flag(graphql), websocket: flag(websocket) }
     }),
     requestsMore: whole(fields['requestsMore']),
   }
@@ -163,6 +163,11 @@ function port(value: unknown): number {
   const number = whole(value)
   if (number > 65_535) throw new TypeError('no port where one has to be')
   return number
+}
+
+function flag(value: unknown): boolean {
+  if (typeof value !== 'boolean') throw new TypeError('no true or false where one has to be')
+  return value
 }
 
 function oneOf<Word extends string>(words: Readonly<Record<Word, true>>, value: unknown): Word {

@@ -256,7 +256,7 @@ function stepOf(options: GateOptions, controller: AbortController, seen: Seen): 
     report: {
       refused: (refusal) => void seen.refusals.push(refusal),
       alert: (kind, detail) => void seen.alerts.push({ kind, detail }),
-      request: (_door, method, path) => void seen.requests.push({ method, path }),
+      request: (_door, { method, path }) => void seen.requests.push({ method, path }),
     },
   }
 }

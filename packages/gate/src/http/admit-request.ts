@@ -27,7 +27,15 @@ export async function admitRequest(head: RequestHead, scope: ConnectionScope): P
   const by = judge(connection.step.doors.sets, asked)
   const request = substitutions?.inHead(asked, destination) ?? asked
   const { name, port, protocol } = destination
-  connection.step.report.request({ host: name, port, protocol, rule: by.rule }, asked.method, asked.path.text.slice(0, RECORDED_PATH_MAX))
+  connection.step.report.request(
+    { host: name, port, protocol, rule: by.rule },
+    {
+      method: asked.method,
+      path: asked.path.text.slice(0, RECORDED_PATH_MAX),
+      graphql: asked.readings.some(({ graphql }) => graphql),
+      websocket: asked.upgrade === 'websocket',
+    },
+  )
   const meter = scope.meter(by)
   await meter.out(asked.method.length + asked.path.text.length + asked.path.query.length + 11 + bytesOf(request.fields))
   return { asked, request, meter }

@@ -47,7 +47,7 @@ test('each request in clear text is held to the rule', async () => {
   assert.equal(world.refusals()[0]?.code, 'method')
   const { used } = world.close()
   assert.ok(used[0] !== undefined && used[0].bytesIn > 0)
-  assert.deepEqual(used[0].requests, [{ method: 'GET', path: '/a', count: 1 }])
+  assert.deepEqual(used[0].requests, [{ method: 'GET', path: '/a', count: 1, graphql: false, websocket: false }])
 })
 
 test('the end of a step ends a connection that is being served', async () => {

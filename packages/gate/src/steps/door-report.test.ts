@@ -23,6 +23,8 @@ function closed(report: DoorReport): Extract<FromGate, { type: 'step-closed' }> 
   return message
 }
 
+const GET = { method: 'GET', graphql: false, websocket: false } as const
+
 test('refusals of the same kind and target are one, told at the first', () => {
   const { report, said } = reportOf()
   for (let times = 0; times < 5; times++) report.refused(refusal)
@@ -43,7 +45,8 @@ test('whatever a job does, a report is one line that the supervisor takes, and n
   for (let index = 0; index < 5000; index++) {
     report.refused({ code: 'path', target: `${index}${wide}`, reason: wide, rule: wide, remedy: wide })
     report.connected({ ...door, host: `${index}.${wide}` })
-    for (let path = 0; path < 3; path++) report.request({ ...door, host: `${index % 50}.${wide}` }, 'GET', `/${index}/${path}/${wide}`)
+    for (let path = 0; path < 3; path++)
+      report.request({ ...door, host: `${index % 50}.${wide}` }, { ...GET, path: `/${index}/${path}/${wide}` })
     report.alert('echo', `${index}`, null)
   }
   const message = closed(report)
@@ -67,8 +70,8 @@ test('connections and bytes of one door add up, and the first is told', () => {
   const { report, said } = reportOf()
   report.count(report.connected(door), 10, 20)
   report.count(report.connected(door), 1, 2)
-  report.request(door, 'GET', '/x')
-  report.request(door, 'GET', '/x')
+  report.request(door, { ...GET, path: '/x' })
+  report.request(door, { ...GET, path: '/x', websocket: true })
   const [use] = closed(report).used
   assert.partialDeepStrictEqual(use, {
     host: 'a.test',
@@ -79,7 +82,7 @@ test('connections and bytes of one door add up, and the first is told', () => {
     bytesOut: 11,
     bytesIn: 22,
   })
-  assert.deepEqual(use?.requests, [{ method: 'GET', path: '/x', count: 2 }])
+  assert.deepEqual(use?.requests, [{ method: 'GET', path: '/x', count: 2, graphql: false, websocket: true }])
   assert.deepEqual(
     said.map(({ type }) => type),
     ['used'],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DoorUse, Refusal, RuleOrigin } from '@sallyport/access'
+import type { DoorUse, Refusal, RuleOrigin, SeenRequest } from '@sallyport/access'
 import type { AlertKind, FromGate } from '../contract.ts'
 import { plainText } from '../control/plain-text.ts'
 import type { DoorKey, StepReport } from '../ports.ts'
@@ -40,7 +40,7 @@ export interface DoorCounts {
 
 interface Door extends DoorCounts {
   readonly key: DoorKey
-  readonly requests: Map<string, { readonly method: string; readonly path: string; count: number }>
+  readonly requests: Map<string, { -readonly [Key in keyof SeenRequest]: SeenRequest[Key] }>
   requestsMore: number
 }
 
@@ -90,14 +90,17 @@ export class DoorReport implements StepReport {
     this.#say({ type: 'alert', step: this.#step, kind, detail: clean, bytes })
   }
 
-  request(key: DoorKey, method: string, path: string): void {
+  request(key: DoorKey, { method, path, graphql, websocket }: Omit<SeenRequest, 'count'>): void {
     const door = this.#door(key)
     const { requests } = door
-    const clean = { method: plainText(method, LENGTHS.method), path: plainText(path, LENGTHS.path) }
+    const clean = { method: plainText(method, LENGTHS.method), path: plainText(path, LENGTHS.path), graphql, websocket }
     const name = `${clean.method} ${clean.path}`
     const known = requests.get(name)
-    if (known !== undefined) known.count += 1
-    else if (requests.size < REPORT_LIMITS.requestsOfDoor && this.#take('requests', clean)) requests.set(name, { ...clean, count: 1 })
+    if (known !== undefined) {
+      known.count += 1
+      known.graphql ||= graphql
+      known.websocket ||= websocket
+    } else if (requests.size < REPORT_LIMITS.requestsOfDoor && this.#take('requests', clean)) requests.set(name, { ...clean, count: 1 })
     else door.requestsMore += 1
   }
 
