@@ -306,6 +306,20 @@ test('when the job has closed a connection, its kernel still answers the gate, s
   assert.deepEqual(await refused(pair), [])
 })
 
+test('connections that the gate closes when nobody answers it any more are gone within seconds, so that nothing keeps its namespace', async () => {
+  const pair = await makePair()
+  const step = await Step.open(pair, '198.18.1.1')
+  for (const name of ['a', 'b', 'c']) assert.equal(await step.process.result(`tcp ${name} 203.0.113.9 443`), 'hello')
+  await step.close()
+  assert.equal(await pair.keeper.ask('left'), '3')
+  assert.equal(await pair.keeper.ask('drop'), 'ok')
+  assert.equal(await pair.keeper.ask('left'), '3')
+  for (let waits = 0; (await pair.keeper.ask('left')) !== '0'; waits += 1) {
+    assert.ok(waits < 100, 'the kernel still tries to reach a job that is not there')
+    await sleep(100)
+  }
+})
+
 test('without a listener at the gate, a connection is refused at once', async () => {
   const pair = await makePair()
   const step = await Step.open(pair, '198.18.1.1')

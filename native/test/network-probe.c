@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both ends of a job's network, driven by lines on stdin, each answered by one line on stdout.
 //   `network-probe keeper`: what the keeper does (keeper-network.h), beside a gate that answers everything, or, once `strict`, refuses everything:
-//     join PID | open ID LEVEL SOURCE | close ID | relay INDEX PORT | refused | seen | strict | ingress PORT | deaf
+//     join PID | open ID LEVEL SOURCE | close ID | relay INDEX PORT | refused | seen | strict | ingress PORT | deaf | drop | left
 //   `network-probe job`: a process of a job; results come with how many milliseconds they took:
 //     tcp NAME ADDRESS PORT | say NAME TEXT | hear NAME | fill NAME MEBIBYTES | close NAME | serve PORT
 //     udp NAME ADDRESS PORT TEXT [BYTES] | lie OWN ADDRESS PORT | ping | route
@@ -198,19 +198,49 @@ static void open_step(char **words) {
   answer_timed(result == 0 ? "ok" : strerrorname_np(errno), start);
 }
 
+// Returns the namespace to go back to.
+static int enter_gate_namespace(void) {
+  int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), namespace = ioctl(gate.dns, SIOCGSKNS);
+  if (own < 0 || namespace < 0 || setns(namespace, CLONE_NEWNET) != 0) die("enter the gate's namespace");
+  close(namespace);
+  return own;
+}
+
+static void leave_gate_namespace(int own) {
+  if (setns(own, CLONE_NEWNET) != 0) die("leave the gate's namespace");
+  close(own);
+}
+
 // As an attacker might who has got a socket of his own into the gate's namespace.
 static void connect_to_job(const char *port) {
   struct sockaddr_in name = to("198.18.0.2", port);
-  int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), namespace = ioctl(gate.dns, SIOCGSKNS);
-  if (own < 0 || namespace < 0 || setns(namespace, CLONE_NEWNET) != 0) die("enter the gate's namespace");
+  int own = enter_gate_namespace();
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || setns(own, CLONE_NEWNET) != 0) die("leave the gate's namespace");
-  close(namespace);
-  close(own);
+  if (fd < 0) die("socket");
+  leave_gate_namespace(own);
   struct pollfd connected = {.fd = fd, .events = POLLOUT};
   int result = connect(fd, (struct sockaddr *)&name, sizeof name);
   answer(result == 0 || poll(&connected, 1, SETTLE_MS) > 0 ? "answered" : "nothing");
   close(fd);
+}
+
+// As the end of a gate's process closes what it has open.
+static void drop_connections(void) {
+  while (connection_count > 0) close(connections[--connection_count].fd);
+}
+
+// How many connections the kernel keeps in the gate's namespace, whoever's.
+static void count_left(void) {
+  int own = enter_gate_namespace(), count = 0;
+  FILE *table = fopen("/proc/thread-self/net/tcp", "re");
+  if (!table) die("/proc/thread-self/net/tcp");
+  char line[512];
+  unsigned state;
+  while (fgets(line, sizeof line, table)) count += sscanf(line, "%*s %*s %*s %x", &state) == 1 && state != TCP_LISTEN;
+  fclose(table);
+  leave_gate_namespace(own);
+  snprintf(line, sizeof line, "%d", count);
+  answer(line);
 }
 
 static void join(const char *pid) {
@@ -231,6 +261,8 @@ static void keep_command(char *line) {
   else if (strcmp(words[0], "strict") == 0) strict = 1, answer("ok");
   else if (strcmp(words[0], "ingress") == 0) connect_to_job(words[1]);
   else if (strcmp(words[0], "deaf") == 0) close(gate.tcp), gate.tcp = -1, answer("ok");
+  else if (strcmp(words[0], "drop") == 0) drop_connections(), answer("ok");
+  else if (strcmp(words[0], "left") == 0) count_left();
   else die_msg("unknown command %s", words[0]);
 }
 
