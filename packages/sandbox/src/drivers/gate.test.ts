@@ -115,6 +115,8 @@ describe('the process of a gate', { skip }, () => {
   it('has the environment that was asked for, no core dumps, and namespaces of its own but for the network', () => {
     assert.equal(readFileSync(`/proc/${pid}/environ`, 'utf8'), 'MARK=gate\0')
     assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /^Max core file size +0 +0 /m)
+    // What of its memory a core would hold that is piped to a program.
+    assert.equal(Number(readFileSync(`/proc/${pid}/coredump_filter`, 'utf8')), 0)
     const shared = ['net', 'mnt', 'ipc', 'uts'].filter((name) => inode(pid, name) === inode('self', name))
     assert.deepEqual(shared, ['net'])
   })
@@ -128,6 +130,10 @@ describe('the process of a gate', { skip }, () => {
       assert.equal(limits['memory.limit_in_bytes'], String(256 << 20))
       assert.equal(limits['memory.kmem.tcp.limit_in_bytes'], String(256 << 20))
     }
+  })
+
+  it('is no process that the kernel spares when memory runs out, whatever its supervisor is', () => {
+    assert.equal(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim(), '250')
   })
 
   it('can neither read, start nor signal anything, nor reach a socket of the host that has no file, nor listen', async () => {
