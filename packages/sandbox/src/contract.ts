@@ -202,7 +202,7 @@ export interface Sandbox extends AsyncDisposable {
   refusedPackets(): number
   /**
    * The program (path inside the sandbox) that holds a TCP connection from this local port, among the step's processes; null when none or more
-   * than one does. Only fit to narrow: it can be another program by the time that it is used.
+   * than one does, or when looking for programs takes too much of the supervisor's time. Only fit to narrow: it can be another program by the time that it is used.
    */
   executableOf(step: string, localPort: number): string | null
   /** Runs the canaries; the caller refuses the job when one does not hold. */

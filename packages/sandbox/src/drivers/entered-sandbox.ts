@@ -26,6 +26,7 @@ import type { WardenPool } from '../native/warden-pool.spawn.ts'
 import { RefusedPackets } from '../refused-packets.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { runSelfCheck, type StartedHelper } from '../self-check.ts'
+import { TimeAllowance } from '../time-allowance.ts'
 import { programWithSocket } from './socket-owner.ts'
 import type { StepWalls } from './walls.ts'
 
@@ -69,6 +70,8 @@ export class EnteredSandbox implements Sandbox {
   /** Running steps by their ids. */
   readonly #running = new Map<string, StepCgroup>()
   readonly #refused = new RefusedPackets()
+  /** A job decides how often it is looked for, and among how many descriptors: 60 ms for 6,000. */
+  readonly #lookingForPrograms = new TimeAllowance()
   #endsLeftovers = false
   /** Sent by the self-check, and not the job's. */
   #canaryPackets = 0
@@ -163,12 +166,14 @@ export class EnteredSandbox implements Sandbox {
   }
 
   executableOf(step: string, localPort: number): string | null {
-    const processes = this.#running.get(step)?.members() ?? []
-    return programWithSocket({
-      namespace: `/proc/${this.#parts.init}`,
-      address: JOB_NETWORK.jobAddress,
-      port: localPort,
-      processes,
+    return this.#lookingForPrograms.spend(() => {
+      const processes = this.#running.get(step)?.members() ?? []
+      return programWithSocket({
+        namespace: `/proc/${this.#parts.init}`,
+        address: JOB_NETWORK.jobAddress,
+        port: localPort,
+        processes,
+      })
     })
   }
 

@@ -380,6 +380,22 @@ time.sleep(20)`
     assert.equal(sandbox.executableOf('asking', port), null)
   })
 
+  it('cannot keep the supervisor at looking for programs', async () => {
+    const connect = `import socket,time
+s = socket.create_connection(('192.0.2.1', 443))
+kept = [s.dup() for _ in range(400)]
+print(s.getsockname()[1], flush=True)
+time.sleep(60)`
+    await using sandbox = await prepare(new EchoGate())
+    const step = await startStep(sandbox, ['/usr/bin/python3', '-c', connect], ownNetwork(), 'asking')
+    const [line] = (await once(step.output, 'data')) as [Buffer]
+    const port = Number(line.toString())
+    let asked = 0
+    while (sandbox.executableOf('asking', port) !== null) assert.ok(++asked < 5000)
+    assert.notEqual(asked, 0)
+    await step.kill()
+  })
+
   it('has no single program when a connection was passed on to another process', async () => {
     const tell = `import os,socket,time
 s = socket.create_connection(('192.0.2.1', 443))
