@@ -189,6 +189,17 @@ int join_gate_cgroups(void) {
   return 0;
 }
 
+int open_gate_cgroup(void) {
+  char own[4800];
+  for (size_t i = 0; i < cgroup_root_count; i++) {
+    if (!cgroup_is_v2[i]) continue;
+    snprintf(own, sizeof own, "%s/sallyport/slot%u-_gate", cgroup_roots[i], slot_number());
+    return open(own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  }
+  errno = ENOENT;
+  return -1;
+}
+
 // Version 2 counts in one file, version 1 in the other.
 static unsigned long oom_kills_in(const char *directory, const char *name) {
   char path[5200], key[64];

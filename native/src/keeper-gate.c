@@ -142,12 +142,19 @@ static void become_nobody(void) {
   if (set_capabilities(0) != 0) die("capset");
 }
 
+static void bound_reach(const struct gate_launch *launch) {
+  int cgroup = open_gate_cgroup();
+  if (cgroup < 0 || bound_gate_reach(launch, cgroup) != 0) die("bound where the gate's sockets lead (cgroup version 2, CONFIG_CGROUP_BPF)");
+  close(cgroup);
+}
+
 static void become_gate(const struct gate_launch *launch, const struct gate_sockets *sockets, int words, pid_t keeper) {
   if (dup2(words, 2) < 0) _exit(125);
   if (setsid() < 0) die("setsid");
   default_signals();
   umask(0022);
   if (join_gate_cgroups() != 0) die("join the gate's cgroups");
+  bound_reach(launch);
   bound_harm();
   arrange_descriptors(sockets);
   make_root(launch);

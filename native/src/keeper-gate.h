@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start of a job's gate (packages/gate): a program of ours that parses what a job sends, so it gets as little as possible. A uid of its own, no capability, no
 // new privileges, mount, IPC and UTS namespaces of its own with an almost empty root, its own cgroup with limits, a seccomp filter, a Landlock domain, RLIMIT_CORE 0;
-// the network of the host, which is what it is for; descriptors 0 to 2 and those of GATE_DESCRIPTORS. Its files are taken away once it has read them.
+// the network of the host, which is what it is for, as far as keeper-gate-reach.c lets it; descriptors 0 to 2 and those of GATE_DESCRIPTORS. Its files are taken away once it has read them.
 #ifndef SALLYPORT_KEEPER_GATE_H
 #define SALLYPORT_KEEPER_GATE_H
 
@@ -11,13 +11,29 @@
 
 #define GATE_ARGS_MAX 32
 #define GATE_FILES_MAX 32
+#define REACHES_MAX 4096
+
+// A network that the gate's own sockets may lead to, or not; the first that contains a destination decides.
+struct reach {
+  uint32_t address[4];  // network byte order
+  unsigned words, bits;  // one word: IPv4
+  uint16_t port;  // 0: all
+  bool_t allowed;
+};
 
 struct gate_launch {
   char *argv[GATE_ARGS_MAX + 1], *env[GATE_ARGS_MAX + 1], *files[GATE_FILES_MAX];
-  size_t argc, envc, file_count;
+  struct reach reaches[REACHES_MAX];
+  size_t argc, envc, file_count, reach_count;
   const void *seccomp;  // `struct sock_filter` array
   size_t seccomp_size;  // in bytes
 };
+
+// keeper-gate-reach.c. `allow|refuse TAB ADDRESS/BITS TAB PORT`, which is changed; 0 when it is none.
+bool_t parse_reach(char *text, struct reach *reach);
+
+// From now on sockets that are made in this cgroup (version 2) lead where the list says. 0, or -1 with errno.
+int bound_gate_reach(const struct gate_launch *launch, int cgroup);
 
 // Starts it; its control socket is the keeper's descriptor 4, which is the keeper's no more afterwards. Returns its pid.
 pid_t start_gate(const struct gate_launch *launch, const struct gate_sockets *sockets);

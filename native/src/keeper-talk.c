@@ -72,17 +72,26 @@ char *keep(const char *text) {
   return copy;
 }
 
+// With a zero after them.
 static void *read_bytes(const char *size_text, size_t *size) {
   *size = strtoul(size_text, NULL, 10);
   if (*size == 0 || *size > CONFIG_MAX_BYTES) fail_message("setup record of a wrong size");
-  void *bytes = malloc(*size);
+  char *bytes = malloc(*size + 1);
   if (!bytes) fail("malloc");
   if (read_exact(SUPERVISOR_FD, bytes, *size) != 1) fail_message("setup record cut short");
+  bytes[*size] = 0;
   return bytes;
 }
 
+static void read_reaches(const char *size_text, struct gate_launch *launch) {
+  size_t size;
+  char *list = read_bytes(size_text, &size);
+  for (char *entry; (entry = strsep(&list, "\n")) && *entry;)
+    if (launch->reach_count == REACHES_MAX || !parse_reach(entry, &launch->reaches[launch->reach_count++])) fail_message("no reach of a gate, or too many");
+}
+
 // First of all, so that the gate starts while the rest is made:
-//   gate-arg TEXT | gate-env NAME=VALUE | gate-file PATH | gate-seccomp SIZE (bytes follow); the last line is `gate` or `no-gate`
+//   gate-arg TEXT | gate-env NAME=VALUE | gate-file PATH | gate-reach SIZE (lines follow) | gate-seccomp SIZE (bytes follow); the last line is `gate` or `no-gate`
 bool_t read_gate(struct gate_launch *launch) {
   char line[LINE_MAX_BYTES];
   for (;;) {
@@ -99,6 +108,8 @@ bool_t read_gate(struct gate_launch *launch) {
       launch->env[launch->envc++] = keep(rest);
     } else if (strcmp(word, "gate-file") == 0 && launch->file_count < GATE_FILES_MAX) {
       launch->files[launch->file_count++] = keep(rest);
+    } else if (strcmp(word, "gate-reach") == 0) {
+      read_reaches(rest, launch);
     } else if (strcmp(word, "gate-seccomp") == 0) {
       launch->seccomp = read_bytes(rest, &launch->seccomp_size);
     } else {

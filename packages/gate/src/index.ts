@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the supervisor uses. Nothing here parses what a job sends: that is the gate's own process (main.ts).
+export { type Reach, reachOf } from './address/reach.ts'
 export { GateClient, type GateHandlers, type StepTraffic } from './client.ts'
 export type { AlertKind, FromGate, GateConfig, GateLimits, StepDoors, Substitution, ToGate } from './contract.ts'
 export { GATE_DESCRIPTORS } from './contract.ts'

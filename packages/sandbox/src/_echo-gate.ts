@@ -34,6 +34,13 @@ async function attacks(): Promise<Record<string, string>> {
     signal: attempt(() => process.kill(process.ppid, 0)),
     'signal itself': attempt(() => process.kill(process.pid, 0)),
     'abstract socket': await outcome(connect({ path: '\0sallyport-nobody' }), 'connect'),
+    loopback: await outcome(connect(7, '127.0.0.1'), 'connect'),
+    'IPv6 loopback': await outcome(connect(7, '::1'), 'connect'),
+    'IPv4 by IPv6': await outcome(connect(7, '::ffff:127.0.0.2'), 'connect'),
+    'datagram to loopback': await outcomeOfDatagram(7, '127.0.0.1'),
+    'what it may reach': await outcome(connect(7, '127.0.0.3'), 'connect'),
+    'another port there': await outcome(connect(8, '127.0.0.3'), 'connect'),
+    'datagram to what it may reach': await outcomeOfDatagram(7, '127.0.0.2'),
     'port of its own': await outcome(createServer().listen(0, '127.0.0.1').unref(), 'listening'),
   }
 }
@@ -42,6 +49,14 @@ async function outcome(emitter: Socket | ReturnType<typeof createServer>, event:
   return once(emitter, event).then(
     () => 'done',
     (error: NodeJS.ErrnoException) => error.code ?? String(error),
+  )
+}
+
+function outcomeOfDatagram(port: number, address: string): Promise<string> {
+  const lookup = (host: string, _options: object, done: (error: null, address: string, family: number) => void): void => done(null, host, 4)
+  const socket = createSocket({ type: 'udp4', lookup })
+  return new Promise((resolve) =>
+    socket.send('x', port, address, (error) => resolve((error as NodeJS.ErrnoException | null)?.code ?? 'done')),
   )
 }
 

@@ -37,6 +37,11 @@ export class EchoGate {
       argv: [node, script],
       env: { MARK: 'gate' },
       files: [node, script, join(import.meta.dirname, '../package.json')],
+      reach: [
+        { allowed: true, network: '127.0.0.2/31', port: 7 },
+        { allowed: false, network: '127.0.0.0/8', port: null },
+        { allowed: true, network: '0.0.0.0/0', port: null },
+      ],
       attach: (control) => this.#attach(control),
       ready: this.#ready.promise,
       ...changes,

@@ -46,10 +46,20 @@ export interface GateLaunch {
   readonly env: Readonly<Record<string, string>>
   /** Host directories or files that the program needs until it says that it is ready. */
   readonly files: readonly string[]
+  /** Where sockets that it makes may lead: the first that contains a destination decides, and what none contains is refused. */
+  readonly reach: readonly GateReach[]
   /** Called at once, before `prepare` waits for anything: the supervisor's end of the gate's control socket. */
   readonly attach: (control: Duplex) => void
   /** The sandbox is not started before this resolves; its rejection is the end of the preparation. */
   readonly ready: Promise<unknown>
+}
+
+export interface GateReach {
+  readonly allowed: boolean
+  /** `address/bits`. */
+  readonly network: string
+  /** Null: every port. */
+  readonly port: number | null
 }
 
 /** Fixed places inside every sandbox. */

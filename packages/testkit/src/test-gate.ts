@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { stepSource } from '@sallyport/core'
-import { GateClient, type GateConfig, gateProgram, type StepDoors, type StepTraffic } from '@sallyport/gate'
+import { GateClient, type GateConfig, gateProgram, reachOf, type StepDoors, type StepTraffic } from '@sallyport/gate'
 import type { GateLaunch, Sandbox, StepNetwork } from '@sallyport/sandbox'
 
 type Rule = StepDoors['sets'][number]['rules'][number]
@@ -47,6 +47,7 @@ export class TestGate {
       argv,
       env,
       files,
+      reach: reachOf({ ...CONFIG, ...config }),
       attach: (control) => {
         const handlers = {
           refused: ignore,

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { RuleSet } from '@sallyport/access'
 import { stepSource } from '@sallyport/core'
-import { GateClient, type GateConfig, GateError, type GateHandlers, gateProgram, type StepTraffic } from '@sallyport/gate'
+import { GateClient, type GateConfig, GateError, type GateHandlers, gateProgram, reachOf, type StepTraffic } from '@sallyport/gate'
 import type { GateLaunch, RefusedPacket, Sandbox, StepNetwork } from '@sallyport/sandbox'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { relaysOf } from './relays.ts'
@@ -41,9 +41,10 @@ export class JobGate {
   constructor(access: GateAccess | Promise<GateAccess>) {
     this.#config = Promise.resolve(access).then(({ gate, bytesOutMax }) => ({ ...gate, limits: { ...LIMITS, bytesOut: bytesOutMax } }))
     this.lost = this.#lost.promise
+    const reach = this.#config.then(reachOf)
     // Told to whoever prepares the sandbox, and to whoever waits for the access.
-    for (const promise of [this.#ready.promise, this.#config]) promise.catch(() => undefined)
-    this.launch = { ...gateProgram(), attach: (control) => this.#attach(control), ready: this.#ready.promise }
+    for (const promise of [this.#ready.promise, this.#config, reach]) promise.catch(() => undefined)
+    this.launch = { ...gateProgram(), reach, attach: (control) => this.#attach(control), ready: this.#ready.promise }
   }
 
   /** From its start to its first answer; null before that. */

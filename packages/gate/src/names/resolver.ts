@@ -2,7 +2,8 @@
 import type { GateConfig } from '../contract.ts'
 import { type AddressType, createQuestion, type ParsedResponse } from '../dns/response.ts'
 import { RECORD } from '../dns/wire.ts'
-import { askNameServer, type NameServer, parseNameServer } from './name-server.ts'
+import { askNameServer } from './name-server.ts'
+import { type NameServer, parseNameServer } from './name-server-address.ts'
 
 export type Resolution =
   /** As the name servers give them, IPv6 and IPv4 in turn; never empty. Unchecked: the owner of the name chose them. */

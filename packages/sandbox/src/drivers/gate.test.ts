@@ -136,6 +136,15 @@ describe('the process of a gate', { skip }, () => {
     assert.equal(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim(), '250')
   })
 
+  it('connects and sends where it may reach, and nowhere else', async () => {
+    const answers = (await gate.ask('attacks')) as Record<string, string>
+    for (const what of ['loopback', 'IPv6 loopback', 'IPv4 by IPv6', 'datagram to loopback', 'another port there'])
+      assert.equal(answers[what], 'EPERM', what)
+    // Nobody is there.
+    assert.equal(answers['what it may reach'], 'ECONNREFUSED')
+    assert.equal(answers['datagram to what it may reach'], 'done')
+  })
+
   it('can neither read, start nor signal anything, nor reach a socket of the host that has no file, nor listen', async () => {
     const answers = (await gate.ask('attacks')) as Record<string, string>
     assert.equal(answers['read'], 'ENOENT')

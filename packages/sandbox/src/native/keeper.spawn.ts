@@ -21,7 +21,7 @@ export interface KeeperSetup {
 }
 
 /** How the keeper starts a gate. */
-export interface KeeperGate extends Pick<GateLaunch, 'argv' | 'env' | 'files'> {
+export interface KeeperGate extends Pick<GateLaunch, 'argv' | 'env' | 'files' | 'reach'> {
   /** Compiled `struct sock_filter` array. */
   readonly seccomp: Uint8Array
 }
@@ -226,9 +226,18 @@ function formatGate(gate: KeeperGate | null): Buffer {
     ...gate.argv.map((text) => ['gate-arg', text]),
     ...Object.entries(gate.env).map(([name, value]) => ['gate-env', `${name}=${value}`]),
     ...gate.files.map((path) => ['gate-file', path]),
-    ['gate-seccomp', String(gate.seccomp.length)],
   ]
-  return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), gate.seccomp, Buffer.from('gate\n')])
+  const reach = gate.reach.map(({ allowed, network, port }) => formatLine([allowed ? 'allow' : 'refuse', network, String(port ?? 0)]))
+  return Buffer.concat([
+    Buffer.from(lines.map(formatLine).join('')),
+    ...(reach.length === 0 ? [] : [formatBytes('gate-reach', Buffer.from(reach.join('')))]),
+    formatBytes('gate-seccomp', gate.seccomp),
+    Buffer.from('gate\n'),
+  ])
+}
+
+function formatBytes(word: string, bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(formatLine([word, String(bytes.length)])), bytes])
 }
 
 function formatLine(fields: readonly string[]): string {
