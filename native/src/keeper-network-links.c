@@ -15,6 +15,8 @@
 // Numbers that no other link in a new namespace has.
 #define LOOPBACK_INDEX 1
 #define LINK_INDEX 1000
+// IF_OPER_UP of linux/if.h, which cannot stand beside net/if.h.
+#define OPERATIONAL 6
 // More than twice as fast as Ethernet's 1500, which nothing here is.
 #define LINK_BYTES 65535
 
@@ -125,4 +127,17 @@ void write_job_end(struct batch *batch) {
   add_neighbour(batch, GATE_ADDRESS, gate_mac);
   add_route(batch, GATE_ADDRESS, 32, 0);
   add_route(batch, 0, 0, GATE_ADDRESS);
+}
+
+void write_link_question(struct batch *batch) {
+  struct ifinfomsg link = {.ifi_family = AF_UNSPEC, .ifi_index = LINK_INDEX};
+  begin_batch(batch);
+  begin_message(batch, RTM_GETLINK, NLM_F_ACK, &link, sizeof link, "link");
+}
+
+bool_t is_carrying(const struct nlmsghdr *link) {
+  size_t header = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct ifinfomsg)));
+  if (link->nlmsg_type != RTM_NEWLINK || link->nlmsg_len < header) return 0;
+  const struct nlattr *state = find_attribute((const char *)link + header, link->nlmsg_len - header, IFLA_OPERSTATE);
+  return state && attribute_size(state) == 1 && *(const uint8_t *)attribute_data(state) == OPERATIONAL;
 }

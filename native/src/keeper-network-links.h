@@ -14,4 +14,8 @@ void write_link_pair(struct batch *batch, int job_namespace);
 // For the job's namespace.
 void write_job_end(struct batch *batch);
 
+// Asks, in the gate's namespace, for the state of its end of the link; what comes is `is_carrying` or not.
+void write_link_question(struct batch *batch);
+bool_t is_carrying(const struct nlmsghdr *link);
+
 #endif

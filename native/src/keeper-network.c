@@ -145,6 +145,24 @@ static int open_job_namespace(pid_t pid, int own) {
   return fd;
 }
 
+#define LINK_ATTEMPTS 25000
+#define LINK_EVERY_US 200
+
+static void note_carrying(const struct nlmsghdr *message, void *context) { *(bool_t *)context |= is_carrying(message); }
+
+// The end that was raised first drops what it is to send, every answer to the job, until a worker of the kernel has noticed the other end; on a loaded host that takes a
+// while. Asking makes Linux 6.8 and newer do it at once.
+static void await_link(void) {
+  bool_t carries = 0;
+  for (int attempt = 0; attempt < LINK_ATTEMPTS; attempt++) {
+    write_link_question(&batch);
+    if (dump(gate_links, &batch, note_carrying, &carries) != 0) fail("state of the job's link");
+    if (carries) return;
+    usleep(LINK_EVERY_US);
+  }
+  fail_message("the job's link does not come up");
+}
+
 // The rules are there before the link is.
 static void connect_job(int job_namespace, int job_links) {
   write_job_rules(&batch);
@@ -153,6 +171,7 @@ static void connect_job(int job_namespace, int job_links) {
   send_or_fail(gate_links);
   write_job_end(&batch);
   send_or_fail(job_links);
+  await_link();
 }
 
 void join_job_network(pid_t pid) {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, readlinkSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { createInterface, type Interface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { after, test } from 'node:test'
@@ -184,6 +185,33 @@ test('a connection to any address arrives with its destination and with the addr
   ])
   assert.equal(await one.process.result('say a hi'), 'hi')
   assert.deepEqual(await refused(pair), [])
+})
+
+/** What a process asks that was there before the network was, in the first moment. */
+async function askAtOnce(source: string): Promise<string> {
+  const keeper = new Talker('unshare', '--net', probe, 'keeper')
+  await keeper.hear()
+  const cgroup = makeCgroup(`early-${source}`)
+  const job = new Talker('unshare', '--net', probe, 'job')
+  writeFileSync(`${cgroup}/cgroup.procs`, String(job.pid))
+  // It has a namespace of its own by the time that it answers.
+  await job.ask('udp none 127.0.0.1 9 x')
+  assert.equal(await keeper.result(`join ${job.pid}`), 'ok')
+  assert.equal(await keeper.result(`open ${idOf(cgroup)} ${LEVEL} ${source}`), 'ok')
+  return job.result('udp u 198.18.0.1 53 question')
+}
+
+test('the first question of all is answered, on a busy machine too', async () => {
+  const busy = availableParallelism() * 3
+  const others = Array.from({ length: busy }, () => start('sh', '-c', 'while :; do :; done'))
+  try {
+    for (let round = 0; round < 6; round += 1) {
+      const answers = await Promise.all(Array.from({ length: 6 }, (_, lane) => askAtOnce(`198.18.${10 + round}.${lane}`)))
+      assert.deepEqual(answers, Array(6).fill('8 from 198.18.0.1:53'))
+    }
+  } finally {
+    for (const other of others) other.kill('SIGKILL')
+  }
 })
 
 test('even a privileged process that binds a step’s address speaks as itself', async () => {
