@@ -145,6 +145,14 @@ describe('the process of a gate', { skip }, () => {
     assert.equal(answers['datagram to what it may reach'], 'done')
   })
 
+  it('need not reach anything', async () => {
+    const gate = new EchoGate({ reach: [] })
+    await using _ = await prepare(gate)
+    const answers = (await gate.ask('attacks')) as Record<string, string>
+    for (const what of ['loopback', 'IPv6 loopback', 'what it may reach', 'datagram to what it may reach'])
+      assert.equal(answers[what], 'EPERM', what)
+  })
+
   it('can neither read, start nor signal anything, nor reach a socket of the host that has no file, nor listen', async () => {
     const answers = (await gate.ask('attacks')) as Record<string, string>
     assert.equal(answers['read'], 'ENOENT')
@@ -279,6 +287,15 @@ describe('the end of a gate', { skip }, () => {
     const gate = new EchoGate()
     const files = [...gate.launch.files, '/nowhere/file']
     await assert.rejects(prepare(new EchoGate({ files })), { message: /gate ended with code 125: .*\/nowhere\/file: No such file/ })
+  })
+
+  it('comes before it began, too, when nobody could say where it may reach', async () => {
+    for (const network of ['nonsense', '127.0.0.1', '127.0.0.1/33', '::/129', '::1/-1', '10.0.0.0/8x'])
+      await assert.rejects(
+        prepare(new EchoGate({ reach: [{ allowed: true, network, port: null }] })),
+        { message: /no reach of a gate/ },
+        network,
+      )
   })
 
   it('comes with an abort while the sandbox is built, at whatever moment', async () => {
