@@ -165,7 +165,7 @@ static void hand_down_controllers(const char *directory) {
   (void)write_limit(directory, "cgroup.subtree_control", "+pids");
 }
 
-static int join_gate_cgroup(size_t root) {
+static int move_to_gate_cgroup(size_t root, const char *pid) {
   char parent[4200], own[4800];
   snprintf(parent, sizeof parent, "%s/sallyport", cgroup_roots[root]);
   // No job's id has an underscore.
@@ -178,13 +178,15 @@ static int join_gate_cgroup(size_t root) {
   if (mkdir(own, 0755) != 0 && errno != EEXIST) return -1;
   for (size_t i = 0; i < sizeof gate_limits / sizeof *gate_limits; i++)
     if (write_limit(own, gate_limits[i][0], gate_limits[i][1]) != 0) return -1;
-  return write_limit(own, "cgroup.procs", "0");
+  return write_limit(own, "cgroup.procs", pid);
 }
 
-int join_gate_cgroups(void) {
+int move_to_gate_cgroups(pid_t pid) {
+  char text[16];
+  snprintf(text, sizeof text, "%d", pid);
   for (size_t i = 0; i < cgroup_root_count; i++) {
     if (!cgroup_is_v2[i] && !has_controller(i, "memory") && !has_controller(i, "pids")) continue;
-    if (join_gate_cgroup(i) != 0) return -1;
+    if (move_to_gate_cgroup(i, text) != 0) return -1;
   }
   return 0;
 }

@@ -88,14 +88,14 @@ static bool_t add_reach(const struct reach *reach) {
   return count == 0;
 }
 
-static void write_program(const struct gate_launch *launch, unsigned words) {
+static void write_program(const struct reach_list *list, unsigned words) {
   program.size = 0;
   size_t address = words == 1 ? offsetof(struct bpf_sock_addr, user_ip4) : offsetof(struct bpf_sock_addr, user_ip6);
   for (unsigned i = 0; i < words; i++) load((uint8_t)(WORD + i), address + i * sizeof(uint32_t));
   load(PORT, offsetof(struct bpf_sock_addr, user_port));
   // The kernel takes no program with instructions that are never come to.
-  for (size_t i = 0; i < launch->reach_count; i++)
-    if (launch->reaches[i].words == words && add_reach(&launch->reaches[i])) return;
+  for (size_t i = 0; i < list->count; i++)
+    if (list->reaches[i].words == words && add_reach(&list->reaches[i])) return;
   answer(REFUSE);
 }
 
@@ -118,9 +118,9 @@ static int attach(int cgroup, enum bpf_attach_type where) {
   return result;
 }
 
-int bound_gate_reach(const struct gate_launch *launch, int cgroup) {
-  write_program(launch, 1);
+int bound_gate_reach(const struct reach_list *list, int cgroup) {
+  write_program(list, 1);
   if (attach(cgroup, BPF_CGROUP_INET4_CONNECT) != 0 || attach(cgroup, BPF_CGROUP_UDP4_SENDMSG) != 0) return -1;
-  write_program(launch, WORDS_MAX);
+  write_program(list, WORDS_MAX);
   return attach(cgroup, BPF_CGROUP_INET6_CONNECT) != 0 || attach(cgroup, BPF_CGROUP_UDP6_SENDMSG) != 0 ? -1 : 0;
 }

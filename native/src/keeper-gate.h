@@ -21,10 +21,14 @@ struct reach {
   bool_t allowed;
 };
 
+struct reach_list {
+  struct reach reaches[REACHES_MAX];
+  size_t count;
+};
+
 struct gate_launch {
   char *argv[GATE_ARGS_MAX + 1], *env[GATE_ARGS_MAX + 1], *files[GATE_FILES_MAX];
-  struct reach reaches[REACHES_MAX];
-  size_t argc, envc, file_count, reach_count;
+  size_t argc, envc, file_count;
   const void *seccomp;  // `struct sock_filter` array
   size_t seccomp_size;  // in bytes
 };
@@ -33,10 +37,13 @@ struct gate_launch {
 bool_t parse_reach(char *text, struct reach *reach);
 
 // From now on sockets that are made in this cgroup (version 2) lead where the list says. 0, or -1 with errno.
-int bound_gate_reach(const struct gate_launch *launch, int cgroup);
+int bound_gate_reach(const struct reach_list *list, int cgroup);
 
 // Starts it; its control socket is the keeper's descriptor 4, which is the keeper's no more afterwards. Returns its pid.
 pid_t start_gate(const struct gate_launch *launch, const struct gate_sockets *sockets);
+
+// Before anything of the job runs: from then on it has its limits, and its own sockets lead where the list says.
+void bound_gate(const struct reach_list *reaches);
 
 // It has loaded all that it needs: from here on it sees an empty, read-only root.
 void take_gate_files(pid_t gate);

@@ -83,15 +83,15 @@ static void *read_bytes(const char *size_text, size_t *size) {
   return bytes;
 }
 
-static void read_reaches(const char *size_text, struct gate_launch *launch) {
+static void read_reaches(const char *size_text, struct reach_list *reaches) {
   size_t size;
   char *list = read_bytes(size_text, &size);
   for (char *entry; (entry = strsep(&list, "\n")) && *entry;)
-    if (launch->reach_count == REACHES_MAX || !parse_reach(entry, &launch->reaches[launch->reach_count++])) fail_message("no reach of a gate, or too many");
+    if (reaches->count == REACHES_MAX || !parse_reach(entry, &reaches->reaches[reaches->count++])) fail_message("no reach of a gate, or too many");
 }
 
 // First of all, so that the gate starts while the rest is made:
-//   gate-arg TEXT | gate-env NAME=VALUE | gate-file PATH | gate-reach SIZE (lines follow) | gate-seccomp SIZE (bytes follow); the last line is `gate` or `no-gate`
+//   gate-arg TEXT | gate-env NAME=VALUE | gate-file PATH | gate-seccomp SIZE (bytes follow); the last line is `gate` or `no-gate`
 bool_t read_gate(struct gate_launch *launch) {
   char line[LINE_MAX_BYTES];
   for (;;) {
@@ -108,8 +108,6 @@ bool_t read_gate(struct gate_launch *launch) {
       launch->env[launch->envc++] = keep(rest);
     } else if (strcmp(word, "gate-file") == 0 && launch->file_count < GATE_FILES_MAX) {
       launch->files[launch->file_count++] = keep(rest);
-    } else if (strcmp(word, "gate-reach") == 0) {
-      read_reaches(rest, launch);
     } else if (strcmp(word, "gate-seccomp") == 0) {
       launch->seccomp = read_bytes(rest, &launch->seccomp_size);
     } else {
@@ -133,7 +131,7 @@ void read_disk(char **template, char **spool) {
 }
 
 // Lines of tab-separated fields, the last one `create`:
-//   id ID | runtime PATH | read-only | layer TARGET SOURCE | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow)
+//   id ID | runtime PATH | read-only | layer TARGET SOURCE | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow) | reach SIZE (lines follow)
 void read_setup(struct setup *setup) {
   char line[LINE_MAX_BYTES];
   for (;;) {
@@ -153,6 +151,8 @@ void read_setup(struct setup *setup) {
       setup->runtime = keep(first);
     } else if (strcmp(word, "config") == 0) {
       setup->config = read_bytes(first, &setup->config_size);
+    } else if (strcmp(word, "reach") == 0) {
+      read_reaches(first, &setup->reaches);
     } else if (!second) {
       fail_message("setup line without a second value");
     } else if (strcmp(word, "layer") == 0 && setup->layer_count < LAYERS_MAX) {

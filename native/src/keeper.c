@@ -133,6 +133,7 @@ int keeper_main(int argc, char **argv) {
   mount_all(&setup);
   create(&setup, &init);
   join_network();
+  if (has_gate) bound_gate(&setup.reaches);
   say("created\t%d", init.pid);
   // The supervisor has waited for the gate by then.
   expect("start");

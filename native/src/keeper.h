@@ -40,6 +40,7 @@ struct setup {
   size_t dir_count, sub_count;
   void *config;
   size_t config_size;
+  struct reach_list reaches;  // of the gate
 };
 
 // keeper.c
@@ -75,7 +76,7 @@ unsigned gate_id(void);  // uid and gid of the slot's gate
 void find_cgroup_roots(void);
 void keep_cgroups_warm(void);
 int remove_cgroups(void);  // how many are left, of this slot's jobs and gates
-int join_gate_cgroups(void);  // the caller becomes the one member of the slot's gate cgroups, with their limits; 0, or -1 with errno
+int move_to_gate_cgroups(pid_t pid);  // it becomes the one member of the slot's gate cgroups, with their limits; 0, or -1 with errno
 int open_gate_cgroup(void);  // the directory of version 2, or -1 with errno
 bool_t gate_ran_out_of_memory(void);  // the kernel has ended it at its limit
 

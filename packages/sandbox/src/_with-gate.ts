@@ -31,17 +31,19 @@ export class EchoGate {
   #lines: Interface | undefined
 
   constructor(changes: Partial<GateLaunch> = {}) {
+    // Nobody's where the launch has another.
+    this.#ready.promise.catch(() => undefined)
     const node = realpathSync(process.execPath)
     const script = join(import.meta.dirname, '_echo-gate.ts')
     this.launch = {
       argv: [node, script],
       env: { MARK: 'gate' },
       files: [node, script, join(import.meta.dirname, '../package.json')],
-      reach: [
+      reach: Promise.resolve([
         { allowed: true, network: '127.0.0.2/31', port: 7 },
         { allowed: false, network: '127.0.0.0/8', port: null },
         { allowed: true, network: '0.0.0.0/0', port: null },
-      ],
+      ]),
       attach: (control) => this.#attach(control),
       ready: this.#ready.promise,
       ...changes,

@@ -46,8 +46,8 @@ export interface GateLaunch {
   readonly env: Readonly<Record<string, string>>
   /** Host directories or files that the program needs until it says that it is ready. */
   readonly files: readonly string[]
-  /** Where sockets that it makes may lead: the first that contains a destination decides, and what none contains is refused. */
-  readonly reach: readonly GateReach[]
+  /** Where sockets that it makes may lead: the first that contains a destination decides, and what none contains is refused. In force before anything of the job runs. */
+  readonly reach: Promise<readonly GateReach[]>
   /** Called at once, before `prepare` waits for anything: the supervisor's end of the gate's control socket. */
   readonly attach: (control: Duplex) => void
   /** The sandbox is not started before this resolves; its rejection is the end of the preparation. */

@@ -47,7 +47,7 @@ export class TestGate {
       argv,
       env,
       files,
-      reach: reachOf({ ...CONFIG, ...config }),
+      reach: Promise.resolve(reachOf({ ...CONFIG, ...config })),
       attach: (control) => {
         const handlers = {
           refused: ignore,

@@ -41,6 +41,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   const bundle = walls.bundle(
     buildBundle({ spec, idBase: slot.idBase, cgroupPath: `/sallyport/${id}`, seccomp: toOciSeccomp(JOB_PROFILE, arch) }),
   )
+  const reach = (await spec.gate?.reach) ?? []
   const created = keeper.create({
     id,
     runtime: parts.runtime,
@@ -49,6 +50,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
     directories: WRITABLE,
     subdirectories: spec.directories.map((target) => ({ target, mode: 0o755 })),
     config: Buffer.from(JSON.stringify(bundle)),
+    reach,
   })
   // Compiled while the runtime works.
   const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK })

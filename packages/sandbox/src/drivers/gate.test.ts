@@ -146,7 +146,7 @@ describe('the process of a gate', { skip }, () => {
   })
 
   it('need not reach anything', async () => {
-    const gate = new EchoGate({ reach: [] })
+    const gate = new EchoGate({ reach: Promise.resolve([]) })
     await using _ = await prepare(gate)
     const answers = (await gate.ask('attacks')) as Record<string, string>
     for (const what of ['loopback', 'IPv6 loopback', 'what it may reach', 'datagram to what it may reach'])
@@ -292,7 +292,7 @@ describe('the end of a gate', { skip }, () => {
   it('comes before it began, too, when nobody could say where it may reach', async () => {
     for (const network of ['nonsense', '127.0.0.1', '127.0.0.1/33', '::/129', '::1/-1', '10.0.0.0/8x'])
       await assert.rejects(
-        prepare(new EchoGate({ reach: [{ allowed: true, network, port: null }] })),
+        prepare(new EchoGate({ reach: Promise.resolve([{ allowed: true, network, port: null }]) })),
         { message: /no reach of a gate/ },
         network,
       )

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GateLaunch, RefusedPacket } from '../contract.ts'
+import type { GateLaunch, GateReach, RefusedPacket } from '../contract.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { KeeperRequests } from './keeper-requests.ts'
 
@@ -18,10 +18,12 @@ export interface KeeperSetup {
   /** Made below those, parents first, owned by the job. */
   readonly subdirectories: readonly { readonly target: string; readonly mode: number }[]
   readonly config: Uint8Array
+  /** Of the gate; none without one. */
+  readonly reach: readonly GateReach[]
 }
 
 /** How the keeper starts a gate. */
-export interface KeeperGate extends Pick<GateLaunch, 'argv' | 'env' | 'files' | 'reach'> {
+export interface KeeperGate extends Pick<GateLaunch, 'argv' | 'env' | 'files'> {
   /** Compiled `struct sock_filter` array. */
   readonly seccomp: Uint8Array
 }
@@ -215,9 +217,18 @@ function formatSetup(setup: KeeperSetup): Buffer {
     ...setup.layers.map(({ target, source }) => ['layer', target, source]),
     ...setup.directories.map(({ target, mode }) => ['dir', target, mode.toString(8)]),
     ...setup.subdirectories.map(({ target, mode }) => ['sub', target, mode.toString(8)]),
-    ['config', String(setup.config.length)],
   ]
-  return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), setup.config, Buffer.from('create\n')])
+  return Buffer.concat([
+    Buffer.from(lines.map(formatLine).join('')),
+    formatBytes('config', setup.config),
+    formatReach(setup.reach),
+    Buffer.from('create\n'),
+  ])
+}
+
+function formatReach(reach: readonly GateReach[]): Buffer {
+  const lines = reach.map(({ allowed, network, port }) => formatLine([allowed ? 'allow' : 'refuse', network, String(port ?? 0)]))
+  return lines.length === 0 ? Buffer.alloc(0) : formatBytes('reach', Buffer.from(lines.join('')))
 }
 
 function formatGate(gate: KeeperGate | null): Buffer {
@@ -227,13 +238,7 @@ function formatGate(gate: KeeperGate | null): Buffer {
     ...Object.entries(gate.env).map(([name, value]) => ['gate-env', `${name}=${value}`]),
     ...gate.files.map((path) => ['gate-file', path]),
   ]
-  const reach = gate.reach.map(({ allowed, network, port }) => formatLine([allowed ? 'allow' : 'refuse', network, String(port ?? 0)]))
-  return Buffer.concat([
-    Buffer.from(lines.map(formatLine).join('')),
-    ...(reach.length === 0 ? [] : [formatBytes('gate-reach', Buffer.from(reach.join('')))]),
-    formatBytes('gate-seccomp', gate.seccomp),
-    Buffer.from('gate\n'),
-  ])
+  return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), formatBytes('gate-seccomp', gate.seccomp), Buffer.from('gate\n')])
 }
 
 function formatBytes(word: string, bytes: Uint8Array): Buffer {
