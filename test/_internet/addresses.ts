@@ -23,3 +23,6 @@ export const ORIGINS = {
 /** The end of the link on which Sallyport and its gates are. */
 export const HOST_ADDRESS = '20.10.255.2'
 export const HOST_GATEWAY = '20.10.255.1'
+
+/** At `ORIGINS.udp`: sends back what comes, and logs nothing. */
+export const FENCE_PORT = 9

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // An internet of two network namespaces: one in which Sallyport runs, whose only link leads to the other, and one with every origin. There is no way from
 // either to the machine's own network, so nothing can leave whatever breaks. Real servers: nginx and sshd of Debian; the rest is origins.ts.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { HOST_ADDRESS, HOST_GATEWAY, ORIGINS } from './addresses.ts'
+import { promisify } from 'node:util'
+import { FENCE_PORT, HOST_ADDRESS, HOST_GATEWAY, ORIGINS } from './addresses.ts'
 import { type Certificates, makeCertificates } from './certificates.ts'
 import { nginxConfiguration } from './nginx-configuration.ts'
 
@@ -16,6 +17,15 @@ export interface Arrival {
   readonly kind: 'http' | 'dns' | 'tcp' | 'udp' | 'websocket'
   readonly [fact: string]: unknown
 }
+
+const execute = promisify(execFile)
+const SETTLED_MS_MAX = 20_000
+
+/** Comes back when it arrived, from each processor: what was sent before from the same one has arrived then, too. */
+const FENCE = `for cpu in $(seq 0 $(($(nproc --all) - 1))); do
+  taskset --cpu-list $cpu true 2> /dev/null || continue
+  taskset --cpu-list $cpu bash -c 'exec 3<>/dev/udp/${ORIGINS.udp}/${FENCE_PORT} && echo fence >&3 && [ "$(timeout 10 dd bs=64 count=1 status=none <&3)" = fence ]' || exit 1
+done`
 
 /** What the operator's file says beyond name servers and authorities, as YAML below `egress:` (two spaces in). */
 export interface OperatorSettings {
@@ -29,6 +39,9 @@ export class Internet implements AsyncDisposable {
   readonly root: string
   readonly #children: ChildProcess[] = []
   readonly #arrivals: Arrival[] = []
+  /** Of the origins' program: what it was asked, in order, and is to send back. */
+  readonly #barriers: PromiseWithResolvers<void>[] = []
+  #askOrigins: () => void = failNoOutput
   #host = -1
   #origins = -1
   #configurations = 0
@@ -89,14 +102,38 @@ export class Internet implements AsyncDisposable {
     return path
   }
 
-  /** Everything that reached an origin so far. */
-  arrivals(kind?: Arrival['kind']): readonly Arrival[] {
+  /** Everything that reached an origin until this was called, though its sender may be gone and the origin slow to say so. */
+  async arrivals(): Promise<readonly Arrival[]> {
+    await execute(this.wrap[0] ?? '', [...this.wrap.slice(1), 'bash', '-c', FENCE])
+    await this.#nginxSettled()
+    await this.#originsSettled()
     const log = readFileSync(join(this.directory, 'access.log'), 'utf8')
     const http = log
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Arrival)
-    return [...http, ...this.#arrivals].filter((arrival) => kind === undefined || arrival.kind === kind)
+    return [...http, ...this.#arrivals]
+  }
+
+  /** nginx has logged a request before it gives up its connection. It takes connections of one address and port in their order, so each is asked. */
+  async #nginxSettled(): Promise<void> {
+    const urls = [ORIGINS.web, ORIGINS.evil].flatMap((address) => [`https://${address}/connections`, `http://${address}/connections`])
+    const request = [...this.wrapOrigin, 'curl', '-sSk', '--max-time', '10', '-H', 'Connection: close']
+    for (const url of urls) await execute(request[0] ?? '', [...request.slice(1), url])
+    const until = Date.now() + SETTLED_MS_MAX
+    while (Date.now() < until) {
+      const { stdout } = await execute(request[0] ?? '', [...request.slice(1), urls[1] ?? ''])
+      if (stdout.startsWith('Active connections: 1 \n')) return
+      await sleep(10)
+    }
+    throw new Error('nginx still has connections of a client that ended')
+  }
+
+  async #originsSettled(): Promise<void> {
+    const barrier = Promise.withResolvers<void>()
+    this.#barriers.push(barrier)
+    this.#askOrigins()
+    await barrier.promise
   }
 
   async #makeNamespaces(): Promise<void> {
@@ -125,14 +162,16 @@ export class Internet implements AsyncDisposable {
   async #startOrigins(): Promise<void> {
     const child = this.#spawnOrigin([process.execPath, join(import.meta.dirname, 'origins.ts')])
     const lines = createInterface({ input: child.stdout ?? failNoOutput() })
-    const ready = Promise.withResolvers<void>()
     lines.on('line', (line) => {
-      const arrival = JSON.parse(line) as Arrival & { readonly kind: string }
-      if (arrival.kind === 'ready') ready.resolve()
-      else this.#arrivals.push(arrival)
+      const said = JSON.parse(line) as Arrival | { readonly kind: 'barrier' }
+      if (said.kind === 'barrier') this.#barriers.shift()?.resolve()
+      else this.#arrivals.push(said)
     })
-    child.once('exit', (code) => ready.reject(new Error(`the origins ended with ${code}`)))
-    await ready.promise
+    child.once('exit', (code) => {
+      for (const { reject } of this.#barriers) reject(new Error(`the origins ended with ${code}`))
+    })
+    this.#askOrigins = (): void => void child.stdin?.write('barrier\n')
+    await this.#originsSettled()
   }
 
   async #startNginx(): Promise<void> {
@@ -168,7 +207,7 @@ export class Internet implements AsyncDisposable {
 
   #spawnOrigin(argv: readonly string[], errors: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
     const [program = '', ...words] = [...this.wrapOrigin, ...argv]
-    const child = spawn(program, words, { stdio: ['ignore', 'pipe', errors] })
+    const child = spawn(program, words, { stdio: ['pipe', 'pipe', errors] })
     this.#children.push(child)
     return child
   }

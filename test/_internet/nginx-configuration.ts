@@ -21,6 +21,7 @@ export function nginxConfiguration(places: NginxPlaces): string {
       access_log ${places.directory}/access.log facts;
       root ${places.root};
       autoindex on;
+      location = /connections { access_log off; stub_status; }
       location = /title { default_type text/plain; return 200 "${title} $host $request_method\\n"; }
       location = /echo { default_type text/plain; return 200 "authorization=$http_authorization token=$http_x_token query=$args\\n"; }
       location /upload { default_type text/plain; client_body_in_file_only clean; proxy_pass http://127.0.0.1:8999; }

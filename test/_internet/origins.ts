@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What answers in the origins' namespace beside nginx and sshd: a name server, TCP and UDP sinks, an upgrade to websocket. A program of its own: it runs there.
-// Says each thing that arrives as a JSON line; reads nothing.
+// Says each thing that arrives as a JSON line. A line of its input is a barrier: answered when all that had come by then was said.
 import { createHash } from 'node:crypto'
 import dgram from 'node:dgram'
 import net from 'node:net'
-import { ORIGINS } from './addresses.ts'
+import { createInterface } from 'node:readline'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { FENCE_PORT, ORIGINS } from './addresses.ts'
+
+/** Connections and messages so far, to tell a turn of the event loop in which nothing came. */
+let noticed = 0
 
 function log(kind: string, facts: Readonly<Record<string, unknown>>): void {
   process.stdout.write(`${JSON.stringify({ kind, ...facts })}\n`)
@@ -79,76 +84,97 @@ function answer(message: Buffer, over: string): Buffer {
   return Buffer.concat([head, message.subarray(12, end + 4), ...records])
 }
 
-function serveDns(address: string): void {
-  const socket = dgram.createSocket('udp4')
-  socket.on('message', (message, from) => socket.send(answer(message, `udp ${address}`), from.port, from.address))
-  socket.bind(53, address)
-  net
-    .createServer((connection) => {
-      let pending = Buffer.alloc(0)
-      connection.on('error', () => connection.destroy())
-      connection.on('data', (data) => {
-        pending = Buffer.concat([pending, data])
-        while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
-          const size = pending.readUInt16BE(0)
-          const response = answer(pending.subarray(2, 2 + size), `tcp ${address}`)
-          const prefix = Buffer.alloc(2)
-          prefix.writeUInt16BE(response.length)
-          connection.write(Buffer.concat([prefix, response]))
-          pending = pending.subarray(2 + size)
-        }
-      })
-    })
-    .listen(53, address)
-}
+type OnMessage = (message: Buffer, reply: (answer: Buffer | string) => void) => void
 
-/** Whatever comes is logged (its beginning) and answered with one line. */
-function serveTcp(address: string, port: number): void {
-  net
-    .createServer((connection) => {
-      connection.on('error', () => connection.destroy())
-      connection.once('data', (data) => {
-        log('tcp', { address, port, bytes: data.length, text: data.toString('latin1', 0, 200) })
-        connection.end('received\n')
-        connection.resume()
-      })
-    })
-    .listen(port, address)
-}
-
-function serveUdp(address: string, port: number): void {
+function listenUdp(address: string, port: number, onMessage: OnMessage): void {
   const socket = dgram.createSocket('udp4')
   socket.on('message', (message, from) => {
-    log('udp', { address, port, bytes: message.length, text: message.toString('latin1', 0, 200) })
-    socket.send(`heard ${message.length}`, from.port, from.address)
+    noticed += 1
+    onMessage(message, (answer) => socket.send(answer, from.port, from.address))
   })
   socket.bind(port, address)
 }
 
+function listenTcp(address: string, port: number, onConnection: (connection: net.Socket) => void): void {
+  const server = net.createServer((connection) => {
+    noticed += 1
+    connection.on('error', () => connection.destroy())
+    connection.on('data', () => {
+      noticed += 1
+    })
+    onConnection(connection)
+  })
+  server.listen(port, address)
+}
+
+function serveDns(address: string): void {
+  listenUdp(address, 53, (message, reply) => reply(answer(message, `udp ${address}`)))
+  listenTcp(address, 53, (connection) => {
+    let pending = Buffer.alloc(0)
+    connection.on('data', (data) => {
+      pending = Buffer.concat([pending, data])
+      while (pending.length >= 2 && pending.length >= 2 + pending.readUInt16BE(0)) {
+        const size = pending.readUInt16BE(0)
+        const response = answer(pending.subarray(2, 2 + size), `tcp ${address}`)
+        const prefix = Buffer.alloc(2)
+        prefix.writeUInt16BE(response.length)
+        connection.write(Buffer.concat([prefix, response]))
+        pending = pending.subarray(2 + size)
+      }
+    })
+  })
+}
+
+/** Whatever comes is logged (its beginning) and answered with one line. */
+function serveTcp(address: string, port: number): void {
+  listenTcp(address, port, (connection) => {
+    connection.once('data', (data) => {
+      log('tcp', { address, port, bytes: data.length, text: data.toString('latin1', 0, 200) })
+      connection.end('received\n')
+      connection.resume()
+    })
+  })
+}
+
+function serveUdp(address: string, port: number): void {
+  listenUdp(address, port, (message, reply) => {
+    log('udp', { address, port, bytes: message.length, text: message.toString('latin1', 0, 200) })
+    reply(`heard ${message.length}`)
+  })
+}
+
 /** RFC 6455: accepts, and sends back what it gets (frames unmasked, small ones only). */
 function serveWebsocket(address: string, port: number): void {
-  net
-    .createServer((connection) => {
-      let upgraded = false
-      connection.on('error', () => connection.destroy())
-      connection.on('data', (data) => {
-        if (!upgraded) {
-          const key = /sec-websocket-key: *(\S+)/i.exec(data.toString('latin1'))?.[1] ?? ''
-          const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
-          connection.write(
-            `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-          )
-          upgraded = true
-          log('websocket', { address, port })
-          return
-        }
-        const size = (data[1] ?? 0) & 127
-        const mask = data.subarray(2, 6)
-        const payload = Buffer.from(data.subarray(6, 6 + size).map((byte, index) => byte ^ (mask[index % 4] ?? 0)))
-        connection.write(Buffer.concat([Buffer.from([data[0] ?? 0x81, size]), payload]))
-      })
+  listenTcp(address, port, (connection) => {
+    let upgraded = false
+    connection.on('data', (data) => {
+      if (!upgraded) {
+        const key = /sec-websocket-key: *(\S+)/i.exec(data.toString('latin1'))?.[1] ?? ''
+        const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+        connection.write(
+          `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+        )
+        upgraded = true
+        log('websocket', { address, port })
+        return
+      }
+      const size = (data[1] ?? 0) & 127
+      const mask = data.subarray(2, 6)
+      const payload = Buffer.from(data.subarray(6, 6 + size).map((byte, index) => byte ^ (mask[index % 4] ?? 0)))
+      connection.write(Buffer.concat([Buffer.from([data[0] ?? 0x81, size]), payload]))
     })
-    .listen(port, address)
+  })
+}
+
+const IDLE_TURNS = 3
+
+/** Returns when what lay in the sockets was read: a connection is accepted in one turn of the event loop, and read from in the next. */
+async function allRead(): Promise<void> {
+  for (let idle = 0; idle < IDLE_TURNS; ) {
+    const before = noticed
+    await nextTurn()
+    idle = noticed === before ? idle + 1 : 0
+  }
 }
 
 serveDns(ORIGINS.dns)
@@ -161,4 +187,8 @@ serveTcp(ORIGINS.intranet, 80)
 for (const port of [123, 443]) serveUdp(ORIGINS.udp, port)
 serveUdp(ORIGINS.evil, 443)
 serveWebsocket(ORIGINS.web, 8081)
-log('ready', {})
+listenUdp(ORIGINS.udp, FENCE_PORT, (message, reply) => reply(message))
+createInterface({ input: process.stdin }).on('line', async () => {
+  await allRead()
+  log('barrier', {})
+})

@@ -64,8 +64,10 @@ function step(script: string, id: string | null = null): string {
 const refusedBy = ({ document }: JsonRun): readonly (readonly [string | null, string, string])[] =>
   document.doors.refused.map(({ step: at, code, target }) => [at, code, target])
 
-const requestsTo = (host: string): readonly string[] =>
-  internet.arrivals('http').flatMap((arrival) => (arrival['host'] === host ? [`${arrival['method']} ${arrival['uri']}`] : []))
+const requestsTo = async (host: string): Promise<readonly string[]> =>
+  (await internet.arrivals()).flatMap(({ kind, ...request }) =>
+    kind === 'http' && request['host'] === host ? [`${request['method']} ${request['uri']}`] : [],
+  )
 
 test('every file of the page is valid', async () => {
   const repository = world.repository({})
@@ -135,7 +137,7 @@ describe('the recipe for npm', () => {
     assert.equal(run.exitCode, 0, run.why)
     assert.match(run.output('test', '2'), /the sum is 5[\s\S]*not published/)
     assert.deepEqual(refusedBy(run), [['2', 'method', 'PUT https://registry.example.test/project']])
-    const requests = requestsTo('registry.example.test')
+    const requests = await requestsTo('registry.example.test')
     assert.ok(requests.includes('GET /tarballs/small-sum-1.0.0.tgz'), requests.join('\n'))
     assert.ok(
       requests.some((request) => request.startsWith('POST /-/npm/v1/security/')),
@@ -184,6 +186,6 @@ curl -sS -X DELETE https://packages.example.test/acme/tool/1.0/file`
     ['3', 'path', 'PUT https://packages.example.test/eve/tool/1.0/file'],
     ['3', 'method', 'DELETE https://packages.example.test/acme/tool/1.0/file'],
   ])
-  assert.deepEqual(requestsTo('packages.example.test'), ['PUT /acme/tool/1.0/file'])
-  assert.ok(requestsTo('git.example.test').every((request) => request.includes('/acme/tool.git/')))
+  assert.deepEqual(await requestsTo('packages.example.test'), ['PUT /acme/tool/1.0/file'])
+  assert.ok((await requestsTo('git.example.test')).every((request) => request.includes('/acme/tool.git/')))
 })

@@ -52,9 +52,9 @@ export function bypass(attack: Bypass): void {
     const directory = mkdtempSync(join(world.directory, 'bypass-'))
     writeFiles(directory, { 'ca.pem': readFileSync(internet.certificates.authority, 'utf8'), ...attack.files })
     const seen = async (work: () => Promise<unknown>): Promise<readonly Arrival[]> => {
-      const before = internet.arrivals()
+      const before = await internet.arrivals()
       await work()
-      return newArrivals(before, internet.arrivals()).filter(attack.through)
+      return newArrivals(before, await internet.arrivals()).filter(attack.through)
     }
     const without = await seen(() => runPlain(internet, directory, attack.script))
     assert.notEqual(without.length, 0, 'the attack does not work without the gate either: it proves nothing')

@@ -48,10 +48,10 @@ jobs:
 `,
     },
   )
-  const before = internet.arrivals().length
+  const before = (await internet.arrivals()).length
   const run = await world.runJson(repository, ['--config', internet.operatorFile()], { wrap: internet.wrap })
   assert.equal(run.exitCode, 0, run.why)
-  const all = internet.arrivals()
+  const all = await internet.arrivals()
   assert.ok(all.length > before, run.why)
   return { run, arrivals: all }
 }
