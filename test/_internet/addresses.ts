@@ -20,9 +20,21 @@ export const ORIGINS = {
   intranet: '10.20.0.5',
 } as const
 
+/** The same by IPv6. The last two stand for the metadata service in the notations of NAT64 and 6to4. */
+export const ORIGINS6 = {
+  web: '2600:10::10',
+  evil: '2600:10::66',
+  nat64: '64:ff9b::a9fe:a9fe',
+  sixToFour: '2002:a9fe:a9fe::1',
+} as const
+
 /** The end of the link on which Sallyport and its gates are. */
 export const HOST_ADDRESS = '20.10.255.2'
 export const HOST_GATEWAY = '20.10.255.1'
+export const HOST_ADDRESS6 = '2600:10:ffff::2'
+export const HOST_GATEWAY6 = '2600:10:ffff::1'
+/** A service of that machine itself, on all its addresses. */
+export const HOST_SERVICE_PORT = 8080
 
 /** At `ORIGINS.udp`: sends back what comes, and logs nothing. */
 export const FENCE_PORT = 9

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An internet of two network namespaces: one in which Sallyport runs, whose only link leads to the other, and one with every origin. There is no way from
 // either to the machine's own network, so nothing can leave whatever breaks. Real servers: nginx and sshd of Debian; the rest is origins.ts.
+import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,13 +9,14 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { FENCE_PORT, HOST_ADDRESS, HOST_GATEWAY, ORIGINS } from './addresses.ts'
+import { FENCE_PORT, HOST_ADDRESS, HOST_ADDRESS6, HOST_GATEWAY, HOST_GATEWAY6, ORIGINS, ORIGINS6 } from './addresses.ts'
 import { type Certificates, makeCertificates } from './certificates.ts'
 import { nginxConfiguration } from './nginx-configuration.ts'
 
 /** Something that reached an origin. */
 export interface Arrival {
-  readonly kind: 'http' | 'dns' | 'tcp' | 'udp' | 'websocket'
+  /** `icmp` and `protocol` (neither TCP, UDP nor ICMP) are counted by the kernel, which tells nothing else of them. */
+  readonly kind: 'http' | 'dns' | 'tcp' | 'udp' | 'websocket' | 'icmp' | 'protocol'
   readonly [fact: string]: unknown
 }
 
@@ -39,9 +41,8 @@ export class Internet implements AsyncDisposable {
   readonly root: string
   readonly #children: ChildProcess[] = []
   readonly #arrivals: Arrival[] = []
-  /** Of the origins' program: what it was asked, in order, and is to send back. */
-  readonly #barriers: PromiseWithResolvers<void>[] = []
-  #askOrigins: () => void = failNoOutput
+  /** For each run of origins.ts: returns when all that had come by then was said. */
+  readonly #barriers: (() => Promise<void>)[] = []
   #host = -1
   #origins = -1
   #configurations = 0
@@ -57,7 +58,12 @@ export class Internet implements AsyncDisposable {
     const internet = new Internet()
     try {
       await internet.#makeNamespaces()
-      await Promise.all([internet.#startOrigins(), internet.#startNginx(), internet.#startSshd()])
+      await Promise.all([
+        internet.#startOrigins(internet.wrapOrigin),
+        internet.#startOrigins(internet.wrap, 'host'),
+        internet.#startNginx(),
+        internet.#startSshd(),
+      ])
       return internet
     } catch (error) {
       await internet[Symbol.asyncDispose]()
@@ -72,10 +78,13 @@ export class Internet implements AsyncDisposable {
 
   /** The same, on a machine whose /etc/resolv.conf knows this internet's name server: for runs without an operator's file. */
   get wrapResolving(): readonly string[] {
-    const resolvConf = join(this.directory, 'resolv.conf')
-    writeFileSync(resolvConf, `nameserver ${ORIGINS.dns}\n`)
-    const mount = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
-    return [...this.wrap, 'unshare', '--mount', 'sh', '-c', mount, resolvConf]
+    const etc = join(this.directory, 'etc')
+    mkdirSync(etc, { recursive: true })
+    writeFileSync(join(etc, 'resolv.conf'), `nameserver ${ORIGINS.dns}\n`)
+    // Where there is none, or a link to nothing, there is nothing to mount on.
+    const mount = `if [ -e /etc/resolv.conf ]; then mount --bind "$0/resolv.conf" "$(readlink -f /etc/resolv.conf)"
+      else mount -t overlay -o "lowerdir=$0:/etc" none /etc; fi && exec "$@"`
+    return [...this.wrap, 'unshare', '--mount', 'sh', '-c', mount, etc]
   }
 
   /** The same among the origins. */
@@ -106,13 +115,13 @@ export class Internet implements AsyncDisposable {
   async arrivals(): Promise<readonly Arrival[]> {
     await execute(this.wrap[0] ?? '', [...this.wrap.slice(1), 'bash', '-c', FENCE])
     await this.#nginxSettled()
-    await this.#originsSettled()
+    for (const barrier of this.#barriers) await barrier()
     const log = readFileSync(join(this.directory, 'access.log'), 'utf8')
     const http = log
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Arrival)
-    return [...http, ...this.#arrivals]
+    return [...http, ...this.#arrivals, ...this.#countedArrivals()]
   }
 
   /** nginx has logged a request before it gives up its connection. It takes connections of one address and port in their order, so each is asked. */
@@ -129,18 +138,25 @@ export class Internet implements AsyncDisposable {
     throw new Error('nginx still has connections of a client that ended')
   }
 
-  async #originsSettled(): Promise<void> {
-    const barrier = Promise.withResolvers<void>()
-    this.#barriers.push(barrier)
-    this.#askOrigins()
-    await barrier.promise
+  #countedArrivals(): readonly Arrival[] {
+    const lines = readFileSync(`/proc/${this.#origins}/net/snmp`, 'utf8').split('\n')
+    const count = (layer: string, counter: string): number => {
+      const [names, values] = lines.filter((line) => line.startsWith(`${layer}: `)).map((line) => line.split(' '))
+      const value = Number(values?.[names?.indexOf(counter) ?? -1])
+      assert.ok(Number.isSafeInteger(value), `the kernel does not count ${counter}`)
+      return value
+    }
+    const arrivals = (kind: Arrival['kind'], many: number): Arrival[] => Array.from({ length: many }, () => ({ kind }))
+    return [...arrivals('icmp', count('Icmp', 'InEchos')), ...arrivals('protocol', count('Ip', 'InUnknownProtos'))]
   }
 
   async #makeNamespaces(): Promise<void> {
     this.#host = await this.#holder()
     this.#origins = await this.#holder()
-    const ip = (pid: number, ...words: readonly string[]): void =>
-      void execFileSync('nsenter', [`--net=/proc/${pid}/ns/net`, '--', 'ip', ...words], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const ip = (pid: number, ...words: readonly string[]): void => {
+      const [program = '', ...rest] = [...this.inNamespace(pid), 'ip', ...words]
+      execFileSync(program, rest, { stdio: ['ignore', 'ignore', 'inherit'] })
+    }
     for (const pid of [this.#host, this.#origins]) ip(pid, 'link', 'set', 'lo', 'up')
     ip(this.#host, 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'down0', 'netns', String(this.#origins))
     ip(this.#host, 'address', 'add', `${HOST_ADDRESS}/30`, 'dev', 'up0')
@@ -149,6 +165,10 @@ export class Internet implements AsyncDisposable {
     ip(this.#origins, 'link', 'set', 'down0', 'up')
     for (const address of Object.values(ORIGINS)) ip(this.#origins, 'address', 'add', `${address}/32`, 'dev', 'lo')
     ip(this.#host, 'route', 'add', 'default', 'via', HOST_GATEWAY)
+    ip(this.#host, 'address', 'add', `${HOST_ADDRESS6}/64`, 'dev', 'up0', 'nodad')
+    ip(this.#origins, 'address', 'add', `${HOST_GATEWAY6}/64`, 'dev', 'down0', 'nodad')
+    for (const address of Object.values(ORIGINS6)) ip(this.#origins, 'address', 'add', `${address}/128`, 'dev', 'lo', 'nodad')
+    ip(this.#host, '-6', 'route', 'add', 'default', 'via', HOST_GATEWAY6)
   }
 
   /** A process that keeps a network namespace. */
@@ -159,19 +179,26 @@ export class Internet implements AsyncDisposable {
     return child.pid ?? -1
   }
 
-  async #startOrigins(): Promise<void> {
-    const child = this.#spawnOrigin([process.execPath, join(import.meta.dirname, 'origins.ts')])
+  async #startOrigins(namespace: readonly string[], ...words: readonly string[]): Promise<void> {
+    const child = this.#spawn([...namespace, process.execPath, join(import.meta.dirname, 'origins.ts'), ...words])
+    const asked: PromiseWithResolvers<void>[] = []
     const lines = createInterface({ input: child.stdout ?? failNoOutput() })
     lines.on('line', (line) => {
       const said = JSON.parse(line) as Arrival | { readonly kind: 'barrier' }
-      if (said.kind === 'barrier') this.#barriers.shift()?.resolve()
+      if (said.kind === 'barrier') asked.shift()?.resolve()
       else this.#arrivals.push(said)
     })
     child.once('exit', (code) => {
-      for (const { reject } of this.#barriers) reject(new Error(`the origins ended with ${code}`))
+      for (const { reject } of asked) reject(new Error(`the origins ended with ${code}`))
     })
-    this.#askOrigins = (): void => void child.stdin?.write('barrier\n')
-    await this.#originsSettled()
+    const barrier = (): Promise<void> => {
+      const answer = Promise.withResolvers<void>()
+      asked.push(answer)
+      child.stdin?.write('barrier\n')
+      return answer.promise
+    }
+    this.#barriers.push(barrier)
+    await barrier()
   }
 
   async #startNginx(): Promise<void> {
@@ -179,7 +206,7 @@ export class Internet implements AsyncDisposable {
     const { certificate, key } = this.certificates
     writeFileSync(join(directory, 'access.log'), '')
     writeFileSync(join(directory, 'nginx.conf'), nginxConfiguration({ directory, root, certificate, key }))
-    this.#spawnOrigin(['nginx', '-c', join(directory, 'nginx.conf'), '-p', directory])
+    this.#spawn([...this.wrapOrigin, 'nginx', '-c', join(directory, 'nginx.conf'), '-p', directory])
     await this.#untilAnswers(ORIGINS.web, 80)
   }
 
@@ -201,12 +228,11 @@ export class Internet implements AsyncDisposable {
     writeFileSync(file('sshd.conf'), text.join(''))
     // sshd insists on this directory; it is empty and stays.
     mkdirSync('/run/sshd', { recursive: true, mode: 0o755 })
-    this.#spawnOrigin(['/usr/sbin/sshd', '-D', '-e', '-f', file('sshd.conf')], 'ignore')
+    this.#spawn([...this.wrapOrigin, '/usr/sbin/sshd', '-D', '-e', '-f', file('sshd.conf')], 'ignore')
     await this.#untilAnswers(ORIGINS.ssh, 22)
   }
 
-  #spawnOrigin(argv: readonly string[], errors: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
-    const [program = '', ...words] = [...this.wrapOrigin, ...argv]
+  #spawn([program = '', ...words]: readonly string[], errors: 'inherit' | 'ignore' = 'inherit'): ChildProcess {
     const child = spawn(program, words, { stdio: ['pipe', 'pipe', errors] })
     this.#children.push(child)
     return child

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ORIGINS } from './addresses.ts'
+import { ORIGINS, ORIGINS6 } from './addresses.ts'
 
 export interface NginxPlaces {
   readonly directory: string
@@ -10,10 +10,9 @@ export interface NginxPlaces {
 
 /** One server for the honest names and one for the attacker's, each in clear and over TLS; what is asked for stands in the access log. */
 export function nginxConfiguration(places: NginxPlaces): string {
-  const server = (address: string, title: string): string => `
+  const server = (addresses: readonly string[], title: string): string => `
     server {
-      listen ${address}:80;
-      listen ${address}:443 ssl http2;
+      ${addresses.map((address) => `listen ${address}:80; listen ${address}:443 ssl http2;`).join(' ')}
       server_name _;
       ssl_certificate ${places.certificate};
       ssl_certificate_key ${places.key};
@@ -45,7 +44,7 @@ export function nginxConfiguration(places: NginxPlaces): string {
     uwsgi_temp_path ${places.directory}/uwsgi;
     scgi_temp_path ${places.directory}/scgi;
     server { listen 127.0.0.1:8999; access_log off; location / { return 200 "stored\\n"; } }
-    ${server(ORIGINS.web, 'honest')}
-    ${server(ORIGINS.evil, 'evil')}
+    ${server([ORIGINS.web, `[${ORIGINS6.web}]`], 'honest')}
+    ${server([ORIGINS.evil], 'evil')}
   }`
 }

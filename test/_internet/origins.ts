@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What answers in the origins' namespace beside nginx and sshd: a name server, TCP and UDP sinks, an upgrade to websocket. A program of its own: it runs there.
+// What answers in the origins' namespace beside nginx and sshd: a name server, TCP and UDP sinks, an upgrade to websocket. A program of its own: it runs there;
+// with the argument `host`, one sink that runs beside Sallyport.
 // Says each thing that arrives as a JSON line. A line of its input is a barrier: answered when all that had come by then was said.
 import { createHash } from 'node:crypto'
 import dgram from 'node:dgram'
 import net from 'node:net'
 import { createInterface } from 'node:readline'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { FENCE_PORT, ORIGINS } from './addresses.ts'
+import { FENCE_PORT, HOST_ADDRESS, HOST_SERVICE_PORT, ORIGINS, ORIGINS6 } from './addresses.ts'
 
 /** Connections and messages so far, to tell a turn of the event loop in which nothing came. */
 let noticed = 0
@@ -21,8 +22,10 @@ const ZONE: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'intranet.test': [[ORIGINS.intranet]],
   'loopback.test': [['127.0.0.1']],
   'mapped.test': [['::ffff:127.0.0.1']],
-  'nat64.test': [['64:ff9b::a9fe:a9fe']],
-  'sixtofour.test': [['2002:a9fe:a9fe::1']],
+  'own.test': [[HOST_ADDRESS]],
+  'six.test': [[ORIGINS6.web]],
+  'nat64.test': [[ORIGINS6.nat64]],
+  'sixtofour.test': [[ORIGINS6.sixToFour]],
   'rebind.test': [[ORIGINS.web], ['127.0.0.1'], [ORIGINS.metadata]],
   'mixed.test': [['127.0.0.1', ORIGINS.web]],
   'ssh.test': [[ORIGINS.ssh]],
@@ -87,7 +90,7 @@ function answer(message: Buffer, over: string): Buffer {
 type OnMessage = (message: Buffer, reply: (answer: Buffer | string) => void) => void
 
 function listenUdp(address: string, port: number, onMessage: OnMessage): void {
-  const socket = dgram.createSocket('udp4')
+  const socket = dgram.createSocket(net.isIPv6(address) ? 'udp6' : 'udp4')
   socket.on('message', (message, from) => {
     noticed += 1
     onMessage(message, (answer) => socket.send(answer, from.port, from.address))
@@ -95,6 +98,7 @@ function listenUdp(address: string, port: number, onMessage: OnMessage): void {
   socket.bind(port, address)
 }
 
+/** `::` is every address, of IPv4 too. */
 function listenTcp(address: string, port: number, onConnection: (connection: net.Socket) => void): void {
   const server = net.createServer((connection) => {
     noticed += 1
@@ -177,17 +181,22 @@ async function allRead(): Promise<void> {
   }
 }
 
-serveDns(ORIGINS.dns)
-serveDns(ORIGINS.publicDns)
-for (const port of [4444, 8443, 9418]) serveTcp(ORIGINS.evil, port)
-for (const port of [853, 443]) serveTcp(ORIGINS.publicDns, port)
-for (const port of [5432, 7777]) serveTcp(ORIGINS.web, port)
-serveTcp(ORIGINS.metadata, 80)
-serveTcp(ORIGINS.intranet, 80)
-for (const port of [123, 443]) serveUdp(ORIGINS.udp, port)
-serveUdp(ORIGINS.evil, 443)
-serveWebsocket(ORIGINS.web, 8081)
-listenUdp(ORIGINS.udp, FENCE_PORT, (message, reply) => reply(message))
+function serveOrigins(): void {
+  serveDns(ORIGINS.dns)
+  serveDns(ORIGINS.publicDns)
+  for (const port of [4444, 8443, 9418]) serveTcp(ORIGINS.evil, port)
+  for (const port of [853, 443]) serveTcp(ORIGINS.publicDns, port)
+  for (const port of [22, 5432, 7777]) serveTcp(ORIGINS.web, port)
+  for (const address of [ORIGINS.metadata, ORIGINS.intranet, ORIGINS6.nat64, ORIGINS6.sixToFour]) serveTcp(address, 80)
+  serveTcp(ORIGINS6.evil, 4444)
+  for (const port of [123, 443]) serveUdp(ORIGINS.udp, port)
+  for (const address of [ORIGINS.evil, ORIGINS.web, ORIGINS6.evil]) serveUdp(address, 443)
+  serveWebsocket(ORIGINS.web, 8081)
+  listenUdp(ORIGINS.udp, FENCE_PORT, (message, reply) => reply(message))
+}
+
+if (process.argv[2] === 'host') serveTcp('::', HOST_SERVICE_PORT)
+else serveOrigins()
 createInterface({ input: process.stdin }).on('line', async () => {
   await allRead()
   log('barrier', {})
