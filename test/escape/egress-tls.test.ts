@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ORIGINS } from '../_internet/addresses.ts'
+import type { Arrival } from '../_internet/internet.ts'
 import { bypass } from './_bypass.ts'
+
+const reachedWeb =
+  (port: number) =>
+  (arrival: Arrival): boolean =>
+    arrival.kind === 'tcp' && arrival['address'] === ORIGINS.web && arrival['port'] === port
 
 bypass({
   never: 'another server name goes through the door of an allowed host',
@@ -25,10 +31,18 @@ bypass({
 })
 bypass({
   never: 'whatever is no SSH goes through a door for SSH',
-  rows: [33],
+  rows: [33, 45],
   allow: ['web.test:22'],
-  // Nobody listens there: on the way there something else than SSH is sent.
-  script: `exec 3<>/dev/tcp/web.test/22; exec 4<>/dev/tcp/${ORIGINS.web}/7777 && echo no ssh >&4`,
-  through: (arrival) => arrival.kind === 'tcp' && arrival['port'] === 7777,
-  refusal: 'no-rule',
+  script: 'exec 3<>/dev/tcp/web.test/22 && id >&3 && cat <&3',
+  through: reachedWeb(22),
+  refusal: 'protocol',
+})
+bypass({
+  never: 'whatever is no HTTP goes through a door for HTTP',
+  rows: [33, 45],
+  rules: '  - { host: web.test, port: 7777, protocol: http }',
+  script: `exec 3<>/dev/tcp/web.test/7777 && id >&3 && cat <&3; exec 4<>/dev/tcp/web.test/7777 && printf 'PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n' >&4 && cat <&4
+openssl s_client -quiet -connect web.test:7777 -servername web.test < /dev/null`,
+  through: reachedWeb(7777),
+  refusal: 'protocol',
 })
