@@ -64,7 +64,7 @@ export function publishWheel(root: string): void {
   })
 }
 
-/** `http://deb.test/debian ./`: a flat repository with the package small-sum. */
+/** `http://deb.test/debian /`: a flat repository with the package small-sum. */
 export function publishDebianPackage(root: string): void {
   inScratch((directory) => {
     const control = 'Package: small-sum\nVersion: 1.0\nArchitecture: all\nMaintainer: Nobody <nobody@example.test>\nDescription: adds\n'
@@ -72,7 +72,7 @@ export function publishDebianPackage(root: string): void {
     const deb = join(root, 'debian', 'small-sum_1.0_all.deb')
     mkdirSync(join(root, 'debian'), { recursive: true })
     run(directory, 'dpkg-deb', '--root-owner-group', '--build', 'tree', deb)
-    const facts = `Filename: ./small-sum_1.0_all.deb\nSize: ${statSync(deb).size}\nSHA256: ${digest('sha256', deb, 'hex')}\n`
+    const facts = `Filename: small-sum_1.0_all.deb\nSize: ${statSync(deb).size}\nSHA256: ${digest('sha256', deb, 'hex')}\n`
     const packages = `${control}${facts}\n`
     const sha256 = createHash('sha256').update(packages).digest('hex')
     writeFiles(root, {

@@ -48,6 +48,15 @@ jobs:
   return world.runJson(repository, ['--config', internet.operatorFile()], { wrap: internet.wrap })
 }
 
+// apt asks for the service first (SRV): that is no door.
+const isService = ({ target }: { readonly target: string }): boolean => target.startsWith('_')
+
+const SSH = 'ssh -i key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'
+
+const aptScript = (scheme: 'http' | 'https'): string => `echo 'deb [trusted=yes] ${scheme}://deb.test/debian /' > /tmp/sources.list
+options='-o Dir::Etc::SourceList=/tmp/sources.list -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=root -o Acquire::Retries=0'
+sudo apt-get $options -q -o APT::Update::Error-Mode=any update && sudo apt-get $options -q -y install small-sum && echo "the sum is $(bash /usr/share/small-sum/sum.sh 2 3)"`
+
 const succeeds = (run: JsonRun, expected: RegExp): void => {
   assert.equal(run.exitCode, 0, run.why)
   assert.match(run.output('build', '2'), expected)
@@ -75,11 +84,22 @@ describe('a named door is open for', () => {
       '  - git.test:443\n  - ssh.test:22',
       `git -c http.sslCAInfo=$PWD/ca.pem clone -q https://git.test/acme/library.git by-https && cat by-https/README.md
 chmod 600 key
-export GIT_SSH_COMMAND='ssh -i key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'
+export GIT_SSH_COMMAND='${SSH}'
 git clone -q --upload-pack 'git -c safe.directory=* upload-pack' ssh://root@ssh.test${bareRepository} by-ssh && cat by-ssh/README.md`,
       { key },
     )
     succeeds(run, /^a library\na library$/m)
+    assert.deepEqual(run.document.doors.refused, [])
+  })
+
+  test('dig, over UDP and TCP, with an address that the gate makes up', async () => {
+    const run = await job('  - web.test:443', 'dig +short web.test; dig +short +tcp web.test')
+    succeeds(run, /^(198\.1[89]\.\d+\.\d+)\n\1$/m)
+  })
+
+  test('a host that has no address but of IPv6', async () => {
+    const run = await job('  - six.test:80', 'curl -sS http://six.test/title')
+    succeeds(run, /^honest six\.test GET$/m)
   })
 
   test('npm', async () => {
@@ -93,12 +113,7 @@ git clone -q --upload-pack 'git -c safe.directory=* upload-pack' ssh://root@ssh.
   })
 
   test('apt', async () => {
-    const run = await job(
-      '  - deb.test:80',
-      `echo 'deb [trusted=yes] http://deb.test/debian ./' > /tmp/sources.list
-options='-o Dir::Etc::SourceList=/tmp/sources.list -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=root'
-sudo apt-get $options -q update && sudo apt-get $options -q -y install small-sum && echo "the sum is $(sh /usr/share/small-sum/sum.sh 2 3 || bash -c 'echo $((2 + 3))')"`,
-    )
+    const run = await job('  - deb.test:80', aptScript('http'))
     succeeds(run, /the sum is 5/)
   })
 
@@ -162,6 +177,42 @@ git ls-remote https://web.test/none 2>&1 | grep -i -e 403 -e 'not found' -e 'ret
     assert.ok(requests.includes('GET /tarballs/small-sum-1.0.0.tgz'), JSON.stringify(requests))
   })
 
+  test('carries pip, git and apt', async () => {
+    const run = await job(
+      `  - { host: pypi.test, methods: [GET], path: /simple/small-sum/** }
+  - { host: files.test, methods: [GET], path: /wheels/* }
+  - { host: git.test, methods: [GET], path: /acme/library.git/** }
+  - { host: deb.test, methods: [GET], path: /debian/** }`,
+      `${PIP_SCRIPT.replace(' --cert ca.pem', '')}
+git clone -q https://git.test/acme/library.git && cat library/README.md
+${aptScript('https')}`,
+    )
+    succeeds(run, /the sum is 5\na library\n[\s\S]*the sum is 5/)
+    for (const { host, requests } of run.document.doors.used) assert.notEqual(requests.length, 0, `${host} was not terminated`)
+    assert.equal(run.document.doors.used.length, 4)
+  })
+
+  test('refuses what pip, git, npm and apt ask beyond it', async () => {
+    const run = await job(
+      `  - { host: pypi.test, methods: [GET], path: /simple/other/** }
+  - { host: git.test, methods: [GET], path: /acme/** }
+  - { host: registry.test, methods: [GET], path: /** }
+  - { host: deb.test, methods: [GET], path: /ubuntu/** }`,
+      `python3 -m pip download -q --retries 0 --no-deps --index-url https://pypi.test/simple/ small-sum==1.0 || echo pip was refused
+git clone -q https://git.test/attacker/library.git || echo git was refused
+echo '//registry.test/:_authToken=token' >> .npmrc; npm publish --fetch-retries=0 || echo npm was refused
+(${aptScript('https')}) || echo apt was refused`,
+      { ...NPM_PROJECT, '.npmrc': 'registry=https://registry.test/\n' },
+    )
+    succeeds(run, /pip was refused\n[\s\S]*git was refused\n[\s\S]*npm was refused\n[\s\S]*apt was refused/)
+    const refused = new Set(
+      run.document.doors.refused
+        .filter((refusal) => !isService(refusal))
+        .map(({ code, target }) => `${code} ${/[a-z]+\.test/.exec(target)?.[0]}`),
+    )
+    assert.deepEqual([...refused].toSorted(), ['method registry.test', 'path deb.test', 'path git.test', 'path pypi.test'])
+  })
+
   test('answers what it refuses with the rule and the line to add', async () => {
     const run = await job(RULE, 'curl -sS -X POST -d x https://web.test/title; curl -sS https://web.test/other')
     const output = run.output('build', '2')
@@ -174,6 +225,33 @@ git ls-remote https://web.test/none 2>&1 | grep -i -e 403 -e 'not found' -e 'ret
 })
 
 describe('a refused door', () => {
+  const CLIENTS: Readonly<Record<string, string>> = {
+    'git.test': 'git clone -q https://git.test/acme/library.git',
+    'ssh.test': `GIT_SSH_COMMAND='${SSH}' git clone -q ssh://root@ssh.test/library.git`,
+    'registry.test': 'npm ci --no-audit --no-fund --fetch-retries=0',
+    'pypi.test': 'python3 -m pip download -q --retries 0 --index-url https://pypi.test/simple/ small-sum==1.0',
+    'deb.test': aptScript('http'),
+    'other.test': 'openssl s_client -connect other.test:443 -servername other.test < /dev/null',
+    'api.test': 'dig +noall +comments api.test | grep NOERROR',
+    'evil.test': 'curl -sS https://evil.test/',
+  }
+  test('makes each client fail, and says which', async () => {
+    const script = Object.entries(CLIENTS).map(([host, command]) => `(${command}) && echo ${host} was reached`)
+    const run = await job('  - web.test:443', `${script.join('\n')}\ntrue`, NPM_PROJECT)
+    succeeds(run, /refused/)
+    assert.doesNotMatch(run.output('build', '2'), /was reached/)
+    for (const host of Object.keys(CLIENTS)) assert.match(run.output('build', '2'), new RegExp(`refused ${host.replace('.', '[.]')}`))
+    const refused = new Set(
+      run.document.doors.refused.filter((refusal) => !isService(refusal)).map(({ code, target }) => `${code} ${target}`),
+    )
+    assert.deepEqual(
+      [...refused].toSorted(),
+      Object.keys(CLIENTS)
+        .map((host) => `no-rule ${host}`)
+        .toSorted(),
+    )
+  })
+
   test('is named in the step’s log, with what to add and where', async () => {
     const run = await job('  - web.test:443', 'curl -sS -m 5 https://registry.test/ || echo curl says $?')
     assert.equal(run.exitCode, 0, run.why)
