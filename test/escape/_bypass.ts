@@ -13,20 +13,23 @@ import { behaviour } from './_suite.ts'
 
 const isListing = process.env['ESCAPE_LIST'] === '1'
 
-export interface Bypass {
-  /** What must not happen, as the end of "it never happens that …". */
-  readonly never: string
-  /** Rows of the list of attacks. */
-  readonly rows: readonly number[]
-  /** Run by bash in a directory with these files and `ca.pem`. */
+export interface Attempt {
+  /** Run by bash in a directory with these files, `ca.pem` and `key`, which ssh.test takes. */
   readonly script: string
   readonly files?: Readonly<Record<string, string>>
-  /** Whether this arrival is the attack's success. */
+  /** Whether this arrival is the attempt's success. */
   readonly through: (arrival: Arrival) => boolean
   /** Doors that are open all the while, as `--allow`; default: web.test:443. */
   readonly allow?: readonly string[]
   /** Instead: rules with conditions, as the YAML list below `egress:` of sallyport.yml. */
   readonly rules?: string
+}
+
+export interface Bypass extends Attempt {
+  /** What must not happen, as the end of "it never happens that …". */
+  readonly never: string
+  /** Rows of the list of attacks. */
+  readonly rows: readonly number[]
   /** The reason that stands in the run's document; null where the kernel has nothing that could be refused. */
   readonly refusal: string | null
 }
@@ -48,24 +51,58 @@ after(async () => {
 export function bypass(attack: Bypass): void {
   behaviour({ name: `it never happens that ${attack.never}`, rows: attack.rows }, async () => {
     if (isListing) return
-    const { internet, world } = await places()
-    const directory = mkdtempSync(join(world.directory, 'bypass-'))
-    writeFiles(directory, { 'ca.pem': readFileSync(internet.certificates.authority, 'utf8'), ...attack.files })
-    const seen = async (work: () => Promise<unknown>): Promise<readonly Arrival[]> => {
-      const before = await internet.arrivals()
-      await work()
-      return newArrivals(before, await internet.arrivals()).filter(attack.through)
-    }
-    const without = await seen(() => runPlain(internet, directory, attack.script))
+    const { without, within, doors } = await tryBoth(attack)
     assert.notEqual(without.length, 0, 'the attack does not work without the gate either: it proves nothing')
-    let doors: Doors | null = null
-    const within = await seen(async () => {
-      doors = await runInside(attack, directory)
-    })
     assert.deepEqual(within, [], 'it got through the gate')
     if (attack.refusal !== null) assertRefused(doors, attack.refusal)
-    rmSync(directory, { recursive: true })
   })
+}
+
+export interface KnownGap extends Attempt {
+  /** What happens, as a sentence. */
+  readonly happens: string
+  /** How docs/egress.md begins to say so. */
+  readonly said: string
+}
+
+/** What the gate does not stop, and the documentation says so: turns red when one of the two is no longer true. */
+export function knownGap(gap: KnownGap): void {
+  behaviour({ name: `known gap: ${gap.happens}`, rows: [] }, async () => {
+    if (isListing) return
+    const document = readFileSync(join(import.meta.dirname, '../../docs/egress.md'), 'utf8')
+    assert.ok(document.includes(`- **${gap.said}**`), 'it is not documented')
+    const { without, within } = await tryBoth(gap)
+    assert.notEqual(without.length, 0, 'it does not work without the gate either: it proves nothing')
+    assert.notEqual(within.length, 0, 'the gate stops it by now: say so in docs/egress.md, and make a bypass of it')
+  })
+}
+
+interface Tried {
+  readonly without: readonly Arrival[]
+  readonly within: readonly Arrival[]
+  readonly doors: Doors
+}
+
+async function tryBoth(attempt: Attempt): Promise<Tried> {
+  const { internet, world } = await places()
+  const directory = mkdtempSync(join(world.directory, 'bypass-'))
+  const given = {
+    'ca.pem': readFileSync(internet.certificates.authority, 'utf8'),
+    key: readFileSync(join(internet.directory, 'ssh-client'), 'utf8'),
+  }
+  const files = { ...given, ...attempt.files }
+  writeFiles(directory, files)
+  const before = await internet.arrivals()
+  await runPlain(internet, directory, attempt.script)
+  const between = await internet.arrivals()
+  const doors = await runInside({ ...attempt, files }, directory)
+  const afterwards = await internet.arrivals()
+  rmSync(directory, { recursive: true })
+  return {
+    without: newArrivals(before, between).filter(attempt.through),
+    within: newArrivals(between, afterwards).filter(attempt.through),
+    doors,
+  }
 }
 
 /** Logs are appended to: what is new stands behind what was there, for each kind. */
@@ -90,7 +127,7 @@ function runPlain(internet: Internet, cwd: string, script: string): Promise<void
   })
 }
 
-async function runInside(attack: Bypass, directory: string): Promise<Doors> {
+async function runInside(attack: Attempt, directory: string): Promise<Doors> {
   const { internet, world } = await places()
   const operator = ['--config', internet.operatorFile()]
   if (attack.rules !== undefined) return runWithRules(attack, directory, operator)
@@ -104,7 +141,7 @@ async function runInside(attack: Bypass, directory: string): Promise<Doors> {
   return result.document.doors
 }
 
-async function runWithRules(attack: Bypass, directory: string, operator: readonly string[]): Promise<Doors> {
+async function runWithRules(attack: Attempt, directory: string, operator: readonly string[]): Promise<Doors> {
   const { internet, world } = await places()
   const access = join(directory, 'sallyport.yml')
   writeFileSync(access, `version: 1\negress:\n${attack.rules}\n`)
@@ -116,8 +153,7 @@ async function runWithRules(attack: Bypass, directory: string, operator: readonl
   return run.document.doors
 }
 
-function assertRefused(doors: Doors | null, code: string): void {
-  const refused = doors?.refused ?? []
+function assertRefused({ refused }: Doors, code: string): void {
   assert.ok(
     refused.some((refusal) => refusal.code === code),
     `refused, but not as "${code}": ${JSON.stringify(refused)}`,
