@@ -15,6 +15,7 @@ interface Entry extends Listed {
 export function renderMatrix(files: readonly TestFile[], attacks: readonly AttackRow[]): string {
   const entries = files.flatMap(({ file, tests }) => tests.map((test) => ({ ...test, file })))
   const names = Object.keys(WALLS) as WallName[]
+  assertRowsKnown(entries, attacks)
   return [
     '# Walls and the tests that stand for them',
     '',
@@ -32,6 +33,13 @@ export function renderMatrix(files: readonly TestFile[], attacks: readonly Attac
     '|---|---|---|---|',
     ...attacks.map((attack) => renderAttack(attack, entries)),
     '',
+    '## Ways out',
+    '',
+    'What never happens in a job here is shown to happen on a machine without the gate, by the same script, in an internet that the test made. What a',
+    'known gap says does happen, and `docs/egress.md` says so.',
+    '',
+    ...entries.filter(({ file }) => file.includes('/egress-')).map(({ never, file }) => `- ${never} (${link(file)})`),
+    '',
     '## Tests without a wall to take out',
     '',
     ...entries
@@ -39,6 +47,12 @@ export function renderMatrix(files: readonly TestFile[], attacks: readonly Attac
       .map(({ never, only, file }) => `- ${link(file)}: never ${never}; ${only}`),
     '',
   ].join('\n')
+}
+
+function assertRowsKnown(entries: readonly Entry[], attacks: readonly AttackRow[]): void {
+  for (const { rows, file } of entries)
+    for (const row of rows)
+      if (attacks.every((attack) => attack.row !== row)) throw new Error(`${file} names row ${row}, which is none of the attacks`)
 }
 
 function renderWall(name: WallName, entries: readonly Entry[]): string[] {

