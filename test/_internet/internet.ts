@@ -81,9 +81,9 @@ export class Internet implements AsyncDisposable {
     const etc = join(this.directory, 'etc')
     mkdirSync(etc, { recursive: true })
     writeFileSync(join(etc, 'resolv.conf'), `nameserver ${ORIGINS.dns}\n`)
-    // Where there is none, or a link to nothing, there is nothing to mount on.
-    const mount = `if [ -e /etc/resolv.conf ]; then mount --bind "$0/resolv.conf" "$(readlink -f /etc/resolv.conf)"
-      else mount -t overlay -o "lowerdir=$0:/etc" none /etc; fi && exec "$@"`
+    // Where there is none, or a link to nothing, there is nothing to mount on: then one is laid over /etc.
+    const mount = `{ [ -e /etc/resolv.conf ] || mount -t overlay -o "lowerdir=$0:/etc" none /etc; } &&
+      mount --bind "$0/resolv.conf" "$(readlink -f /etc/resolv.conf)" && exec "$@"`
     return [...this.wrap, 'unshare', '--mount', 'sh', '-c', mount, etc]
   }
 
