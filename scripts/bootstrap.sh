@@ -61,6 +61,8 @@ find_missing() {
   need bash 'the default shell of workflow steps' has_command bash
   if [ "$profile" = test ]; then
     need crun 'the second runtime that the driver tests cover' has_command crun
+    need jq 'a step of a test reads its event with it' has_command jq
+    need procps 'a step of a test lists processes with it' has_command ps
     need iproute2 'makes the network namespaces that tests run in' has_command ip
     need nginx-light 'the web server that tests of the gate talk to' has_command nginx
     need openssh-server 'the SSH server that they talk to' has_command sshd
