@@ -24,8 +24,8 @@ export interface ServerCertificate {
   readonly context: SecureContext
 }
 
-/** Longer than a job may last, and an end: whoever steals the key from a dead process's memory has a day. */
-const LIFETIME_MS = 25 * 3_600_000
+/** An hour more than the longest time limit (docs/limits.md), and an end: what still trusts a job's authority then, trusts nobody. */
+const LIFETIME_MS = (7 * 24 + 1) * 3_600_000
 /** Clocks inside and outside of a sandbox are the same one, but not those of every microVM. */
 const BACKDATED_MS = 5 * 60_000
 /** Names of a suffix rule are chosen by the job. A context takes about 30 KiB and is made again in under a millisecond. */
