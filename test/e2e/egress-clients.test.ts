@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real clients through the gate to real servers: what a build uses must work when its door is named, and tell why when it is not.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { assertNothingLeft } from '../_host.ts'
@@ -89,6 +89,7 @@ git clone -q --upload-pack 'git -c safe.directory=* upload-pack' ssh://root@ssh.
       { key },
     )
     succeeds(run, /^a library\na library$/m)
+    // git asks for the sandbox's own name, too.
     assert.deepEqual(run.document.doors.refused, [])
   })
 
@@ -167,6 +168,45 @@ git ls-remote https://web.test/none 2>&1 | grep -i -e 403 -e 'not found' -e 'ret
     succeeds(run, /honest web\.test GET\nhonest web\.test GET\n\nb'honest web\.test GET/)
     assert.match(run.output('build', '2'), /Verify return code: 0 \(ok\)/)
     assert.match(run.output('build', '2'), /403/)
+  })
+
+  test('is trusted by git, pip, wget and apt, also where the environment is empty', async () => {
+    const run = await job(
+      ['git', 'pypi', 'files', 'web', 'deb'].map((host) => `  - { host: ${host}.test, methods: [GET], path: /** }`).join('\n'),
+      `git clone -q https://git.test/acme/library.git library && cat library/README.md
+python3 -m pip install -q --break-system-packages --target packages --index-url https://pypi.test/simple/ small-sum==1.0
+PYTHONPATH=packages python3 -c "import small_sum; print('the sum is', small_sum.add(2, 3))"
+for program in 'wget -qO-' 'curl -sS'; do env -i PATH="$PATH" $program https://web.test/title; done
+echo 'deb [trusted=yes] https://deb.test/debian /' > /tmp/sources.list
+sudo apt-get -o Dir::Etc::SourceList=/tmp/sources.list -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=root -q update`,
+    )
+    succeeds(run, /a library\n[\s\S]*the sum is 5\nhonest web\.test GET\nhonest web\.test GET\n[\s\S]*Get:\d https:\/\/deb\.test/)
+  })
+
+  const noJava = existsSync('/usr/bin/java') ? false : 'no Java on this machine'
+  test('is trusted by Java, also where JAVA_TOOL_OPTIONS is somebody else’s', { skip: noJava }, async () => {
+    const source = `public class Get { public static void main(String[] urls) throws Exception {
+  var request = java.net.http.HttpRequest.newBuilder(java.net.URI.create(urls[0])).build();
+  var answers = java.net.http.HttpResponse.BodyHandlers.ofString();
+  System.out.print(java.net.http.HttpClient.newHttpClient().send(request, answers).body());
+} }`
+    const run = await job(
+      RULE,
+      'for options in "$JAVA_TOOL_OPTIONS" -Xmx200m; do JAVA_TOOL_OPTIONS=$options java Get.java https://web.test/title; done',
+      {
+        'Get.java': source,
+      },
+    )
+    succeeds(run, /^honest web\.test GET\n[\s\S]*^honest web\.test GET$/m)
+  })
+
+  const go = ['/usr/local/go/bin/go', '/usr/bin/go'].find((path) => existsSync(path))
+  test('is trusted by Go', { skip: go === undefined ? 'no Go on this machine' : false }, async () => {
+    const source = `package main
+import ("crypto/tls"; "fmt")
+func main() { _, err := tls.Dial("tcp", "web.test:443", nil); fmt.Println("go says", err) }`
+    const run = await job(RULE, `${go} run get.go`, { 'get.go': source })
+    succeeds(run, /go says <nil>/)
   })
 
   test('carries npm', async () => {

@@ -21,6 +21,9 @@ const SYSTEM_BUNDLES = [
   '/etc/ssl/cert.pem',
 ]
 
+/** The truststore of the system's JDKs on Debian (also of Temurin's packages) and Fedora. A workflow may have its own options in the variable below. */
+const JAVA_TRUSTSTORES = ['/etc/ssl/certs/java/cacerts', '/etc/pki/ca-trust/extracted/java/cacerts']
+
 /** Tools that know the system's bundle (apt, wget, git by GnuTLS) need none of these; the others bring their own roots, or let a variable replace them. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   // Added to the roots that the program brings.
@@ -55,15 +58,23 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 export async function putTrust(sandbox: Sandbox, authority: string): Promise<Readonly<Record<string, string>>> {
   const system = await readSystemBundle()
   const bundle = Buffer.from(`${system.text}\n${authority}\n`)
+  const truststore = javaTruststore(certificatesOf(bundle.toString('latin1')))
   await sandbox.putFiles('/', [
     { type: 'directory', path: relative(DIRECTORY), mode: 0o755 },
     file(AUTHORITY, Buffer.from(authority)),
     file(BUNDLE, bundle),
-    file(TRUSTSTORE, javaTruststore(certificatesOf(bundle.toString('latin1')))),
+    file(TRUSTSTORE, truststore),
     file(DEBIAN_SOURCE, Buffer.from(authority)),
     file(system.path, bundle),
+    ...(await existing(JAVA_TRUSTSTORES)).map((path) => file(path, truststore)),
   ])
   return ENVIRONMENT
+}
+
+async function existing(paths: readonly string[]): Promise<readonly string[]> {
+  // Not there: another distribution's, or no JDK of the system's.
+  const found = await Promise.all(paths.map((path) => realpath(path).catch(() => null)))
+  return found.filter((path) => path !== null)
 }
 
 async function readSystemBundle(): Promise<{ path: string; text: string }> {
