@@ -323,6 +323,39 @@ test('pipelined requests are answered in order, each judged for itself', async (
   )
 })
 
+for (const [what, answer] of Object.entries({
+  'that says so': 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nlast',
+  'that only ends with the connection': 'HTTP/1.1 200 OK\r\n\r\nlast',
+})) {
+  test(`what is pipelined behind the last answer of a server, ${what}, is left to another connection`, async (context) => {
+    const { gate, server } = await world(context, 'http')
+    server.server.removeAllListeners('connection')
+    server.server.on('connection', (socket: Socket) => {
+      socket.on('error', () => socket.destroy())
+      socket.once('data', () => socket.end(answer))
+    })
+    const get = 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n'
+    const answers = await sendRaw(gate, get + get + get)
+    assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 1, answers)
+    assert.match(answers, /last(\r\n0\r\n\r\n)?$/)
+    assert.deepEqual(gate.refusals, [])
+    assert.equal((await curl(gate, 'http://api.test/', 'http://api.test/')).stdout, 'lastlast')
+  })
+}
+
+test('a server that gives up while others wait harms nobody else', async (context) => {
+  for (const bytes of ['', 'no HTTP at all\r\n\r\n', 'HTTP/1.1 204 No Content\r\n\r\nbut a body']) {
+    const { gate, server } = await world(context, 'http')
+    server.server.removeAllListeners('connection')
+    server.server.on('connection', (socket: Socket) => {
+      socket.on('error', () => socket.destroy())
+      socket.once('data', () => socket.end(bytes))
+    })
+    const answers = await sendRaw(gate, 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n'.repeat(3))
+    assert.match(answers, /^HTTP\/1\.1 (204|502)/)
+  }
+})
+
 test('a flood of pipelined requests is cut off', async (context) => {
   const { gate, server } = await world(context, 'http', {
     respond: async (_request, response) => void setTimeout(() => response.end('x'), 50),

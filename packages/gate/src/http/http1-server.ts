@@ -52,12 +52,17 @@ class Http1Connection {
     }
     this.#waiting += 1
     this.#last = this.#last
-      .then(work)
+      .then(() => (this.#isOver ? undefined : work()))
       .then(() => {
         this.#waiting -= 1
         if (this.#isServerGone && !this.isBusy) this.#socket.end()
       })
       .catch(this.scope.end)
+  }
+
+  /** RFC 9112 section 9.6: what stands behind the last answer of a connection is not processed. The client asks again, over another one. */
+  get #isOver(): boolean {
+    return this.#isServerGone || this.#socket.writableEnded || this.#socket.destroyed
   }
 
   /** The job's connection ends when the server's does, as if there were nothing in between; but first it gets what the server sent. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { Agent, type ClientRequest, type ClientRequestArgs, type IncomingMessage, request } from 'node:http'
 import type { Duplex, Writable } from 'node:stream'
 import type { ConnectionScope } from './connection-scope.ts'
 import type { OutgoingHead, Upstream, UpstreamRequest, UpstreamResponse } from './exchange-sides.ts'
@@ -128,10 +128,12 @@ class OneSocketAgent extends Agent {
     this.#socket = socket
   }
 
-  override createConnection(): Duplex {
+  /** Called for whoever asks, and at the end of a socket for whoever still waits for it: what this threw then would end the process. */
+  override createConnection(_options: ClientRequestArgs, done?: (error: Error | null, socket: Duplex) => void): Duplex | null {
     const socket = this.#socket
     this.#socket = null
-    if (socket === null || socket.destroyed) throw new Error('the connection is used up')
-    return socket
+    if (socket !== null && !socket.destroyed) return socket
+    done?.(new Error('the connection is used up'), null as never)
+    return null
   }
 }
