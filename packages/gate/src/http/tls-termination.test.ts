@@ -48,10 +48,10 @@ function certificateOf(
   name: string,
   authority: string,
   validity = { from: new Date(Date.now() - 60_000), to: new Date(Date.now() + 60_000) },
+  server = generateKeyPairSync('ec', { namedCurve: 'P-256' }),
 ) {
   const own = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const issuer = { name: authority, key: own.privateKey, publicKey: own.publicKey }
-  const server = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return {
     authority: authorityCertificate(issuer, ['test'], { from: new Date(0), to: new Date(Date.now() + 60_000) }),
     cert: serverCertificate(issuer, name, server.publicKey, validity),
@@ -81,6 +81,14 @@ test("a server with another name's certificate, or an expired one, gets nothing"
   const past = await world(context, 'https', expired, { internet: Object.assign(new TestAuthority(), { certificate: expired.authority }) })
   assert.match((await curl(past.gate, 'https://api.test/')).stdout, /CERT_HAS_EXPIRED/)
   assert.equal(other.server.arrivals.length + past.server.arrivals.length, 0)
+})
+
+test('a server whose key is too weak gets nothing, and the client reads that', async (context) => {
+  const weak = certificateOf('api.test', 'Test internet', undefined, generateKeyPairSync('rsa', { modulusLength: 1024 }))
+  const believed = { internet: Object.assign(new TestAuthority(), { certificate: weak.authority }) }
+  const { gate, server } = await world(context, 'https', Object.assign(weak, { ciphers: 'DEFAULT@SECLEVEL=0' }), believed)
+  assert.match((await curl(gate, 'https://api.test/')).stdout, /certificate is not accepted for api\.test \(EE certificate key too weak\)/)
+  assert.equal(server.arrivals.length, 0)
 })
 
 test('no authority but the configured one counts', async (context) => {

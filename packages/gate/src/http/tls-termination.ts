@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { connect, type SecureContext, TLSSocket } from 'node:tls'
 import type { ConnectionScope } from './connection-scope.ts'
+import { cleaned } from './refusal-text.ts'
 
 /** The two versions of HTTP that the gate speaks, as ALPN names them. */
 export const PROTOCOLS: readonly string[] = ['h2', 'http/1.1']
@@ -25,10 +26,13 @@ export async function openTls(scope: ConnectionScope, context: SecureContext, of
   await settled(socket, 'secureConnect', config.limits.connectMs).catch((error: NodeJS.ErrnoException) => {
     throw socket.authorizationError === undefined || socket.authorizationError === null
       ? scope.refused('unreachable', `TLS with the server failed (${error.code ?? 'closed'})`)
-      : scope.refused('upstream-certificate', `the server's certificate is not accepted for ${target.name} (${error.code ?? 'invalid'})`)
+      : scope.refused('upstream-certificate', `the server's certificate is not accepted for ${target.name} (${flawOf(error)})`)
   })
   return socket
 }
+
+/** Node has no code for what OpenSSL calls too weak, and OpenSSL's own words instead. */
+const flawOf = ({ code, message }: NodeJS.ErrnoException): string => (code === 'UNSPECIFIED' ? cleaned(message) : (code ?? 'invalid'))
 
 export interface Acceptance {
   readonly context: SecureContext
