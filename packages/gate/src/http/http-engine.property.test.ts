@@ -173,3 +173,60 @@ test('random bytes inside TLS, as HTTP/1 and as HTTP/2, and in the middle of a h
   const { stdout } = await curl(secure, 'https://api.test/ok/1')
   assert.equal(stdout, 'hello')
 })
+
+const answerLine = fc.constantFrom(
+  ...[
+    'HTTP/1.1 200 OK',
+    'HTTP/1.0 200 OK',
+    'HTTP/1.1 204 No',
+    'HTTP/1.1 304 Not',
+    'HTTP/1.1 100 Go',
+    'HTTP/1.1 103 Hint',
+    'HTTP/1.1 101 Switch',
+  ],
+  ...[
+    'Content-Length: 5',
+    'Content-Length: 0',
+    'Transfer-Encoding: chunked',
+    'Connection: close',
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    '',
+  ],
+  ...['hello', '5', '0', '\0'],
+)
+const answers = fc.record({
+  bytes: fc.array(fc.tuple(answerLine, ending), { maxLength: 8 }).map((lines) => `HTTP/1.1 200 OK\r\n${lines.flat().join('')}`),
+  end: fc.constantFrom('ends', 'breaks', 'stays'),
+})
+
+test('random answers of a server end its own connection, whatever waits for more', async (context) => {
+  const seed = Date.now()
+  context.diagnostic(`seed ${seed}`)
+  const planned = fc.sample(answers, { numRuns: RUNS, seed })
+  const hostile = createServer((socket) => {
+    const { bytes, end } = planned.pop() ?? { bytes: '', end: 'ends' }
+    sockets.add(socket)
+    socket.on('error', () => socket.destroy())
+    socket.on('data', () => {
+      if (end === 'ends') socket.end(bytes)
+      else socket.write(bytes, () => end === 'breaks' && socket.destroy())
+    })
+  })
+  await new Promise<void>((resolve) => hostile.listen(0, '127.0.0.1', resolve))
+  const servers = { 'api.test': (hostile.address() as AddressInfo).port }
+  const rules = [rule('api.test', { websocket: true }, 'http')]
+  const gate = await startGate({ rules, servers, internet, plainName: 'api.test', limits: { idleMs: 300 } })
+  const head = 'Host: api.test\r\n'
+  const asked = [
+    `GET /1 HTTP/1.1\r\n${head}\r\nGET /2 HTTP/1.1\r\n${head}\r\n`,
+    `HEAD /1 HTTP/1.1\r\n${head}\r\nGET /2 HTTP/1.1\r\n${head}\r\n`,
+    `POST /1 HTTP/1.1\r\n${head}Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello`,
+    `GET /1 HTTP/1.1\r\n${head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\nhello`,
+  ]
+  const inputs = Array.from({ length: RUNS }, (_, index) => Buffer.from(asked[index % asked.length] ?? ''))
+  await sendAll(inputs, (input) => sendRaw(gate, input))
+  assert.ok(planned.length < RUNS / 2, `${planned.length} answers were not asked for`)
+  await gate.close()
+  hostile.close()
+})
