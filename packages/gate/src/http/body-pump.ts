@@ -12,26 +12,33 @@ export interface PumpOptions {
   readonly count: (bytes: number) => Promise<void> | undefined
   readonly touch: () => void
   readonly stage: BodyStage | null
+  /** Ends the sink together with this many bytes, so that one frame has the last of them and says so. Null: its owner ends it. */
+  readonly endsAt: number | null
 }
 
 /**
- * Sends all of `source` on, never more at a time than the two streams' own buffers hold. Ends neither.
+ * Sends all of `source` on, never more at a time than the two streams' own buffers hold. Ends neither, but for `endsAt`.
  * @throws what `count` and the stage throw, and an error when either stream breaks.
  */
-export async function pump(source: Readable, sink: Writable, { count, touch, stage }: PumpOptions): Promise<void> {
+export async function pump(source: Readable, sink: Writable, { count, touch, stage, endsAt }: PumpOptions): Promise<void> {
+  let sent = 0
   for await (const chunk of source.iterator({ destroyOnReturn: false })) {
     const bytes = chunk as Buffer
     touch()
     await count(bytes.length)
-    await send(sink, stage === null ? bytes : stage.write(bytes))
+    sent += bytes.length
+    await send(sink, stage === null ? bytes : stage.write(bytes), sent === endsAt)
   }
-  if (stage !== null) await send(sink, stage.end())
+  if (stage !== null) await send(sink, stage.end(), false)
 }
 
-function send(sink: Writable, bytes: Uint8Array): Promise<void> | undefined {
+function send(sink: Writable, bytes: Uint8Array, isLast: boolean): Promise<void> | undefined {
   if (bytes.length === 0) return undefined
   if (sink.destroyed || sink.writableEnded) throw new Error('the other side is gone')
-  return sink.write(bytes) ? undefined : drained(sink)
+  const isRoom = sink.write(bytes)
+  // In the same turn: only then is it one frame.
+  if (isLast) sink.end()
+  return isRoom || isLast ? undefined : drained(sink)
 }
 
 function drained(sink: Writable): Promise<void> {

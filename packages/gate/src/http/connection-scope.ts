@@ -10,7 +10,7 @@ const FIRST_HEAD_MS = 30_000
 
 interface Owned {
   destroy(): unknown
-  on(event: 'error', listener: () => void): unknown
+  on(event: 'error' | 'close', listener: () => void): unknown
 }
 
 /** One connection of a job while it lives: what belongs to it, when it was idle for too long, what was reported. */
@@ -53,6 +53,7 @@ export class ConnectionScope {
     resource.on('error', () => resource.destroy())
     if (this.#aborted.signal.aborted) resource.destroy()
     else this.#owned.add(resource)
+    resource.on('close', () => this.#owned.delete(resource))
   }
 
   /** Bytes went, in whichever direction. */

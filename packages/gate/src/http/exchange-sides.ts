@@ -21,6 +21,13 @@ export interface ResponseHead {
   readonly fields: HeaderFields
   /** A response to HEAD, and of some status codes, has none. */
   readonly hasBody: boolean
+  /** Of the body, where they are known before. */
+  readonly bodyBytes: number | null
+}
+
+/** The server has not begun with the request, and takes no more over this connection. */
+export class UnprocessedError extends Error {
+  override readonly name = 'UnprocessedError'
 }
 
 /** One request of a client. Its methods do nothing once the client is gone. */
@@ -28,6 +35,8 @@ export interface Incoming {
   readonly head: RequestHead
   /** Null: none. */
   readonly body: Readable | null
+  /** The last byte of a body is to say that it is the last: see {@link PumpOptions.endsAt}. */
+  readonly marksEnd: boolean
   /** The client went away in the middle of its body: what was read is not all. */
   isCut(): boolean
   /** Interim response 100. */
@@ -39,6 +48,8 @@ export interface Incoming {
   refuse(refusal: Refusal): Promise<void>
   /** The client learns that something is missing. */
   abort(): void
+  /** In place of `respond`: the client learns that it may send the same again, over another connection. */
+  putOff(): void
   /** Called once, when the client goes away before the exchange is over. */
   onGone(listener: () => void): void
 }

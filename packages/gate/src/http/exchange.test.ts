@@ -2,7 +2,7 @@
 // One request and its answer, between real clients and servers: what HTTP allows them has to work, and what breaks has to break for both.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import type { ServerHttp2Stream } from 'node:http2'
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { type Duplex, Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
@@ -305,6 +305,67 @@ test('a hundred requests of one HTTP/2 session at the same time', async (context
     paths,
   )
   session.close()
+})
+
+const parallel = (gate: TestGate, count: number): Promise<Output> => {
+  const urls = Array.from({ length: count }, (_, index) => ['-o', '/dev/null', urlOf('h2', `/${index}`)]).flat()
+  return curl(gate, '--http2', '-Z', '--parallel-max', '20', '-w', '%{http_code}\n', ...urls)
+}
+
+// curl, and so cargo, resets a stream that has all of its length but not yet its end: hundreds of those end a session.
+test('hundreds of answers with a length over one HTTP/2 session', async (context) => {
+  const respond: ServeOptions['respond'] = (_request, response) => {
+    response.setHeader('content-length', 5)
+    response.write('hello')
+    setImmediate(() => response.end())
+  }
+  const { gate } = await world(context, 'h2', { respond })
+  const { stdout, stderr } = await parallel(gate, 500)
+  assert.equal(stdout, '200\n'.repeat(500), stderr)
+  assert.deepEqual(gate.dials, ['api.test'])
+  assert.deepEqual(gate.refusals, [])
+})
+
+test('a server that ends an HTTP/2 session after some requests, as nginx does, costs no request', async (context) => {
+  const { gate, server } = await world(context, 'h2')
+  let sessions = 0
+  server.server.on('session', (session: ServerHttp2Session) => {
+    sessions += 1
+    let streams = 0
+    session.on('stream', ({ id }: ServerHttp2Stream) => {
+      streams += 1
+      if (streams === 20) session.goaway(0, id)
+    })
+  })
+  const { stdout, stderr } = await parallel(gate, 120)
+  assert.equal(stdout, '200\n'.repeat(120), stderr)
+  assert.ok(sessions >= 6, `${sessions}`)
+  assert.deepEqual(gate.refusals, [])
+})
+
+test('what a server has not begun with is sent again where it has no body, and else given back', async (context) => {
+  const { gate, server } = await world(context, 'h2')
+  const begun: string[] = []
+  server.server.removeAllListeners('request').removeAllListeners('stream')
+  server.server.on('stream', (stream: ServerHttp2Stream, headers: Record<string, string>) => {
+    begun.push(String(headers[':method']))
+    stream.on('error', () => stream.destroy())
+    stream.close(constants.NGHTTP2_REFUSED_STREAM)
+  })
+  const session = http2Session(gate, 'api.test')
+  for (const [method, body] of [
+    ['GET', undefined],
+    ['POST', 'text'],
+  ] as const) {
+    const stream = session.request({ ':method': method, ':path': '/' }, { endStream: body === undefined })
+    stream.on('error', () => stream.destroy())
+    if (body !== undefined) stream.end(body)
+    await new Promise((resolve) => stream.once('close', resolve))
+    assert.equal(stream.rstCode, constants.NGHTTP2_REFUSED_STREAM)
+  }
+  session.close()
+  assert.deepEqual(begun, ['GET', 'GET', 'GET', 'POST'])
+  assert.deepEqual(gate.refusals, [])
 })
 
 test('pipelined requests are answered in order, each judged for itself', async (context) => {

@@ -3,10 +3,13 @@ import { type Meter, RefusedError } from '../ports.ts'
 import { type AdmittedRequest, admitRequest } from './admit-request.ts'
 import { type BodyStage, pump } from './body-pump.ts'
 import type { ConnectionScope } from './connection-scope.ts'
-import type { Incoming, Upstream, UpstreamRequest, UpstreamResponse } from './exchange-sides.ts'
-import { bytesOf, type HeaderFields, listOf, responseFields, withoutFields } from './header-fields.ts'
+import { type Incoming, UnprocessedError, type Upstream, type UpstreamRequest, type UpstreamResponse } from './exchange-sides.ts'
+import { bytesOf, type HeaderFields, listOf, responseFields, valuesOf, withoutFields } from './header-fields.ts'
 import { type OutgoingBody, outgoingBody } from './outgoing-body.ts'
 import type { ParsedRequest } from './read-request.ts'
+
+/** A server may end each session as soon as it is open. */
+const ATTEMPTS_MAX = 3
 
 const CONTENT_LENGTH: ReadonlySet<string> = new Set(['content-length'])
 /** Methods whose requests have a body as a rule: without one, that it has none is said (RFC 9110 section 8.6). */
@@ -19,7 +22,7 @@ export async function exchange(incoming: Incoming, scope: ConnectionScope, upstr
     const admitted = await admitRequest(incoming.head, scope)
     const body = await outgoingBody(incoming, admitted, scope)
     try {
-      await send(incoming, { ...admitted, body }, scope, await upstream())
+      await sendAgain(body === null ? ATTEMPTS_MAX : 1, async () => send(incoming, { ...admitted, body }, scope, await upstream()))
     } finally {
       body?.release()
     }
@@ -27,11 +30,25 @@ export async function exchange(incoming: Incoming, scope: ConnectionScope, upstr
   scope.touch()
 }
 
+/** Only what the server has not begun with is sent a second time. A body may be gone by then: its client may send it again. */
+async function sendAgain(attempts: number, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof UnprocessedError) || attempts <= 1) throw error
+    await sendAgain(attempts - 1, work)
+  }
+}
+
 /** Does the work, and sees to it that a refusal of it is reported and answered. */
 export async function answered(incoming: Incoming, scope: ConnectionScope, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (error) {
+    if (error instanceof UnprocessedError) {
+      incoming.putOff()
+      return
+    }
     if (!(error instanceof RefusedError)) {
       // One of the two ends broke off: there is nothing to say to anybody.
       incoming.abort()
@@ -90,7 +107,8 @@ const never = (): Promise<never> => new Promise(() => undefined)
 
 async function sendBody(body: OutgoingBody | null, sent: UpstreamRequest, meter: Meter, scope: ConnectionScope): Promise<void> {
   if (body === null || sent.body === null) return
-  await pump(body.source, sent.body, { count: (bytes) => meter.out(bytes), touch: () => scope.touch(), stage: body.stage })
+  const count = (bytes: number): Promise<void> | undefined => meter.out(bytes)
+  await pump(body.source, sent.body, { count, touch: () => scope.touch(), stage: body.stage, endsAt: null })
   // A body that was cut off must not look whole at the other end.
   if (body.isCut()) throw new Error('the client broke off')
   sent.body.end()
@@ -113,8 +131,10 @@ export async function answer(
   const hasBody = mayHaveBody(incoming.head.method, response.status)
   const hasLength = response.status !== 204 && (keepsLength || !hasBody)
   const head = fields(responseFields(hasLength ? response.fields : withoutFields(response.fields, CONTENT_LENGTH)))
-  const sink = incoming.respond({ status: response.status, fields: head, hasBody }, { lastOfConnection: lastOfConnection() })
-  await pump(response.body, sink, { count: (bytes) => meter.in(bytes), touch: () => scope.touch(), stage })
+  const bodyBytes = hasBody ? lengthOf(head) : null
+  const sink = incoming.respond({ status: response.status, fields: head, hasBody, bodyBytes }, { lastOfConnection: lastOfConnection() })
+  const endsAt = incoming.marksEnd ? bodyBytes : null
+  await pump(response.body, sink, { count: (bytes) => meter.in(bytes), touch: () => scope.touch(), stage, endsAt })
   if (response.isCut()) throw new Error('the server broke off')
   await incoming.finish(fields(responseFields(response.trailers())))
 }
@@ -141,6 +161,12 @@ function searching({ status, fields }: UpstreamResponse, scope: ConnectionScope)
     isFound = true
   }
   return { fields: (each) => substitutions.withoutValues(each, onFound), stage: substitutions.answerStage(onFound), keepsLength: false }
+}
+
+/** Both parsers hold a body to it. */
+function lengthOf(fields: HeaderFields): number | null {
+  const [length] = valuesOf(fields, 'content-length')
+  return length === undefined ? null : Number(length)
 }
 
 /** RFC 9110 section 6.4.1. */

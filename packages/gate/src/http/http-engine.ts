@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import type { JobAuthority } from '../authority/job-authority.ts'
 import type { GateConfig } from '../contract.ts'
 import { type HttpConnection, type OpenStep, RefusedError } from '../ports.ts'
@@ -87,11 +87,13 @@ class TerminatingEngine implements HttpEngine {
   /** The server first: which version of HTTP the client gets is its choice. */
   async #serverEnd(scope: ConnectionScope, offered: readonly string[]): Promise<ServerEnd> {
     try {
-      const socket = await openTls(scope, this.#trustedContext(), offered)
-      const protocol = socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1'
+      let first: TLSSocket | null = await openTls(scope, this.#trustedContext(), offered)
+      const protocol = first.alpnProtocol === 'h2' ? 'h2' : 'http/1.1'
       if (protocol === 'http/1.1' && offered.length > 0 && !offered.includes(protocol))
         throw scope.refused('protocol', 'the client speaks HTTP/2 only, the server does not')
       const open = async (onEnd: () => void): Promise<Upstream> => {
+        const socket = first ?? (await openTls(scope, this.#trustedContext(), [protocol]))
+        first = null
         if (protocol === 'h2') return new Http2Upstream(socket, scope, onEnd)
         socket.once('close', onEnd)
         return new Http1Upstream(socket, scope)

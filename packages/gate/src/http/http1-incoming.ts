@@ -14,6 +14,7 @@ const DRAINED_MS_MAX = 2000
 export class Http1Incoming implements Incoming {
   readonly head: RequestHead
   readonly body: Readable | null
+  readonly marksEnd = false
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
 
@@ -60,6 +61,11 @@ export class Http1Incoming implements Incoming {
 
   abort(): void {
     this.#request.destroy()
+  }
+
+  /** What a client sees when the end of a connection and its request cross. */
+  putOff(): void {
+    this.abort()
   }
 
   onGone(listener: () => void): void {

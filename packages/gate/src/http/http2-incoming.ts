@@ -10,6 +10,8 @@ import { refusalHeaders, refusalStatus, refusalText } from './refusal-text.ts'
 export class Http2Incoming implements Incoming {
   readonly head: RequestHead
   readonly body: Readable | null
+  /** curl gives a stream up as soon as it has all of its length. Two hundred such resets look like an attack. */
+  readonly marksEnd = true
   readonly #stream: ServerHttp2Stream
   #trailers: HeaderFields = []
   #hasBody = true
@@ -31,9 +33,11 @@ export class Http2Incoming implements Incoming {
     if (!this.#stream.headersSent && !this.#stream.closed) this.#stream.additionalHeaders({ ':status': 100 })
   }
 
-  respond({ status, fields, hasBody }: ResponseHead): Writable {
+  /** Where there may be trailers, a frame of their own ends the body; behind a length nobody sends them. */
+  respond({ status, fields, hasBody, bodyBytes }: ResponseHead): Writable {
     this.#hasBody = hasBody
-    this.#stream.respond([':status', String(status), ...lowerRawOf(fields)], { endStream: !hasBody, waitForTrailers: hasBody })
+    const options = { endStream: !hasBody, waitForTrailers: hasBody && bodyBytes === null }
+    this.#stream.respond([':status', String(status), ...lowerRawOf(fields)], options)
     return this.#stream
   }
 
@@ -61,6 +65,12 @@ export class Http2Incoming implements Incoming {
     this.#stream.destroy(new Error('the exchange was broken off'))
   }
 
+  /** RFC 9113 section 8.7. */
+  putOff(): void {
+    if (this.#stream.headersSent) this.abort()
+    else this.#stream.close(constants.NGHTTP2_REFUSED_STREAM)
+  }
+
   onGone(listener: () => void): void {
     this.#stream.once('close', listener)
   }
@@ -80,7 +90,7 @@ export class Http2Incoming implements Incoming {
     const stream = this.#stream
     await new Promise<void>((resolve) => {
       stream.once('close', resolve)
-      if (stream.destroyed || !this.#hasBody) resolve()
+      if (stream.destroyed || !this.#hasBody || stream.writableFinished) resolve()
       else stream.end(resolve)
     })
     if (stream.destroyed || stream.readableEnded || this.body === null) return

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import type { ConnectionScope } from './connection-scope.ts'
 import { exchange } from './exchange.ts'
 import type { Upstream } from './exchange-sides.ts'
+import type { OpenUpstream } from './http1-server.ts'
 import { Http2Incoming } from './http2-incoming.ts'
 import { FIELDS_MAX, HEAD_BYTES_MAX } from './read-request.ts'
 
@@ -34,7 +35,7 @@ const LIMITS = {
 }
 
 /** Serves one HTTP/2 session of a job; resolves at its end. */
-export function serveHttp2(socket: TLSSocket, scope: ConnectionScope, upstream: (onEnd: () => void) => Promise<Upstream>): Promise<void> {
+export function serveHttp2(socket: TLSSocket, scope: ConnectionScope, open: OpenUpstream): Promise<void> {
   return new Promise((resolve) => {
     socket.once('close', resolve)
     if (socket.destroyed) {
@@ -45,15 +46,33 @@ export function serveHttp2(socket: TLSSocket, scope: ConnectionScope, upstream: 
     watch(session, scope)
     scope.own(session)
     session.setLocalWindowSize(SESSION_WINDOW)
-    // A server that takes no more requests: neither does the gate, so that the client comes again and gets a new one.
-    const connected = upstream(() => session.close())
+    const upstream = renewed(open)
     // Whoever asks hears of it; perhaps nobody does.
-    connected.catch(() => undefined)
+    upstream().catch(() => undefined)
     session.on('stream', (stream: ServerHttp2Stream, _headers, flags: number, raw: readonly string[]) => {
       const incoming = new Http2Incoming(stream, raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
-      exchange(incoming, scope, () => connected).catch(scope.end)
+      exchange(incoming, scope, upstream).catch(scope.end)
     })
   })
+}
+
+/**
+ * The session with the server, and another one once that takes no more requests: servers end sessions after a thousand of them, and a client that asks for many at once would lose those
+ * that cross the end.
+ */
+function renewed(open: OpenUpstream): () => Promise<Upstream> {
+  let current: Promise<Upstream> | null = null
+  return () => {
+    if (current !== null) return current
+    const opened = open(() => {
+      if (current === opened) current = null
+    })
+    opened.catch(() => {
+      if (current === opened) current = null
+    })
+    current = opened
+    return opened
+  }
 }
 
 function watch(session: ServerHttp2Session, scope: ConnectionScope): void {

@@ -2,14 +2,14 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import type { Duplex, Readable } from 'node:stream'
 import type { ConnectionScope } from './connection-scope.ts'
-import type { OutgoingHead, Upstream, UpstreamRequest, UpstreamResponse } from './exchange-sides.ts'
+import { type OutgoingHead, UnprocessedError, type Upstream, type UpstreamRequest, type UpstreamResponse } from './exchange-sides.ts'
 import { fieldsOf, type HeaderFields, lowerRawOf } from './header-fields.ts'
 
 /** What a server may send ahead of a job that reads slowly: of one stream, and of all. Enough for 100 Mbit/s at 80 ms and at 160 ms. */
 const STREAM_WINDOW = 1024 * 1024
 const SESSION_WINDOW = 2 * 1024 * 1024
 
-/** The one session with the server that belongs to one session of the job. Ends with it. */
+/** A session with the server for one session of the job, and for no other. Ends with it, or before it: then the next request has another. */
 export class Http2Upstream implements Upstream {
   readonly #session: ClientHttp2Session
   readonly #scope: ConnectionScope
@@ -32,7 +32,7 @@ export class Http2Upstream implements Upstream {
   }
 
   request({ method, path, authority, fields, body, expectsContinue }: OutgoingHead): UpstreamRequest {
-    if (this.#session.closed || this.#session.destroyed) throw this.#scope.refused('unreachable', 'the server has ended the connection')
+    if (this.#session.closed || this.#session.destroyed) throw new UnprocessedError()
     const pseudo = [':method', method, ':scheme', 'https', ':authority', authority, ':path', path]
     const framing = body?.bytes === null || body === null ? [] : ['content-length', String(body.bytes)]
     const expects = expectsContinue ? ['expect', '100-continue'] : []
@@ -62,7 +62,10 @@ export class Http2Upstream implements Upstream {
           lastOfConnection: false,
         })
       })
-      const fail = (): void => reject(this.#scope.refused('unreachable', 'the server broke off before it answered'))
+      const fail = (): void => {
+        const isUnprocessed = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
+        reject(isUnprocessed ? new UnprocessedError() : this.#scope.refused('unreachable', 'the server broke off before it answered'))
+      }
       stream.on('error', fail).once('close', fail)
     })
   }

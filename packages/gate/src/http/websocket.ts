@@ -91,8 +91,12 @@ async function relay(
   if (server.head.length > 0) server.socket.unshift(server.head)
   const touch = (): void => scope.touch()
   await Promise.all([
-    oneWay(socket, server.socket, () => pump(socket, server.socket, { count: (bytes) => meter.out(bytes), touch, stage: null })),
-    oneWay(server.socket, socket, () => pump(server.socket, socket, { count: (bytes) => meter.in(bytes), touch, stage: null })),
+    oneWay(socket, server.socket, () =>
+      pump(socket, server.socket, { count: (bytes) => meter.out(bytes), touch, stage: null, endsAt: null }),
+    ),
+    oneWay(server.socket, socket, () =>
+      pump(server.socket, socket, { count: (bytes) => meter.in(bytes), touch, stage: null, endsAt: null }),
+    ),
   ])
 }
 
