@@ -45,11 +45,13 @@ export interface MeteredDoor extends DoorKey, DecidingRules {}
 /** Counts one connection's bytes against every budget that it is under. */
 export interface Meter {
   /**
-   * `bytes` go toward the destination (or come from it). Resolves when the rate allows more; at once where there is no rate.
+   * `bytes` are to go toward the destination (or come from it). Resolves when the rate lets these bytes go on, which wait until then; undefined: at once.
    * @throws RefusedError `budget` when they are more than is left: they must not be sent on.
    */
   out(bytes: number): Promise<void> | undefined
   in(bytes: number): Promise<void> | undefined
+  /** The connection is over: what still waits for the rate waits for ever, and is forgotten. */
+  close(): void
 }
 
 export interface Names {

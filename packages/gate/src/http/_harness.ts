@@ -273,6 +273,7 @@ function meterOf(bytes: TestGate['bytes'], budget: number): Meter {
       bytes.in += count
       return undefined
     },
+    close: () => undefined,
   }
 }
 

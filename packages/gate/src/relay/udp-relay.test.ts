@@ -27,6 +27,7 @@ interface World extends AsyncDisposable {
   readonly steps: OpenSteps
   readonly messages: FromGate[]
   readonly origin: Socket
+  readonly relay: Socket
   readonly heard: string[]
   readonly defects: unknown[]
   ask(words: string, client?: Socket): Promise<Socket>
@@ -66,6 +67,7 @@ async function startWorld(options: Partial<UdpRelaysOptions> = {}, parts: Partia
     steps,
     messages,
     origin,
+    relay,
     heard,
     defects,
     clientAt,
@@ -132,6 +134,27 @@ test('a budget counts datagrams, and ends the conversation before it is exceeded
   await wait(20)
   assert.deepEqual(world.heard, ['12345'])
   assert.ok(world.messages.some((message) => message.type === 'refused' && message.refusal.code === 'budget'))
+})
+
+test('a rate holds for a new conversation, too', async () => {
+  await using world = await startWorld({}, { budget: { bytesOut: null, bytesIn: null, bytesPerSecond: 100 } })
+  for (let times = 0; times < 20; times++) await world.ask('x'.repeat(200))
+  await wait(50)
+  assert.deepEqual(world.heard, [])
+})
+
+test('a datagram that waits for the rate is sent when it allows it', async () => {
+  await using world = await startWorld({}, { budget: { bytesOut: null, bytesIn: null, bytesPerSecond: 10_000 } })
+  const client = await world.ask('x'.repeat(1500))
+  const [answer] = (await once(client, 'message')) as [Buffer]
+  assert.equal(answer.length, 1510)
+})
+
+test('what says that it comes from port 0 goes nowhere', async () => {
+  await using world = await startWorld()
+  world.relay.emit('message', Buffer.from('x'), { address: SOURCE, port: 0, family: 'IPv4', size: 1 })
+  await wait(50)
+  assert.deepEqual(world.heard, [])
 })
 
 test('beyond a number of conversations further ones are refused, and idle ones make room', async () => {

@@ -48,6 +48,8 @@ export class UdpRelays {
   }
 
   #receive(socket: Socket, index: number, datagram: Buffer, from: RemoteInfo): void {
+    // port 0, which a raw socket can send from, cannot be answered: `send` would throw
+    if (from.port === 0) return
     const step = this.#options.steps.of(from.address)
     const relay = step?.doors.relays.find((one) => one.index === index)
     if (step === null || relay === undefined) return
@@ -98,7 +100,7 @@ class UdpFlow {
   readonly #close = (): void => this.#end()
   #waiting: Buffer[] = []
   #upstream: { readonly socket: Socket; readonly meter: Meter } | null = null
-  /** Until the rate allows more, what comes is dropped. */
+  /** While one waits for the rate, others are dropped. */
   #isHeld = false
 
   constructor(flow: UdpFlowOptions) {
@@ -123,7 +125,10 @@ class UdpFlow {
     const socket = createUdpSocket(isIPv6(address) ? 'udp6' : 'udp4')
     // refused or unreachable: nobody answers, which the job learns by waiting
     socket.on('error', () => undefined)
-    this.#abort.signal.addEventListener('abort', () => socket.close())
+    this.#abort.signal.addEventListener('abort', () => {
+      socket.close()
+      this.#upstream?.meter.close()
+    })
     // connected: the kernel lets in what comes from there, and nothing else
     socket.connect(target.port, address, (error?: Error) => {
       if (this.#abort.signal.aborted) return
@@ -158,11 +163,12 @@ class UdpFlow {
     if (this.#isHeld || this.#upstream === null || this.#abort.signal.aborted) return
     try {
       const rate = this.#upstream.meter[way](datagram.length)
-      send(datagram)
-      if (rate === undefined) return
+      if (rate === undefined) return send(datagram)
       this.#isHeld = true
+      // before it goes on, not after: a rate that is used up holds for a new conversation, too
       void rate.then(() => {
         this.#isHeld = false
+        if (!this.#abort.signal.aborted) send(datagram)
       })
     } catch (error) {
       this.#fail(error)

@@ -28,7 +28,7 @@ export class Budgets {
 
   /**
    * What is taken from here on by one connection under these rules, and from the job's own budget. `target` is for refusals. The function returned takes bytes and
-   * answers after how many milliseconds more may follow, usually 0.
+   * answers after how many milliseconds they may go on, usually 0.
    * It throws RefusedError `budget`, having taken nothing.
    */
   account(rules: readonly (EgressRule | null)[], target: string): (bytesOut: number, bytesIn: number) => number {

@@ -11,6 +11,8 @@ export class DoorMeter implements Meter {
   readonly #take: (bytesOut: number, bytesIn: number) => number
   readonly #report: DoorReport
   readonly #door: DoorCounts
+  /** A job may make and break connections under a rate that is used up for days. */
+  readonly #waiting = new Set<NodeJS.Timeout>()
 
   constructor(door: MeteredDoor, budgets: Budgets, report: DoorReport) {
     this.#take = budgets.account([door.rule, door.ceiling], formatPlace(door.host, door.port))
@@ -26,10 +28,28 @@ export class DoorMeter implements Meter {
     return this.#count(0, bytes)
   }
 
+  close(): void {
+    for (const timer of this.#waiting) clearTimeout(timer)
+    this.#waiting.clear()
+  }
+
   #count(bytesOut: number, bytesIn: number): Promise<void> | undefined {
     const waitMs = this.#spend(bytesOut, bytesIn)
     this.#report.count(this.#door, bytesOut, bytesIn)
-    return waitMs === 0 ? undefined : new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, TIMER_MS_MAX)))
+    return waitMs === 0 ? undefined : this.#wait(waitMs)
+  }
+
+  #wait(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(
+        () => {
+          this.#waiting.delete(timer)
+          resolve()
+        },
+        Math.min(waitMs, TIMER_MS_MAX),
+      )
+      this.#waiting.add(timer)
+    })
   }
 
   #spend(bytesOut: number, bytesIn: number): number {
