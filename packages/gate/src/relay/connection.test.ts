@@ -5,6 +5,7 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { questionMessage } from '../dns/_messages.ts'
+import { hello, inRecords } from '../tls/_client-hellos.ts'
 import { closeOf, endOf, type GateWorld, type Origin, readAll, rule, ruleSet, STEP, startGateWorld, startOrigin } from './_gate-world.ts'
 
 const NAME = 'origin.test'
@@ -170,6 +171,81 @@ test('a ClientHello for the name, in any case, is passed on as it is', async () 
   assert.equal(world.close().used[0]?.protocol, 'tls')
 })
 
+/** A server that wants a second ClientHello (RFC 8446 section 4.1.4), and hears what comes after the first. */
+const RETRY = Buffer.concat([
+  Buffer.from([22, 3, 3, 0, 44, 2, 0, 0, 40, 3, 3]),
+  Buffer.from('cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c', 'hex'),
+  Buffer.from([0, 0x13, 1, 0, 0, 0]),
+])
+const DUMMY = Buffer.from([20, 3, 3, 0, 1, 1])
+
+test('a second ClientHello has to ask for the name, too, also when it was sent before anybody asked for it', async () => {
+  const [first, other] = [inRecords(hello({ names: [NAME] })), inRecords(hello({ names: ['evil.test'] }))]
+  await using made = await worldWith((socket) => socket.once('data', () => socket.write(RETRY)))
+  const { world, origin } = made
+  world.open([rule({ to: NAME, port: origin.port, protocol: 'tls' })])
+  const heard = (): number => origin.connections.reduce((sum, socket) => sum + socket.bytesRead, 0)
+  for (const second of [
+    other,
+    Buffer.concat([DUMMY, other]),
+    Buffer.concat([DUMMY, Buffer.from([23, 3, 3, 0, 2, 9, 9]), other]),
+    Buffer.from([22, 3, 3, 0, 1, 16]),
+  ]) {
+    for (const isEarly of [true, false]) {
+      const before = heard()
+      const socket = await world.connect({ name: NAME, port: origin.port })
+      if (isEarly) socket.write(Buffer.concat([first, second]))
+      else {
+        socket.write(first)
+        await once(socket, 'data')
+        for (const byte of second) socket.write(Buffer.from([byte]))
+      }
+      assert.equal(await endOf(socket), 'reset')
+      assert.equal(heard() - before, first.length, 'nothing of the second one left')
+    }
+  }
+  assert.deepEqual(
+    world.refusals().map(({ code }) => code),
+    ['server-name', 'protocol'],
+  )
+})
+
+test('a second ClientHello for the name is passed on, and so is what a server without such a question hears', async () => {
+  const first = inRecords(hello({ names: [NAME] }))
+  const [warning, random] = [Buffer.from([21, 3, 3, 0, 2, 1, 112]), Buffer.alloc(32, 5)]
+  const plain = Buffer.concat([Buffer.from([22, 3, 3, 0, 44, 2, 0, 0, 40, 3, 3]), random, Buffer.from([0, 0x13, 1, 0, 0, 0])])
+  const rest = Buffer.from([22, 3, 3, 0, 5, 16, 0, 0, 1, 7, 20, 3, 3, 0, 1, 1, 23, 3, 3, 0, 1, 8])
+  for (const [answer, reply] of [
+    [RETRY, Buffer.concat([DUMMY, first, rest])],
+    [plain, rest],
+    [Buffer.concat([warning, plain]), rest],
+  ] as const) {
+    const { promise: arrived, resolve } = Promise.withResolvers<Buffer>()
+    await using made = await worldWith((socket) => {
+      socket.once('data', () => {
+        for (const byte of answer) socket.write(Buffer.from([byte]))
+      })
+      void readAll(socket).then(resolve)
+    })
+    const { world, origin } = made
+    world.open([rule({ to: NAME, port: origin.port, protocol: 'tls' })])
+    const socket = await world.connect({ name: NAME, port: origin.port })
+    socket.end(Buffer.concat([first, reply]))
+    assert.deepEqual(await arrived, Buffer.concat([first, reply]))
+    socket.resume()
+  }
+})
+
+test("a server's refusal of a ClientHello reaches the client", async () => {
+  const alert = Buffer.from([21, 3, 3, 0, 2, 2, 40])
+  await using made = await worldWith((socket) => socket.once('data', () => socket.end(alert)))
+  const { world, origin } = made
+  world.open([rule({ to: NAME, port: origin.port, protocol: 'tls' })])
+  const socket = await world.connect({ name: NAME, port: origin.port })
+  socket.end(inRecords(hello({ names: [NAME] })))
+  assert.deepEqual(await readAll(socket), alert)
+})
+
 test('ssh needs an identification line from both sides', async () => {
   await using made = await worldWith((socket) => socket.write('welcome\r\nSSH-2.0-server\r\n'))
   const { world, origin } = made
@@ -281,6 +357,22 @@ test('a rate makes wait, and loses nothing', async () => {
   assert.equal((await readAll(socket)).length, 250_000)
   // both directions, less what may go at once
   assert.ok(performance.now() - startMs > 300)
+})
+
+test('a rate holds for a new connection, too, and for what comes back', async () => {
+  await using made = await worldWith((socket) => socket.write('x'.repeat(500)))
+  const { world, origin } = made
+  const heard = (): number => origin.connections.reduce((sum, socket) => sum + socket.bytesRead, 0)
+  world.open([rule({ to: NAME, port: origin.port, budget: { bytesOut: null, bytesIn: null, bytesPerSecond: 100 } })])
+  for (let times = 0; times < 20; times++) {
+    const socket = await world.connect({ name: NAME, port: origin.port })
+    socket.on('data', () => assert.fail('500 bytes at 100 a second'))
+    socket.write('y'.repeat(200))
+  }
+  while (origin.connections.length < 20) await new Promise((resolve) => setTimeout(resolve, 5))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.equal(heard(), 0)
+  world.close()
 })
 
 test('a big transfer arrives unchanged at a reader that is slow, while the gate holds little of it', async () => {

@@ -10,6 +10,7 @@ import {
   formatTarget,
   narrowToProtocol,
   type Protocol,
+  type Refusal,
   type RefusalCode,
 } from '@sallyport/access'
 import type { GateConfig } from '../contract.ts'
@@ -19,11 +20,12 @@ import { refuseHttp } from '../http/refusal-text.ts'
 import { type Dialer, type Meter, type Names, RefusedError } from '../ports.ts'
 import type { Step } from '../steps/open-steps.ts'
 import type { ClientHello } from '../tls/client-hello.ts'
+import { asksForSecondHello, readSecondHello } from '../tls/second-hello.ts'
 import { DirectSocket } from './direct-socket.ts'
-import { protocolOf, saysSsh } from './opening.ts'
+import { type Opening, protocolOf, saysSsh } from './opening.ts'
 import type { ReadBufferBudget } from './read-buffers.ts'
 import { waitForOpening } from './read-opening.ts'
-import { relayBytes, resetSocket } from './relay-bytes.ts'
+import { type FirstWords, type RelayOptions, relayBytes, resetSocket } from './relay-bytes.ts'
 import { checkServerName } from './server-name.ts'
 
 /** What every connection of the job needs. */
@@ -128,7 +130,7 @@ export class JobConnection {
     const { opening, head } = words
     switch (opening.kind) {
       case 'tls':
-        return this.#serveTls(decision, opening.hello, head)
+        return this.#serveTls(decision, opening, head)
       case 'http':
         return this.#serveHttp(decision, head)
       case 'ssh':
@@ -139,13 +141,16 @@ export class JobConnection {
     }
   }
 
-  async #serveTls(decision: AllowedConnection, hello: ClientHello, head: Buffer): Promise<void> {
+  async #serveTls(decision: AllowedConnection, { hello, bytes }: TlsOpening, head: Buffer): Promise<void> {
     const { target, serverName, terminates } = decision
     const by = this.#narrow(decision, 'tls')
-    const refusal = checkServerName({ hello, target, serverName, rule: by.rule })
+    const check = (one: ClientHello): Refusal | null => checkServerName({ hello: one, target, serverName, rule: by.rule })
+    const refusal = check(hello)
     if (refusal !== null) throw new RefusedError(refusal)
     if (terminates) return this.#serveRequests({ target, protocol: 'tls', head, hello })
-    await this.#relay({ target, head, meter: () => this.#meter(target, 'tls', by) })
+    const guard =
+      serverName === 'any' ? { head } : { head: head.subarray(0, bytes), ...guardSecondHello(head.subarray(bytes), target, check) }
+    await this.#relay({ target, meter: () => this.#meter(target, 'tls', by), ...guard })
   }
 
   async #serveHttp(decision: AllowedConnection, head: Buffer): Promise<void> {
@@ -176,7 +181,11 @@ export class JobConnection {
   async #serveSsh(decision: AllowedConnection, head: Buffer): Promise<void> {
     const { target } = decision
     const by = this.#narrow(decision, 'ssh')
-    await this.#relay({ target, head, meter: () => this.#meter(target, 'ssh', by), acceptsGreeting: saysSsh })
+    const acceptsGreeting: FirstWords = (bytes) => {
+      const isSsh = saysSsh(bytes)
+      return isSsh === false ? refused('protocol', target, 'what answers there is no SSH server') : isSsh
+    }
+    await this.#relay({ target, head, meter: () => this.#meter(target, 'ssh', by), acceptsGreeting })
   }
 
   /** What it is goes into the record only. */
@@ -207,16 +216,11 @@ export class JobConnection {
     })
   }
 
-  async #relay({ target, head, meter, acceptsGreeting }: Relaying): Promise<void> {
+  async #relay({ target, ...relaying }: Relaying): Promise<void> {
     const destination = await this.#services.dialer.dial(target, this.#abort.signal)
     if (this.#socket.destroyed) return resetSocket(destination)
-    const end = await relayBytes(this.#goDirect(), new DirectSocket(destination, this.#services.buffers), {
-      head,
-      meter,
-      idleMs: this.#services.config.limits.idleMs,
-      ...(acceptsGreeting === undefined ? {} : { acceptsGreeting }),
-    })
-    if (end === 'greeting') throw refused('protocol', target, 'what answers there is no SSH server')
+    const { buffers, config } = this.#services
+    const end = await relayBytes(this.#goDirect(), new DirectSocket(destination, buffers), { ...relaying, idleMs: config.limits.idleMs })
     if (end !== 'done') throw end
   }
 
@@ -247,12 +251,38 @@ interface Requests {
   readonly hello: ClientHello | null
 }
 
-interface Relaying {
+type TlsOpening = Extract<Opening, { readonly kind: 'tls' }>
+
+interface Relaying extends Omit<RelayOptions, 'idleMs'> {
   readonly target: ConnectionTarget
-  readonly head: Buffer
-  /** Asked once, at the first bytes: `first` are the job's; null when the destination spoke first. */
-  readonly meter: (first: Buffer | null) => Meter
-  readonly acceptsGreeting?: (bytes: Buffer) => boolean | null
+}
+
+/** What the client says after its ClientHello waits for the server's answer: if that asks for a second one, the name in it is checked like the first. */
+function guardSecondHello(
+  begun: Buffer,
+  target: ConnectionTarget,
+  check: (hello: ClientHello) => Refusal | null,
+): Required<Pick<RelayOptions, 'acceptsGreeting' | 'reply'>> {
+  let asks = true
+  return {
+    acceptsGreeting: (bytes) => {
+      const answer = asksForSecondHello(bytes)
+      if (answer === null) return null
+      asks = answer
+      return true
+    },
+    reply: {
+      begun,
+      accepts: (bytes) => {
+        if (!asks) return true
+        const reading = readSecondHello(bytes)
+        if (reading.kind === 'incomplete') return null
+        if (reading.kind === 'refused') return refused(reading.code, target, reading.reason)
+        const refusal = check(reading.hello)
+        return refusal === null ? true : new RefusedError(refusal)
+      },
+    },
+  }
 }
 
 const REFUSAL_MS = 2000

@@ -4,7 +4,8 @@ import { CLIENT_HELLO_BYTES_MAX, type ClientHello, readClientHello } from '../tl
 
 export type Opening =
   | { readonly kind: 'incomplete' }
-  | { readonly kind: 'tls'; readonly hello: ClientHello }
+  /** `bytes`: how many of them the ClientHello took. */
+  | { readonly kind: 'tls'; readonly hello: ClientHello; readonly bytes: number }
   /** HTTP/1: the beginning of a request line. The rest is for its parser to judge. */
   | { readonly kind: 'http' }
   /** The identification line (RFC 4253 section 4.2) is whole. */
@@ -29,7 +30,7 @@ export function readOpening(bytes: Buffer): Opening {
   if (first === undefined) return { kind: 'incomplete' }
   if (first === TLS_HANDSHAKE || first >= 0x80) {
     const reading = readClientHello(bytes)
-    return reading.kind === 'hello' ? { kind: 'tls', hello: reading.hello } : reading
+    return reading.kind === 'hello' ? { kind: 'tls', hello: reading.hello, bytes: reading.bytes } : reading
   }
   if (agree(bytes, SSH)) return readSshLine(bytes)
   if (agree(bytes, HTTP2)) {

@@ -3,6 +3,9 @@ import type { Socket } from 'node:net'
 import { type Meter, RefusedError } from '../ports.ts'
 import type { DirectSocket } from './direct-socket.ts'
 
+/** Of bytes that nobody has passed on yet: they may go on; more are needed to say (null); or they are refused. Bounds by itself how much it asks for. */
+export type FirstWords = (bytes: Buffer) => true | null | RefusedError
+
 export interface RelayOptions {
   /** What was read of the job's side already. */
   readonly head: Buffer
@@ -10,21 +13,28 @@ export interface RelayOptions {
   readonly meter: (first: Buffer | null) => Meter
   /** Without a byte in either direction. */
   readonly idleMs: number
-  /** Of what the destination says first: whether it may go on; null while more is needed. Nothing of it is passed on until then. */
-  readonly acceptsGreeting?: (bytes: Buffer) => boolean | null
+  /** Of what the destination says first. */
+  readonly acceptsGreeting?: FirstWords
+  /** What the job says after `head` waits until the greeting was accepted, and is accepted itself. */
+  readonly reply?: Reply
 }
 
-/** `greeting`: the destination said something else than it has to. */
-export type RelayEnd = 'done' | 'greeting' | RefusedError
+export interface Reply {
+  /** What was read of it already. */
+  readonly begun: Buffer
+  readonly accepts: FirstWords
+}
+
+export type RelayEnd = 'done' | RefusedError
 
 /**
  * Passes bytes both ways until both halves have ended, and closes both connections: with a reset where anything but an end closed one. Never holds
- * more than one read of each direction: the next read waits until the kernel has taken the last one, and until the meter lets it. What was read before goes first.
+ * more than one read of each direction: the next read waits until the meter has let the last one go on, and the kernel has taken it. What was read before goes first.
  */
 export function relayBytes(
   job: DirectSocket,
   destination: DirectSocket,
-  { head, meter, idleMs, acceptsGreeting }: RelayOptions,
+  { head, meter, idleMs, acceptsGreeting = ANYTHING, reply }: RelayOptions,
 ): Promise<RelayEnd> {
   return new Promise((resolve) => {
     let counting: Meter | undefined
@@ -37,6 +47,7 @@ export function relayBytes(
     }
     const finish = (): void => {
       counting ??= meter(null)
+      counting.close()
       resolve('done')
     }
     for (const socket of sockets) {
@@ -57,8 +68,15 @@ export function relayBytes(
       counting ??= meter(null)
       return counting.in(chunk.length)
     }
-    forward(job, destination, { head, count: countOut, accept: () => true, stop })
-    forward(destination, job, { head: NOTHING, count: countIn, accept: acceptsGreeting ?? (() => true), stop })
+    const greeted = Promise.withResolvers<void>()
+    const hear: FirstWords = (bytes) => {
+      const verdict = acceptsGreeting(bytes)
+      if (verdict === true) greeted.resolve()
+      return verdict
+    }
+    const held = reply === undefined ? null : { ...reply, until: greeted.promise }
+    forward(job, destination, { head, count: countOut, accept: ANYTHING, held, stop })
+    forward(destination, job, { head: NOTHING, count: countIn, accept: hear, held: null, stop })
   })
 }
 
@@ -68,19 +86,23 @@ export function resetSocket(socket: Socket): void {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0)
+const ANYTHING: FirstWords = () => true
 
 interface Forwarding {
   readonly head: Buffer
   readonly count: (chunk: Buffer) => Promise<void> | undefined
-  readonly accept: (greeting: Buffer) => boolean | null
+  readonly accept: FirstWords
+  /** What follows `head`, which then is accepted already. */
+  readonly held: (Reply & { readonly until: Promise<void> }) | null
   readonly stop: (end: RelayEnd) => void
 }
 
-function forward(from: DirectSocket, to: DirectSocket, { head, count, accept, stop }: Forwarding): void {
+function forward(from: DirectSocket, to: DirectSocket, { head, count, accept, held, stop }: Forwarding): void {
   let waitsFor = 0
+  let goOn = (): void => from.resume()
   const proceed = (): void => {
     waitsFor -= 1
-    if (waitsFor === 0 && !from.socket.destroyed) from.resume()
+    if (waitsFor === 0 && !from.socket.destroyed) goOn()
   }
   const onWritten = (): void => {
     if (isWriting) proceed()
@@ -88,6 +110,12 @@ function forward(from: DirectSocket, to: DirectSocket, { head, count, accept, st
   }
   let isWriting = false
 
+  const send = (chunk: Buffer): void => {
+    to.socket.write(chunk, onWritten)
+    // the kernel has taken all of it when nothing is left: then the buffer is free again
+    isWriting = to.socket.writableLength > 0
+    if (isWriting) waitsFor += 1
+  }
   /** Whether the next read may follow at once; otherwise it follows by itself. */
   const pass = (chunk: Buffer): boolean => {
     const rate = spend(count, chunk)
@@ -95,24 +123,38 @@ function forward(from: DirectSocket, to: DirectSocket, { head, count, accept, st
       stop(rate)
       return false
     }
-    to.socket.write(chunk, onWritten)
-    // the kernel has taken all of it when nothing is left: then the buffer is free again
-    isWriting = to.socket.writableLength > 0
-    waitsFor = (isWriting ? 1 : 0) + (rate === undefined ? 0 : 1)
-    if (rate !== undefined) void rate.then(proceed)
+    if (rate === undefined) send(chunk)
+    else {
+      waitsFor += 1
+      // Before it goes on, not after: a rate that is used up holds for a new connection, too.
+      void rate.then(() => {
+        if (!to.socket.destroyed) send(chunk)
+        proceed()
+      })
+    }
     return waitsFor === 0
   }
+  const begin = (accepts: FirstWords, bytes: Buffer): void => {
+    from.reader = firstReader(accepts, {
+      pass: (chunk) => {
+        from.reader = pass
+        return pass(chunk)
+      },
+      refuse: stop,
+    })
+    const first = from.head.length === 0 ? bytes : Buffer.concat([bytes, from.head])
+    if (first.length === 0 || from.read(first)) from.resume()
+  }
 
-  from.reader = greetingReader(accept, {
-    pass: (chunk) => {
-      from.reader = pass
-      return pass(chunk)
-    },
-    refuse: () => stop('greeting'),
-  })
   from.socket.once('end', () => to.socket.end())
-  const first = from.head.length === 0 ? head : Buffer.concat([head, from.head])
-  if (first.length === 0 || from.read(first)) from.resume()
+  if (held === null) return begin(accept, head)
+  goOn = () => {
+    goOn = () => from.resume()
+    begin(held.accepts, held.begun)
+  }
+  waitsFor = 1
+  pass(head)
+  void held.until.then(proceed)
 }
 
 function spend(count: Forwarding['count'], chunk: Buffer): Promise<void> | undefined | RefusedError {
@@ -124,17 +166,20 @@ function spend(count: Forwarding['count'], chunk: Buffer): Promise<void> | undef
   }
 }
 
-/** Collects what comes first until it is accepted. `accept` bounds how much that is. */
-function greetingReader(
-  accept: Forwarding['accept'],
-  { pass, refuse }: { readonly pass: (chunk: Buffer) => boolean; readonly refuse: () => void },
+/** Collects what comes first until it is accepted. */
+function firstReader(
+  accepts: FirstWords,
+  { pass, refuse }: { readonly pass: (chunk: Buffer) => boolean; readonly refuse: (refusal: RefusedError) => void },
 ): (chunk: Buffer) => boolean {
-  let greeting: Buffer = Buffer.alloc(0)
+  let words: Buffer = NOTHING
   return (chunk) => {
     // a copy: the chunk is not ours after this call
-    greeting = Buffer.concat([greeting, chunk])
-    const verdict = accept(greeting)
-    if (verdict === false) refuse()
-    return verdict === null || (verdict && pass(greeting))
+    words = Buffer.concat([words, chunk])
+    const verdict = accepts(words)
+    if (verdict instanceof RefusedError) {
+      refuse(verdict)
+      return false
+    }
+    return verdict === null || pass(words)
   }
 }

@@ -16,7 +16,8 @@ export interface ClientHello {
 
 export type ClientHelloReading =
   | { readonly kind: 'incomplete' }
-  | { readonly kind: 'hello'; readonly hello: ClientHello }
+  /** `bytes`: how many it took; it ends with a record. */
+  | { readonly kind: 'hello'; readonly hello: ClientHello; readonly bytes: number }
   /** `protocol`: other bytes than the beginning of a TLS connection. `malformed`: a ClientHello that is invalid or could be read in two ways. */
   | { readonly kind: 'refused'; readonly code: 'protocol' | 'malformed' /** Static words. */; readonly reason: string }
 
@@ -41,8 +42,8 @@ const ENCRYPTED = new Set([0xfe0d, 0xfd00, 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0
  */
 export function readClientHello(bytes: Buffer): ClientHelloReading {
   try {
-    const body = joinRecords(bytes)
-    return body === null ? { kind: 'incomplete' } : { kind: 'hello', hello: readBody(body) }
+    const joined = joinRecords(bytes)
+    return joined === null ? { kind: 'incomplete' } : { kind: 'hello', hello: readBody(joined.body), bytes: joined.end }
   } catch (error) {
     if (error instanceof HelloError) return { kind: 'refused', code: error.code, reason: error.message }
     throw error
@@ -64,7 +65,7 @@ function malformed(reason: string): HelloError {
 }
 
 /** The body of the handshake message; null while bytes are missing. Copies only once all of it is there. */
-function joinRecords(bytes: Buffer): Buffer | null {
+function joinRecords(bytes: Buffer): { readonly body: Buffer; readonly end: number } | null {
   const fragments: Buffer[] = []
   let at = 0
   let joined = 0
@@ -77,9 +78,9 @@ function joinRecords(bytes: Buffer): Buffer | null {
     wanted ??= readHandshakeLength(fragments)
     if (wanted !== null && joined + length > wanted) throw malformed('more follows the ClientHello in its TLS record')
     joined += fragment.length
-    if (joined === wanted) return Buffer.concat(fragments, joined).subarray(HANDSHAKE_HEADER)
     if (fragment.length < length) return null
     at += RECORD_HEADER + length
+    if (joined === wanted) return { body: Buffer.concat(fragments, joined).subarray(HANDSHAKE_HEADER), end: at }
   }
   throw malformed('a ClientHello in too many TLS records')
 }
