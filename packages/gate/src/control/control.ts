@@ -15,7 +15,7 @@ export interface Orders {
 /** The supervisor is believed; the bound is for a defect of ours. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024
 
-/** Questions that wait for an answer; beyond, the answer is "unknown". The supervisor allows no more. */
+/** Questions that the supervisor has not answered; beyond, the answer is "unknown". It takes more for an attack. */
 const QUESTIONS_MAX = 256
 /** The supervisor looks it up in the sandbox; a client waits for its connection meanwhile. */
 const QUESTION_MS = 3000
@@ -52,13 +52,13 @@ export class Control {
     const { promise, resolve } = Promise.withResolvers<string | null>()
     this.#lastQuestion += 1
     const id = this.#lastQuestion
-    const answer = (path: string | null): void => {
+    const timer = setTimeout(resolve, QUESTION_MS, null)
+    // One that nobody waits for any more counts until it is answered: a slow supervisor still has to read it.
+    this.#questions.set(id, (path) => {
       clearTimeout(timer)
       this.#questions.delete(id)
       resolve(path)
-    }
-    const timer = setTimeout(answer, QUESTION_MS, null)
-    this.#questions.set(id, answer)
+    })
     this.say({ type: 'whose', id, step, port })
     return promise
   }
