@@ -243,8 +243,8 @@ test('a connection that breaks before anybody listens to it does not end the pro
 
 test('for protocols without a connection the checked addresses are given out', async () => {
   const dialer = dialerFor({ addresses: ['10.0.0.1', '8.8.8.8'] })
-  assert.deepEqual(await dialer.addressesOf(target(123), never), ['8.8.8.8'])
-  assert.equal((await refusalOf(dialerFor({ addresses: ['10.0.0.1'] }).addressesOf(target(123), never))).code, 'address')
+  assert.deepEqual(await dialer.candidates(target(123), never), [{ address: '8.8.8.8', isOpened: false }])
+  assert.equal((await refusalOf(dialerFor({ addresses: ['10.0.0.1'] }).candidates(target(123), never))).code, 'address')
 })
 
 test('a configuration with addresses that are none is an error', () => {

@@ -19,7 +19,7 @@ export interface GateDialerOptions {
 }
 
 /** An address that may be reached, and whether that needed somebody's word. */
-interface Candidate {
+export interface Candidate {
   readonly address: string
   /** The operator or the person named it: it may be the host itself. */
   readonly isOpened: boolean
@@ -43,7 +43,7 @@ export class GateDialer implements Dialer {
   }
 
   async dial(target: ConnectionTarget, signal: AbortSignal): Promise<Socket> {
-    const candidates = await this.#candidates(target, signal)
+    const candidates = await this.candidates(target, signal)
     const opened = new Set(candidates.filter(({ isOpened }) => isOpened).map(({ address }) => address))
     let wrong: string | null = null
     const result = await connectFirst(
@@ -66,14 +66,10 @@ export class GateDialer implements Dialer {
   }
 
   /**
-   * The addresses that may be reached for a target, for protocols that have no connection. Never empty.
+   * The addresses that may be reached for a target. Never empty. Who dials one itself asks `wrongPeer` when it is connected.
    * @throws RefusedError `unresolved`, `address`, `step-ended`.
    */
-  async addressesOf(target: ConnectionTarget, signal: AbortSignal): Promise<readonly string[]> {
-    return (await this.#candidates(target, signal)).map(({ address }) => address)
-  }
-
-  async #candidates(target: ConnectionTarget, signal: AbortSignal): Promise<readonly Candidate[]> {
+  async candidates(target: ConnectionTarget, signal: AbortSignal): Promise<readonly Candidate[]> {
     const all = target.name === null ? [target.address ?? ''] : await this.#resolve(target, target.name, signal)
     const addresses = all.slice(0, ADDRESSES_MAX)
     if (target.name !== null && this.#trusted.has(target.name)) return addresses.map((address) => ({ address, isOpened: true }))

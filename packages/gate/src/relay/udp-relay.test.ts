@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import type { EgressRule } from '@sallyport/access'
 import type { FromGate } from '../contract.ts'
 import { createUdpSocket } from '../dns/udp-socket.ts'
+import type { Candidate } from '../names/dialer.ts'
 import { RefusedError } from '../ports.ts'
 import { Budgets } from '../steps/budgets.ts'
 import { OpenSteps } from '../steps/open-steps.ts'
@@ -48,7 +49,7 @@ async function startWorld(options: Partial<UdpRelaysOptions> = {}, parts: Partia
   const { port } = origin.address()
   const sets = [ruleSet(rule({ to: NAME, port, protocol: 'udp', ...parts }))]
   steps.open({ step: STEP, source: SOURCE, sets, substitutions: [], relays: [{ index: 0, name: NAME, port }] })
-  const addresses = { addressesOf: () => Promise.resolve(['127.0.0.1']) }
+  const addresses = { candidates: () => Promise.resolve([{ address: '127.0.0.1', isOpened: true }]) }
   const relays = new UdpRelays({
     steps,
     addresses,
@@ -109,13 +110,21 @@ test('what comes from no open step, or for no relay of it, goes nowhere', async 
 
 test('a destination that may not be reached is refused once, and nothing is sent', async () => {
   const refusal = { code: 'address', target: NAME, reason: 'private', rule: null, remedy: null } as const
-  await using world = await startWorld({ addresses: { addressesOf: () => Promise.reject(new RefusedError(refusal)) } })
+  await using world = await startWorld({ addresses: { candidates: () => Promise.reject(new RefusedError(refusal)) } })
   const client = await world.ask('one')
   await wait(20)
   await world.ask('two', client)
   await wait(20)
   assert.deepEqual(world.heard, [])
   assert.deepEqual(world.messages, [{ type: 'refused', step: STEP, refusal }])
+})
+
+test('an address that turns out to be this host is refused, unless somebody named it', async () => {
+  await using world = await startWorld({ addresses: { candidates: () => Promise.resolve([{ address: '127.0.0.1', isOpened: false }]) } })
+  await world.ask('one')
+  await wait(50)
+  assert.deepEqual(world.heard, [])
+  assert.partialDeepStrictEqual(world.messages, [{ type: 'refused', refusal: { code: 'address' } }])
 })
 
 test('a rule that is not for UDP lets no datagram through', async () => {
@@ -170,12 +179,12 @@ test('beyond a number of conversations further ones are refused, and idle ones m
 })
 
 test('only so many datagrams wait for the destination to be known', async () => {
-  const { promise, resolve } = Promise.withResolvers<readonly string[]>()
-  await using world = await startWorld({ addresses: { addressesOf: () => promise } })
+  const { promise, resolve } = Promise.withResolvers<readonly Candidate[]>()
+  await using world = await startWorld({ addresses: { candidates: () => promise } })
   const client = await world.clientAt()
   for (let index = 0; index < 50; index++) await world.ask(`${index}`, client)
   await wait(20)
-  resolve(['127.0.0.1'])
+  resolve([{ address: '127.0.0.1', isOpened: true }])
   await wait(30)
   assert.equal(world.heard.length, 8)
 })

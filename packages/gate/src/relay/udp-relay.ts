@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { type ConnectionTarget, type DecidingRules, decideConnection, formatTarget, narrowToProtocol } from '@sallyport/access'
+import { type ConnectionTarget, type DecidingRules, decideConnection, formatTarget, narrowToProtocol, type RefusalCode } from '@sallyport/access'
 import { plainText } from '../control/plain-text.ts'
 import { createUdpSocket } from '../dns/udp-socket.ts'
+import { type Candidate, wrongPeer } from '../names/dialer.ts'
 import { type Meter, RefusedError } from '../ports.ts'
 import type { OpenSteps, Step } from '../steps/open-steps.ts'
 
 /** Finds the addresses that may be reached; see names/dialer.ts. */
 export interface AddressFinder {
   /** Never empty. @throws RefusedError */
-  addressesOf(target: ConnectionTarget, signal: AbortSignal): Promise<readonly string[]>
+  candidates(target: ConnectionTarget, signal: AbortSignal): Promise<readonly Candidate[]>
 }
 
 export interface UdpRelaysOptions {
@@ -120,8 +121,9 @@ class UdpFlow {
   async #open(): Promise<void> {
     const { target, step, options } = this.#flow
     const { by, allowedTarget } = await this.#decide()
-    const [address = ''] = await options.addresses.addressesOf(allowedTarget, this.#abort.signal)
-    if (this.#abort.signal.aborted) return
+    const [candidate] = await options.addresses.candidates(allowedTarget, this.#abort.signal)
+    if (this.#abort.signal.aborted || candidate === undefined) return
+    const { address, isOpened } = candidate
     const socket = createUdpSocket(isIPv6(address) ? 'udp6' : 'udp4')
     // refused or unreachable: nobody answers, which the job learns by waiting
     socket.on('error', () => undefined)
@@ -134,6 +136,8 @@ class UdpFlow {
       if (this.#abort.signal.aborted) return
       // the callback hears of failure too, which Node's types do not tell
       if (error instanceof Error) return this.#fail(unreachable(target, error))
+      const wrong = wrongPeer({ remoteAddress: address, localAddress: socket.address().address }, address, isOpened)
+      if (wrong !== null) return this.#fail(refused('address', target, wrong))
       const meter = step.meter({ host: target.name ?? '', port: target.port, protocol: 'udp', ...by })
       this.#upstream = { socket, meter }
       for (const datagram of this.#waiting) this.send(datagram)
@@ -195,5 +199,9 @@ function sendTo(socket: Socket, datagram: Buffer): void {
 }
 
 function unreachable(target: ConnectionTarget, { message }: Error): RefusedError {
-  return new RefusedError({ code: 'unreachable', target: formatTarget(target), reason: plainText(message, 200), rule: null, remedy: null })
+  return refused('unreachable', target, plainText(message, 200))
+}
+
+function refused(code: RefusalCode, target: ConnectionTarget, reason: string): RefusedError {
+  return new RefusedError({ code, target: formatTarget(target), reason, rule: null, remedy: null })
 }
