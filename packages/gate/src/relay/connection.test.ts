@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { test } from 'node:test'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import { createJobAuthority } from '../authority/job-authority.ts'
 import { questionMessage } from '../dns/_messages.ts'
 import { hello, inRecords } from '../tls/_client-hellos.ts'
 import { closeOf, endOf, type GateWorld, type Origin, readAll, rule, ruleSet, STEP, startGateWorld, startOrigin } from './_gate-world.ts'
@@ -234,6 +235,23 @@ test('a second ClientHello for the name is passed on, and so is what a server wi
     assert.deepEqual(await arrived, Buffer.concat([first, reply]))
     socket.resume()
   }
+})
+
+test('a real client that is asked for a second ClientHello gets its connection', async () => {
+  const authority = await createJobAuthority([{ kind: 'exact', name: NAME }], new Date())
+  const server = createTlsServer({ ecdhCurve: 'P-256', SNICallback: (name, done) => done(null, authority.certificateFor(name).context) })
+  server.on('secureConnection', (socket) => socket.end('served'))
+  await using made = await worldWith((socket) => server.emit('connection', socket))
+  const { world, origin } = made
+  world.open([rule({ to: NAME, port: origin.port, protocol: 'tls' })])
+  const tls = connectTls({
+    socket: await world.connect({ name: NAME, port: origin.port }),
+    servername: NAME,
+    ca: authority.certificate,
+    ecdhCurve: 'X25519:P-256',
+    minVersion: 'TLSv1.3',
+  })
+  assert.equal(String(await readAll(tls)), 'served')
 })
 
 test("a server's refusal of a ClientHello reaches the client", async () => {

@@ -22,7 +22,7 @@ const WORDS: readonly (Buffer | null)[] = [
   Buffer.from([22]),
   Buffer.from('garbage\r\n'),
   null,
-  Buffer.concat([Buffer.from([22, 3, 1, 64, 0, 1, 0, 250, 0]), Buffer.alloc(16_000)]),
+  Buffer.concat([Buffer.from([22, 3, 1, 64, 0, 1, 0, 64, 0]), Buffer.alloc(16_000)]),
   Buffer.from([0x80, 0x2e, 1, 3, 1]),
   Buffer.from('GET / HTTP/1.1\r\n\r\n'),
 ]

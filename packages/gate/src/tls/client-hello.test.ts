@@ -41,11 +41,13 @@ test('a ClientHello in several records is the same one', () => {
   }
 })
 
-test('a ClientHello in more records than any client sends is refused, and so is one of more than 64 KiB', () => {
+test('a ClientHello in more records than any client sends is refused, and so is one of more than 16 KiB', () => {
   const parts = Array<number>(40).fill(1)
   assert.partialDeepStrictEqual(readClientHello(inRecords(hello({}), ...parts)), { kind: 'refused', code: 'malformed' })
-  const big = Buffer.from([22, 3, 1, 0, 4, 1, 1, 0, 0])
+  const big = Buffer.from([22, 3, 1, 0, 4, 1, 0, 68, 0])
   assert.partialDeepStrictEqual(readClientHello(big), { kind: 'refused', code: 'malformed' })
+  const large = inRecords(hello({ names: ['a.test'], extensions: [[21, Buffer.alloc(16_000)]] }), 16_000)
+  assert.equal(readClientHello(large).kind, 'hello')
 })
 
 test('the beginning of anything else is refused at its first byte', () => {

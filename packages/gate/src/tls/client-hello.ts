@@ -21,8 +21,11 @@ export type ClientHelloReading =
   /** `protocol`: other bytes than the beginning of a TLS connection. `malformed`: a ClientHello that is invalid or could be read in two ways. */
   | { readonly kind: 'refused'; readonly code: 'protocol' | 'malformed' /** Static words. */; readonly reason: string }
 
-/** More than any client sends, with post-quantum key shares and tickets. */
-export const CLIENT_HELLO_BYTES_MAX: number = 64 * 1024
+/**
+ * More than any client sends, with post-quantum key shares and tickets: a message of 16 KiB, which is what servers with BoringSSL take, in its records. Each of a job's
+ * connections may have so much kept.
+ */
+export const CLIENT_HELLO_BYTES_MAX: number = 17 * 1024
 
 /** Clients send one, those that try to hide the name from a filter a few. */
 const RECORDS_MAX = 32
@@ -106,7 +109,7 @@ function readHandshakeLength(fragments: readonly Buffer[]): number | null {
     throw new HelloError('protocol', 'the TLS handshake begins with no ClientHello')
   if (header.length < HANDSHAKE_HEADER) return null
   const length = HANDSHAKE_HEADER + header.readUIntBE(1, 3)
-  if (length > CLIENT_HELLO_BYTES_MAX - RECORDS_MAX * RECORD_HEADER) throw malformed('a ClientHello of more than 64 KiB')
+  if (length > CLIENT_HELLO_BYTES_MAX - RECORDS_MAX * RECORD_HEADER) throw malformed('a ClientHello of more than 16 KiB')
   return length
 }
 

@@ -41,7 +41,7 @@ export function readSecondHello(bytes: Buffer): ClientHelloReading {
   let at = 0
   // A dummy (appendix D.4), and early data, which the server throws away then (section 4.2.10).
   while (bytes[at] === RECORD.changeCipherSpec || bytes[at] === RECORD.applicationData) {
-    if (at > CLIENT_HELLO_BYTES_MAX) return { kind: 'refused', code: 'malformed', reason: 'more than 64 KiB before a second ClientHello' }
+    if (at > CLIENT_HELLO_BYTES_MAX) return { kind: 'refused', code: 'malformed', reason: 'more than 16 KiB before a second ClientHello' }
     if (bytes.length < at + RECORD_HEADER) return { kind: 'incomplete' }
     at += RECORD_HEADER + bytes.readUInt16BE(at + 3)
   }
