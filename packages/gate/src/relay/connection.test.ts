@@ -276,15 +276,16 @@ test('ssh needs an identification line from both sides', async () => {
 })
 
 test('an ssh rule reaches no other server', async () => {
-  await using made = await worldWith((socket) => socket.write('HTTP/1.1 200 OK\r\nSSH: no\r\n\r\n'.padEnd(9000, '\n')))
+  await using made = await worldWith((socket) => socket.resume().write('HTTP/1.1 200 OK\r\nSSH: no\r\n\r\n'.padEnd(9000, '\n')))
   const { world, origin } = made
   world.open([rule({ to: NAME, port: origin.port, protocol: 'ssh' })])
   const socket = await world.connect({ name: NAME, port: origin.port })
   const heard: Buffer[] = []
   socket.on('data', (chunk: Buffer) => heard.push(chunk))
-  socket.write('SSH-2.0-client\r\n')
+  socket.write('SSH-2.0-client\r\nanything')
   assert.equal(await endOf(socket), 'reset')
   assert.equal(heard.length, 0)
+  assert.equal(origin.connections[0]?.bytesRead, 16, 'nothing but the line')
   assert.equal(world.refusals()[0]?.code, 'protocol')
 })
 

@@ -25,7 +25,7 @@ import { DirectSocket } from './direct-socket.ts'
 import { type Opening, protocolOf, saysSsh } from './opening.ts'
 import type { ReadBufferBudget } from './read-buffers.ts'
 import { waitForOpening } from './read-opening.ts'
-import { type FirstWords, type RelayOptions, relayBytes, resetSocket } from './relay-bytes.ts'
+import { type FirstWords, type RelayOptions, type Reply, relayBytes, resetSocket } from './relay-bytes.ts'
 import { checkServerName } from './server-name.ts'
 
 /** What every connection of the job needs. */
@@ -134,7 +134,7 @@ export class JobConnection {
       case 'http':
         return this.#serveHttp(decision, head)
       case 'ssh':
-        return this.#serveSsh(decision, head)
+        return this.#serveSsh(decision, opening.bytes, head)
       case 'refused':
         if (opening.code === 'protocol') this.#narrow(decision, 'tcp')
         throw refused(opening.code, decision.target, opening.reason)
@@ -178,14 +178,17 @@ export class JobConnection {
     })
   }
 
-  async #serveSsh(decision: AllowedConnection, head: Buffer): Promise<void> {
+  async #serveSsh(decision: AllowedConnection, bytes: number, head: Buffer): Promise<void> {
     const { target } = decision
     const by = this.#narrow(decision, 'ssh')
-    const acceptsGreeting: FirstWords = (bytes) => {
-      const isSsh = saysSsh(bytes)
+    const acceptsGreeting: FirstWords = (greeting) => {
+      const isSsh = saysSsh(greeting)
       return isSsh === false ? refused('protocol', target, 'what answers there is no SSH server') : isSsh
     }
-    await this.#relay({ target, head, meter: () => this.#meter(target, 'ssh', by), acceptsGreeting })
+    const line = head.subarray(0, bytes)
+    // What follows the line waits until it is known who is there (RFC 4253 section 4.2 lets both speak at once, and neither needs to).
+    const reply: Reply = { begun: head.subarray(bytes), accepts: () => true }
+    await this.#relay({ target, head: line, meter: () => this.#meter(target, 'ssh', by), acceptsGreeting, reply })
   }
 
   /** What it is goes into the record only. */

@@ -9,7 +9,7 @@ export type Opening =
   /** HTTP/1: the beginning of a request line. The rest is for its parser to judge. */
   | { readonly kind: 'http' }
   /** The identification line (RFC 4253 section 4.2) is whole. */
-  | { readonly kind: 'ssh' }
+  | { readonly kind: 'ssh'; readonly bytes: number }
   | { readonly kind: 'refused'; readonly code: 'protocol' | 'malformed' /** Static words. */; readonly reason: string }
 
 /** Bytes that the longest opening takes: no more is kept before the decision. */
@@ -49,7 +49,7 @@ function readSshLine(bytes: Buffer): Opening {
   const end = bytes.subarray(0, SSH_LINE_MAX).indexOf(LINE_FEED)
   if (end === -1) return bytes.length < SSH_LINE_MAX ? { kind: 'incomplete' } : refused('no identification line of SSH')
   return bytes.subarray(0, end).every((byte) => (byte >= SPACE && byte < 127) || byte === 13)
-    ? { kind: 'ssh' }
+    ? { kind: 'ssh', bytes: end + 1 }
     : refused('no identification line of SSH')
 }
 

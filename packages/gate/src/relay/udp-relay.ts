@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RemoteInfo, Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { type ConnectionTarget, type DecidingRules, decideConnection, formatTarget, narrowToProtocol, type RefusalCode } from '@sallyport/access'
+import {
+  type ConnectionTarget,
+  type DecidingRules,
+  decideConnection,
+  formatTarget,
+  narrowToProtocol,
+  type RefusalCode,
+} from '@sallyport/access'
 import { plainText } from '../control/plain-text.ts'
 import { createUdpSocket } from '../dns/udp-socket.ts'
 import { type Candidate, wrongPeer } from '../names/dialer.ts'
