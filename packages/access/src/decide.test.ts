@@ -41,6 +41,10 @@ describe('a name', () => {
     assert.equal(operator.remedy, 'ask the operator to add `- a.test:443` to `egress.allow` in /etc/sallyport/config.yml')
   })
 
+  it('is refused without a line to add where no rule could have it, such as that of a service', async () => {
+    assert.equal(refusalOf(decideName([await request()], '_https._tcp.example.test')).remedy, null)
+  })
+
   it('is in no network: what its address will be is not known', async () => {
     assert.equal(refusalOf(decideName([await request('{ cidr: 0.0.0.0/0 }')], 'example.test')).code, 'no-rule')
   })
@@ -88,6 +92,12 @@ describe('a connection', () => {
     assert.ok(decideConnection(sets, addressed('2001:DB8::7', 22)).allowed)
     for (const address of ['192.0.2.16', '::ffff:192.0.2.1', '0300.0.2.1', '192.0.513', '2001:db8:0:1::7', 'fe80::1%eth0'])
       assert.equal(refusalOf(decideConnection(sets, addressed(address, 22))).code, 'no-rule', address)
+  })
+
+  it('to the machine itself or to its link is refused without advice', async () => {
+    for (const address of ['169.254.169.254', '127.0.0.1', '::1', 'fe80::1'])
+      assert.equal(refusalOf(decideConnection([await request()], addressed(address, 80))).remedy, null, address)
+    assert.match(refusalOf(decideConnection([await request()], addressed('10.1.2.3', 80))).remedy ?? '', /10\.1\.2\.3:80/)
   })
 
   it('by UDP needs a rule for UDP, and a rule for UDP allows no other', async () => {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { printable } from '@sallyport/core'
 import type { ConnectionTarget, EgressRule, Protocol, Refusal, RefusalCode, RequestFacts, RuleOrigin, RuleSet } from './contract.ts'
+import { isFlaw, parseNamePattern } from './host-pattern.ts'
+import { type IpNetwork, networkContains, parseAddress, parseNetwork } from './ip-address.ts'
 import { exactPattern, formatPath } from './path-pattern.ts'
 
 /** Longer is cut: a job can put data into names and paths, and a refusal goes to terminals and files. */
@@ -69,11 +71,21 @@ function remedyFor({ author, source, place }: RuleSet, addition: string): string
 /** A rule for one connection, as YAML on one line. */
 export function additionFor(target: ConnectionTarget, protocol: Protocol): string | null {
   const host = target.name ?? target.address
-  if (host === null || host.length > SHOWN_MAX) return null
+  if (host === null || host.length > SHOWN_MAX || !canBeRule(target)) return null
   if (protocol === 'udp' && target.name === null) return null
   const isUsual = protocol === usualProtocol(target.port)
   if (isUsual) return `${host.includes(':') ? yamlText(`[${host}]:${target.port}`) : `${host}:${target.port}`}`
   return `{ host: ${yamlText(host)}, port: ${target.port}, protocol: ${protocol} }`
+}
+
+/** Loopback and link-local: the gate goes there for no rule, and nobody should be advised to let it. */
+const LOCAL = ['127.0.0.0/8', '169.254.0.0/16', '::1/128', 'fe80::/10'].map((cidr) => parseNetwork(cidr) as IpNetwork)
+
+/** Names like `_https._tcp.example.test` (RFC 2782) ask for services, and are no host's. */
+function canBeRule({ name, address }: ConnectionTarget): boolean {
+  if (name !== null) return !isFlaw(parseNamePattern(name))
+  const parsed = parseAddress(address ?? '')
+  return parsed !== null && !LOCAL.some((network) => networkContains(network, parsed))
 }
 
 /** A rule for one request. Null where no rule can name it, or none that a person would want to add by copying a line. */
