@@ -276,3 +276,29 @@ async function startSilent(address: string, port: number): Promise<AsyncDisposab
     },
   }
 }
+
+test('what is beyond the rate waits for it, unless its step ends first', async () => {
+  await using origin = await startOrigin('127.0.0.1')
+  const waits = [30, 60_000]
+  const resolver = { resolve: async (): Promise<Resolution> => ({ kind: 'addresses', addresses: ['127.0.0.1'] }) }
+  const config = {
+    hosts: { 'x.test': ['127.0.0.1'] },
+    trustedHosts: ['x.test'],
+    privateNetworks: [],
+    ownAddresses: [],
+    limits: { connectMs: 2000 },
+  }
+  const dialer = new GateDialer({ resolver, config, rate: { take: () => waits.shift() ?? 0 } })
+  const startMs = performance.now()
+  const socket = await dialer.dial(
+    { name: 'x.test', address: null, port: origin.port, transport: 'tcp', executable: null },
+    new AbortController().signal,
+  )
+  assert.ok(performance.now() - startMs >= 29)
+  socket.destroy()
+  const controller = new AbortController()
+  const waiting = dialer.dial({ name: 'x.test', address: null, port: origin.port, transport: 'tcp', executable: null }, controller.signal)
+  setTimeout(() => controller.abort(), 10)
+  await assert.rejects(waiting, (error: RefusedError) => error.refusal.code === 'step-ended')
+  assert.equal(origin.accepted.length, 1)
+})

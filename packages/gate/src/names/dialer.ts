@@ -5,6 +5,7 @@ import { type AddressPolicy, type AddressVerdict, checkAddress, createAddressPol
 import type { GateConfig } from '../contract.ts'
 import { type Dialer, RefusedError } from '../ports.ts'
 import { connectFirst } from './connect-race.ts'
+import { DialRate } from './dial-rate.ts'
 import type { Resolver } from './resolver.ts'
 
 const STAGGER_MS = 250
@@ -16,6 +17,7 @@ export interface GateDialerOptions {
   readonly config: Pick<GateConfig, 'trustedHosts' | 'hosts' | 'privateNetworks' | 'ownAddresses'> & {
     readonly limits: Pick<GateConfig['limits'], 'connectMs'>
   }
+  readonly rate?: Pick<DialRate, 'take'>
 }
 
 /** An address that may be reached, and whether that needed somebody's word. */
@@ -31,9 +33,11 @@ export class GateDialer implements Dialer {
   readonly #policy: AddressPolicy
   readonly #trusted: ReadonlySet<string>
   readonly #connectMs: number
+  readonly #rate: Pick<DialRate, 'take'>
 
   /** @throws TypeError for addresses or networks that are none. */
-  constructor({ resolver, config }: GateDialerOptions) {
+  constructor({ resolver, config, rate = new DialRate() }: GateDialerOptions) {
+    this.#rate = rate
     this.#resolver = resolver
     this.#policy = createAddressPolicy(config)
     // the trust is in the addresses that the person gave: without them it would be in whatever the name server says
@@ -45,6 +49,7 @@ export class GateDialer implements Dialer {
   async dial(target: ConnectionTarget, signal: AbortSignal): Promise<Socket> {
     const candidates = await this.candidates(target, signal)
     const opened = new Set(candidates.filter(({ isOpened }) => isOpened).map(({ address }) => address))
+    if (!(await this.#mayDial(signal))) throw ended(target, signal)
     let wrong: string | null = null
     const result = await connectFirst(
       candidates.map(({ address }) => address),
@@ -63,6 +68,13 @@ export class GateDialer implements Dialer {
     if (result.kind === 'aborted') throw ended(target, signal)
     if (wrong !== null) throw refused('address', target, `${formatTarget(target)} was not reached: ${wrong}`)
     throw refused('unreachable', target, `${formatTarget(target)} cannot be reached: ${result.why}`)
+  }
+
+  /** Whether it still shall be dialled when the rate allows it. */
+  async #mayDial(signal: AbortSignal): Promise<boolean> {
+    const waitMs = this.#rate.take()
+    if (waitMs === 0) return !signal.aborted
+    return (await unlessAborted(new Promise<never>(() => undefined), signal, waitMs)) === 'late'
   }
 
   /**
