@@ -95,7 +95,9 @@ export class GateDialer implements Dialer {
   }
 
   async #resolve(target: ConnectionTarget, name: string, signal: AbortSignal): Promise<readonly string[]> {
-    const resolution = await unlessAborted(this.#resolver.resolve(name), signal, this.#connectMs)
+    const over = new AbortController()
+    const resolution = await unlessAborted(this.#resolver.resolve(name, over.signal), signal, this.#connectMs)
+    over.abort('over')
     if (resolution === 'aborted') throw ended(target, signal)
     if (resolution === 'late') throw refused('unresolved', target, `${name} has no known address: the name servers did not answer in time`)
     if (resolution.kind === 'none') throw refused('unresolved', target, `${name} has no known address: ${resolution.why}`)

@@ -8,28 +8,38 @@ import type { NameServer } from './name-server-address.ts'
 export interface AskOptions {
   readonly udpMs: number
   readonly tcpMs: number
+  /** Aborted: nobody waits for the answer any more. */
+  readonly signal: AbortSignal
 }
 
 /** What one server says to one question. Never throws; bounded by both times together. */
-export async function askNameServer(server: NameServer, question: Question, { udpMs, tcpMs }: AskOptions): Promise<ParsedResponse> {
-  const response = await askOverUdp(server, question, udpMs)
-  return response.kind === 'over-tcp' ? await askOverTcp(server, question, tcpMs) : response
+export async function askNameServer(server: NameServer, question: Question, { udpMs, tcpMs, signal }: AskOptions): Promise<ParsedResponse> {
+  const response = await askOverUdp(server, question, { timeoutMs: udpMs, signal })
+  return response.kind === 'over-tcp' ? await askOverTcp(server, question, { timeoutMs: tcpMs, signal }) : response
+}
+
+interface Waiting {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
 }
 
 const NO_ANSWER: ParsedResponse = { kind: 'failed', why: 'it did not answer' }
 
 /** A socket of its own for each question: the kernel chooses a random port, and lets in what comes from that server only. */
-function askOverUdp({ address, port }: NameServer, question: Question, timeoutMs: number): Promise<ParsedResponse> {
+function askOverUdp({ address, port }: NameServer, question: Question, { timeoutMs, signal }: Waiting): Promise<ParsedResponse> {
   return new Promise((resolve) => {
     const socket = createUdpSocket(isIP(address) === 6 ? 'udp6' : 'udp4')
     const end = (response: ParsedResponse): void => {
       clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
       // closed twice it would throw
       socket.removeAllListeners().on('error', () => undefined)
       socket.close()
       resolve(response)
     }
-    const timer = setTimeout(() => end(NO_ANSWER), timeoutMs)
+    const giveUp = (): void => end(NO_ANSWER)
+    const timer = setTimeout(giveUp, timeoutMs)
+    signal.addEventListener('abort', giveUp)
     socket.on('error', (error) => end({ kind: 'failed', why: error.message }))
     socket.on('message', (message) => {
       const response = parseResponse(message, question, 'udp')
@@ -43,9 +53,15 @@ function askOverUdp({ address, port }: NameServer, question: Question, timeoutMs
   })
 }
 
-async function askOverTcp({ address, port }: NameServer, { message, type }: Question, timeoutMs: number): Promise<ParsedResponse> {
+async function askOverTcp(
+  { address, port }: NameServer,
+  { message, type }: Question,
+  { timeoutMs, signal }: Waiting,
+): Promise<ParsedResponse> {
   const socket = connect({ host: address, port, noDelay: true })
-  const timer = setTimeout(() => socket.destroy(), timeoutMs)
+  const giveUp = (): void => void socket.destroy()
+  const timer = setTimeout(giveUp, timeoutMs)
+  signal.addEventListener('abort', giveUp)
   try {
     const length = Buffer.alloc(2)
     length.writeUInt16BE(message.length)
@@ -62,6 +78,7 @@ async function askOverTcp({ address, port }: NameServer, { message, type }: Ques
     return { kind: 'failed', why: error instanceof Error ? error.message : 'the connection broke' }
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', giveUp)
     socket.destroy()
   }
 }

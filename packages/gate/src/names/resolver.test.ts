@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
+import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { wireName } from '../dns/_messages.ts'
 import { type Asked, a, aaaa, type FakeRecord, responseTo, startNameServer } from './_name-server.ts'
@@ -205,6 +206,32 @@ test('thousands of names at a time are looked up a few at a time, and all are', 
   const kinds = await Promise.all(Array.from({ length: 2000 }, async (_, index) => (await resolver.resolve(`n${index}.test`)).kind))
   assert.deepEqual(new Set(kinds), new Set(['addresses']))
   assert.ok(most <= 64, `${most} at a time`)
+})
+
+test('a lookup that nobody waits for any more does not keep others waiting', async () => {
+  await using server = await startNameServer(({ message, name, type }) =>
+    name.toLowerCase().startsWith('silent') ? [] : [responseTo(message, type === 1 ? [a('192.0.2.1')] : [])],
+  )
+  const resolver = resolverOf([server.address], { udpMs: 200 })
+  const gone = new AbortController()
+  const left = Array.from({ length: 1000 }, (_, index) => resolver.resolve(`silent${index}.test`, gone.signal))
+  const wanted = resolver.resolve('silent999.test')
+  gone.abort()
+  assert.equal((await resolver.resolve('x.test')).kind, 'addresses')
+  assert.deepEqual(await wanted, { kind: 'none', why: 'the name servers failed: it did not answer' })
+  await Promise.all(left)
+  // those that were under way, the one that somebody else wanted, and the good one
+  assert.equal(new Set(server.asked.map(({ name }) => name.toLowerCase())).size, 66)
+})
+
+test('a question whose answer is not waited for any more keeps no socket', async () => {
+  await using server = await startNameServer(({ message, type }) => (type === 1 ? [responseTo(message, [a('192.0.2.1')])] : []))
+  const resolver = resolverOf([server.address], { udpMs: 60_000 })
+  const socketsOpen = (): number => readdirSync('/proc/self/fd').length
+  const before = socketsOpen()
+  await Promise.all(Array.from({ length: 40 }, (_, index) => resolver.resolve(`n${index}.test`)))
+  assert.ok(socketsOpen() <= before, 'more descriptors than before')
+  assert.equal(server.asked.length, 80)
 })
 
 test('what is no name of a host is not asked for', async () => {

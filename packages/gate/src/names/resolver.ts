@@ -28,6 +28,13 @@ const TTL_SECONDS_MIN = 5
 const TTL_SECONDS_MAX = 300
 const CACHED_MAX = 1024
 
+interface Pending {
+  readonly resolution: Promise<Resolution>
+  readonly waiters: { count: number }
+}
+
+const NOBODY_WAITS: Resolution = { kind: 'none', why: 'nobody waited for it' }
+
 /**
  * Real addresses of allowed names. Asks the configured servers itself, by UDP, and TCP where needed. Not with `node:dns`: its library (c-ares) reads
  * /etc/resolv.conf and /etc/hosts, which the gate does not have, sends many questions from one port, and does not check letter case.
@@ -37,7 +44,7 @@ export class Resolver {
   readonly #hosts: ReadonlyMap<string, readonly string[]>
   readonly #options: Required<ResolverOptions>
   readonly #cache = new Map<string, { readonly resolution: Resolution; readonly untilMs: number }>()
-  readonly #pending = new Map<string, Promise<Resolution>>()
+  readonly #pending = new Map<string, Pending>()
   readonly #waiting: (() => void)[] = []
   #lookups = 0
 
@@ -48,26 +55,39 @@ export class Resolver {
     this.#options = { udpMs: UDP_MS, tcpMs: TCP_MS, now: () => performance.now(), ...options }
   }
 
-  /** `name`: lower case, no final dot. Never throws; ends by itself after a bounded time, also when nobody waits any more. */
-  async resolve(name: string): Promise<Resolution> {
+  /**
+   * `name`: lower case, no final dot. `signal`: aborted when the caller waits no more; a lookup that has not begun by the time that nobody waits never begins.
+   * Never throws; ends by itself after a bounded time.
+   */
+  async resolve(name: string, signal?: AbortSignal): Promise<Resolution> {
     const fixed = this.#hosts.get(name)
     if (fixed !== undefined) return addressesOr(fixed, 'it has no address in the configuration')
     const cached = this.#cache.get(name)
     if (cached !== undefined && cached.untilMs > this.#options.now()) return cached.resolution
     const pending = this.#pending.get(name)
-    if (pending !== undefined) return await pending
-    const lookup = this.#lookUp(name).finally(() => this.#pending.delete(name))
-    this.#pending.set(name, lookup)
-    return await lookup
+    const waiters = pending?.waiters ?? { count: 0 }
+    waiters.count += 1
+    signal?.addEventListener('abort', () => {
+      waiters.count -= 1
+    })
+    const resolution = await (pending?.resolution ?? this.#begin(name, waiters))
+    // dropped in the very moment in which this caller came
+    return resolution === NOBODY_WAITS && signal?.aborted !== true ? await this.resolve(name, signal) : resolution
   }
 
-  async #lookUp(name: string): Promise<Resolution> {
+  #begin(name: string, waiters: Pending['waiters']): Promise<Resolution> {
+    const lookUp = (): Promise<Resolution> | Resolution => (waiters.count === 0 ? NOBODY_WAITS : this.#lookUp(name))
+    const resolution = this.#inTurn(lookUp).finally(() => this.#pending.delete(name))
+    this.#pending.set(name, { resolution, waiters })
+    return resolution
+  }
+
+  async #inTurn(lookUp: () => Promise<Resolution> | Resolution): Promise<Resolution> {
     // handed over by whoever ends: #lookups stays as it is then
     if (this.#lookups >= LOOKUPS_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#lookups += 1
     try {
-      const [v6, v4] = await bothFamilies(this.#ask(name, RECORD.aaaa), this.#ask(name, RECORD.a))
-      return this.#combine(name, v6, v4)
+      return await lookUp()
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#lookups -= 1
@@ -75,15 +95,26 @@ export class Resolver {
     }
   }
 
+  async #lookUp(name: string): Promise<Resolution> {
+    const done = new AbortController()
+    try {
+      const [v6, v4] = await bothFamilies(this.#ask(name, RECORD.aaaa, done.signal), this.#ask(name, RECORD.a, done.signal))
+      return this.#combine(name, v6, v4)
+    } finally {
+      // the family that was not waited for keeps no socket: else a zone that never answers about it would use up the descriptors
+      done.abort('done')
+    }
+  }
+
   /** The first server's final answer; each is asked twice before it is given up. */
-  async #ask(name: string, type: AddressType): Promise<ParsedResponse> {
+  async #ask(name: string, type: AddressType, signal: AbortSignal): Promise<ParsedResponse> {
     let last: ParsedResponse = { kind: 'failed', why: 'no name server is configured' }
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const server of this.#servers) {
         const question = createQuestion(name, type)
         if (question === null) return { kind: 'failed', why: 'no host has such a name' }
-        const response = await askNameServer(server, question, this.#options)
-        if (response.kind === 'answer') return response
+        const response = await askNameServer(server, question, { ...this.#options, signal })
+        if (response.kind === 'answer' || signal.aborted) return response
         last = response
       }
     }
