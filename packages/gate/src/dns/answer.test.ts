@@ -145,6 +145,7 @@ test('what is not exactly one plain question is an error', () => {
     'two additional records': Buffer.concat([counted(1, 0, 0, 2), optRecord(), optRecord()]),
     'an additional record that is not OPT': Buffer.concat([counted(1, 0, 0, 1), Buffer.from([0]), u16(250, 255, 0, 0, 0)]),
     'an additional record that is missing': counted(1, 0, 0, 1),
+    'a second additional record that is missing': Buffer.concat([counted(1, 0, 0, 2), optRecord()]),
     'bytes behind the question': Buffer.concat([plain, Buffer.from('evil')]),
     'bytes behind the OPT record': Buffer.concat([questionMessage('allowed.test', { additional: optRecord() }), Buffer.from([0])]),
     'an OPT record of a name': questionMessage('allowed.test', { additional: Buffer.concat([wireName('x'), optRecord().subarray(1)]) }),

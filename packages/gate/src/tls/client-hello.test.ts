@@ -97,6 +97,19 @@ test('bytes after the ClientHello in its own record are refused', () => {
   assert.partialDeepStrictEqual(readClientHello(inRecords(Buffer.concat([message, message]))), { kind: 'refused', code: 'malformed' })
 })
 
+test('a record of a version or a length that is none is refused, and so is a session that is too long', () => {
+  const message = hello({ names: ['a.test'] })
+  const newer = inRecords(message)
+  newer[2] = 5
+  assert.partialDeepStrictEqual(readClientHello(newer), { kind: 'refused', code: 'protocol' })
+  const withEmpty = Buffer.concat([Buffer.from([22, 3, 1, 0, 0]), inRecords(message)])
+  assert.partialDeepStrictEqual(readClientHello(withEmpty), { kind: 'refused', code: 'malformed' })
+  // 2 bytes of version, 32 of random, and then the session's length
+  const session = Buffer.concat([message.subarray(4, 38), Buffer.from([33]), Buffer.alloc(33), message.subarray(39)])
+  const long = inRecords(Buffer.concat([Buffer.from([1, 0, 0, session.length]), session]))
+  assert.partialDeepStrictEqual(readClientHello(long), { kind: 'refused', code: 'malformed' })
+})
+
 test('no bytes crash it, and more bytes never change an answer', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (random, cut) => {
