@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto'
 import { assertCanEnforce, SANDBOX_PATHS } from '@sallyport/sandbox'
-import { loadEffectiveAccess } from '../access/load-access.ts'
+import type { EffectiveAccess } from '../access/contract.ts'
 import { effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
@@ -14,9 +14,8 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   assertCanEnforce()
   assertWritable(options.write)
   assertCopyable(options.directory)
-  const { egress, stateDirectory } = options
-  const loading = loadEffectiveAccess({ egress, repository: null, base: null, plans: null, stateDirectory })
-  // The gate takes longest to start: it does so before anybody knows what it will let through.
+  // The gate takes longest to start: it does so before anybody knows, or has loaded what finds out, what it will let through.
+  const loading = Promise.resolve().then(() => loadAccess(options))
   const gate = new JobGate(loading)
   const begun = beginSandbox({ ...options, gate, signal: options.interrupt.soft })
   begun.catch(ignoreUntilAwaited)
@@ -40,6 +39,11 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   await Promise.race([waiting.promise, preparing.catch(ignoreUntilAwaited)])
   const { execute } = await import('./execution.ts')
   return execute({ options, observer, limits, access, gate }, preparing)
+}
+
+async function loadAccess({ egress, stateDirectory }: ExecOptions): Promise<EffectiveAccess> {
+  const { loadEffectiveAccess } = await import('../access/load-access.ts')
+  return loadEffectiveAccess({ egress, repository: null, base: null, plans: null, stateDirectory })
 }
 
 async function abandon(begun: Promise<BegunSandbox>, reason: unknown): Promise<never> {

@@ -137,7 +137,7 @@ export class OciDriver implements SandboxDriver {
 }
 
 function keeperGate(gate: GateLaunch | null): KeeperGate | null {
-  return gate === null ? null : { ...gate, seccomp: compileSeccomp(GATE_PROFILE, process.arch as Architecture) }
+  return gate === null ? null : { ...gate, seccomp: () => compileSeccomp(GATE_PROFILE, process.arch as Architecture) }
 }
 
 function ignoreUntilAwaited(): void {

@@ -24,8 +24,8 @@ export interface KeeperSetup {
 
 /** How the keeper starts a gate. */
 export interface KeeperGate extends Pick<GateLaunch, 'argv' | 'env' | 'files'> {
-  /** Compiled `struct sock_filter` array. */
-  readonly seccomp: Uint8Array
+  /** Compiles a `struct sock_filter` array, once the keeper is on its way. */
+  readonly seccomp: () => Uint8Array
 }
 
 /** A step's place at the gate: `cgroup` is the inode of its directory in the cgroup2 hierarchy, `level` how deep that lies. */
@@ -70,6 +70,7 @@ export class Keeper {
       if (!this.#disposing) this.#lost.resolve('the keeper of the sandbox ended')
     })
     this.#send(first)
+    if (gate !== null) this.#send(Buffer.concat([formatBytes('gate-seccomp', gate.seccomp()), Buffer.from('gate\n')]))
   }
 
   /** Our end of the gate's control socket; null without a gate. */
@@ -238,7 +239,7 @@ function formatGate(gate: KeeperGate | null): Buffer {
     ...Object.entries(gate.env).map(([name, value]) => ['gate-env', `${name}=${value}`]),
     ...gate.files.map((path) => ['gate-file', path]),
   ]
-  return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), formatBytes('gate-seccomp', gate.seccomp), Buffer.from('gate\n')])
+  return Buffer.from(lines.map(formatLine).join(''))
 }
 
 function formatBytes(word: string, bytes: Uint8Array): Buffer {
