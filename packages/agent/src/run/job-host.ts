@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, SallyportError } from '@sallyport/core'
 import {
   type EngineCommand,
@@ -70,6 +72,8 @@ export class JobHost {
   #prepared: PreparedSandbox | null = null
   #log: LogWriter | null = null
   #running: RunningStep | null = null
+  /** Settles when the last step that was begun is recorded. */
+  #recorded: Promise<unknown> = Promise.resolve()
   #cancelled = false
   readonly #preparation = new AbortController()
   #timer: NodeJS.Timeout | null = null
@@ -149,7 +153,7 @@ export class JobHost {
   async perform(command: JobCommand): Promise<void> {
     switch (command.type) {
       case 'start-process':
-        return this.#emit(await this.#process(command.step, command.process))
+        return this.#emit(await this.#begin(command.step, command.process))
       case 'checkout':
         return this.#emit(await this.#checkout(command))
       case 'load-action':
@@ -164,6 +168,12 @@ export class JobHost {
         await this.#end()
         return this.#emit({ type: 'job-closed', job: this.job.key })
     }
+  }
+
+  #begin(step: string, process: StepProcess): Promise<EngineEvent> {
+    const ended = this.#process(step, process)
+    this.#recorded = ended
+    return ended
   }
 
   async #process(step: string, process: StepProcess): Promise<EngineEvent> {
@@ -332,6 +342,8 @@ export class JobHost {
   async #dispose(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer)
     await this.#prepared?.sandbox[Symbol.asyncDispose]()
+    // A job that was lost ends while its step is still being written down. Bounded, so that whatever holds that up cannot hold the job.
+    await Promise.race([this.#recorded, sleep(RECORD_MS, null, { ref: false })])
     await this.#log?.[Symbol.asyncDispose]()
     this.#log = null
   }
@@ -350,6 +362,8 @@ export class JobHost {
     this.#shared.recorder.add({ type, job: this.job.key, ...(step === undefined ? {} : { step }), data })
   }
 }
+
+const RECORD_MS = 10_000
 
 type StepEnd = Pick<Extract<EngineEvent, { type: 'process-exited' }>, 'ended' | 'exitCode' | 'message' | 'files'>
 
