@@ -33,18 +33,33 @@ static const char *failure = "error";
 
 void fail_as(const char *word) { failure = word; }
 
+// Long after a supervisor that lives has read why, and closed its end.
+#define LAST_WORDS_MS 1000
+
+// The supervisor may be writing: if this end were closed, that would fail, and what it has not read yet would be lost with its socket.
+static void hear_out(void) {
+  struct pollfd end = {.fd = SUPERVISOR_FD, .events = POLLIN};
+  char bytes[4096];
+  while (poll(&end, 1, LAST_WORDS_MS) > 0 && read(SUPERVISOR_FD, bytes, sizeof bytes) > 0) continue;
+}
+
 // Nothing is left behind by a failed start either.
+static void give_up(void) __attribute__((noreturn));
+static void give_up(void) {
+  tear_down();
+  hear_out();
+  exit(125);
+}
+
 void fail(const char *what) {
   int error = errno;
   say("%s\t%s: %s", failure, what, strerror(error));
-  tear_down();
-  exit(125);
+  give_up();
 }
 
 void fail_message(const char *what) {
   say("error\t%s", what);
-  tear_down();
-  exit(125);
+  give_up();
 }
 
 bool_t hear_line(char *line, size_t size) {
@@ -83,7 +98,13 @@ static void *read_bytes(const char *size_text, size_t *size) {
   return bytes;
 }
 
-static void read_reaches(const char *size_text, struct reach_list *reaches) {
+// `reach SIZE` (lines follow); `reach 0` for nowhere. Comes behind the setup, so that it is found out while the runtime works.
+void read_reach(struct reach_list *reaches) {
+  char line[LINE_MAX_BYTES];
+  read_line(line, sizeof line);
+  char *size_text = line;
+  if (strcmp(strsep(&size_text, "\t"), "reach") != 0 || !size_text) fail_message("no reach of the gate");
+  if (strcmp(size_text, "0") == 0) return;
   size_t size;
   char *list = read_bytes(size_text, &size);
   for (char *entry; (entry = strsep(&list, "\n")) && *entry;)
@@ -131,7 +152,7 @@ void read_disk(char **template, char **spool) {
 }
 
 // Lines of tab-separated fields, the last one `create`:
-//   id ID | runtime PATH | read-only | layer TARGET SOURCE | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow) | reach SIZE (lines follow)
+//   id ID | runtime PATH | read-only | layer TARGET SOURCE | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow)
 void read_setup(struct setup *setup) {
   char line[LINE_MAX_BYTES];
   for (;;) {
@@ -151,8 +172,6 @@ void read_setup(struct setup *setup) {
       setup->runtime = keep(first);
     } else if (strcmp(word, "config") == 0) {
       setup->config = read_bytes(first, &setup->config_size);
-    } else if (strcmp(word, "reach") == 0) {
-      read_reaches(first, &setup->reaches);
     } else if (!second) {
       fail_message("setup line without a second value");
     } else if (strcmp(word, "layer") == 0 && setup->layer_count < LAYERS_MAX) {

@@ -102,6 +102,7 @@ static void watch(void) {
 
 int keeper_main(int argc, char **argv) {
   static struct setup setup;
+  static struct reach_list reaches;
   (void)argv;
   if (argc != 1) die_msg("usage: keeper");
   // Ctrl-C in a terminal reaches the whole process group; the keeper ends when the supervisor says so or dies.
@@ -133,7 +134,7 @@ int keeper_main(int argc, char **argv) {
   mount_all(&setup);
   create(&setup, &init);
   join_network();
-  if (has_gate) bound_gate(&setup.reaches);
+  if (has_gate) read_reach(&reaches), bound_gate(&reaches);
   say("created\t%d", init.pid);
   // The supervisor has waited for the gate by then.
   expect("start");

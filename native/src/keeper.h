@@ -40,7 +40,6 @@ struct setup {
   size_t dir_count, sub_count;
   void *config;
   size_t config_size;
-  struct reach_list reaches;  // of the gate
 };
 
 // keeper.c
@@ -57,6 +56,7 @@ bool_t hear_line(char *line, size_t size);  // 0 when the supervisor has closed 
 bool_t read_gate(struct gate_launch *launch);  // 0 when there is to be none
 void read_disk(char **template, char **spool);
 void read_setup(struct setup *setup);
+void read_reach(struct reach_list *reaches);
 void expect(const char *word);
 void make_dir(const char *path, mode_t mode);
 void write_file(const char *path, const void *data, size_t size, mode_t mode);

@@ -41,8 +41,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
   const bundle = walls.bundle(
     buildBundle({ spec, idBase: slot.idBase, cgroupPath: `/sallyport/${id}`, seccomp: toOciSeccomp(JOB_PROFILE, arch) }),
   )
-  const reach = (await spec.gate?.reach) ?? []
-  const created = keeper.create({
+  const setup = {
     id,
     runtime: parts.runtime,
     readOnly: spec.rootfs === 'read-only',
@@ -50,8 +49,8 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
     directories: WRITABLE,
     subdirectories: spec.directories.map((target) => ({ target, mode: 0o755 })),
     config: Buffer.from(JSON.stringify(bundle)),
-    reach,
-  })
+  }
+  const created = keeper.create(setup, spec.gate?.reach ?? null)
   // Compiled while the runtime works.
   const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK })
   const wardens = new WardenPool(parts.helper)

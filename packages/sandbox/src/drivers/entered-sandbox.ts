@@ -386,16 +386,24 @@ async function pumpFailure(error: unknown, entered: Entered): Promise<unknown> {
 
 const KILL_LIMIT_MS = 5000
 const KILL_AGAIN_MS = 10
+const DYING_MS = 1
 
-/** More than once: a step that is only being started joins its cgroup a moment later, and the first kill met nobody. */
+/**
+ * More than once: a step that is only being started joins its cgroup a moment later, and the first kill met nobody. Until the last one is dead, too: what is
+ * killed still counts against the job's limits until then.
+ */
 async function killUntilEnded(cgroup: StepCgroup, exit: Promise<unknown>): Promise<void> {
   const ended = exit.then(
     () => true,
     () => true,
   )
   const deadline = performance.now() + KILL_LIMIT_MS
-  do cgroup.kill()
-  while (!(await Promise.race([ended, sleep(KILL_AGAIN_MS, false, { ref: false })])) && performance.now() < deadline)
+  for (;;) {
+    cgroup.kill()
+    const isEnded = await Promise.race([ended, sleep(KILL_AGAIN_MS, false, { ref: false })])
+    if ((isEnded && cgroup.isEmpty()) || performance.now() >= deadline) return
+    if (isEnded) await sleep(DYING_MS)
+  }
 }
 
 function addCounts(left: LimitCounts, right: LimitCounts): LimitCounts {

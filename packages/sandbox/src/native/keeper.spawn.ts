@@ -18,8 +18,6 @@ export interface KeeperSetup {
   /** Made below those, parents first, owned by the job. */
   readonly subdirectories: readonly { readonly target: string; readonly mode: number }[]
   readonly config: Uint8Array
-  /** Of the gate; none without one. */
-  readonly reach: readonly GateReach[]
 }
 
 /** How the keeper starts a gate. */
@@ -94,9 +92,17 @@ export class Keeper {
     return { number: Number(number), idBase: Number(idBase) }
   }
 
-  /** Mounts everything and has the runtime create the container. Resolves with the host pid of PID 1, which runs nothing yet. */
-  async create(setup: KeeperSetup): Promise<number> {
+  /**
+   * Mounts everything and has the runtime create the container. Resolves with the host pid of PID 1, which runs nothing yet. `reach`: the gate's, which may come
+   * while the runtime works; null without a gate.
+   */
+  async create(setup: KeeperSetup, reach: Promise<readonly GateReach[]> | null): Promise<number> {
     this.#send(formatSetup(setup))
+    // Not awaited: what the keeper says meanwhile is for this call. Where there is no reach, the gate does not get ready either, and says why.
+    void reach?.then(
+      (list) => this.#send(formatReach(list)),
+      () => undefined,
+    )
     const [pid] = await this.#expect('created')
     return Number(pid)
   }
@@ -219,17 +225,12 @@ function formatSetup(setup: KeeperSetup): Buffer {
     ...setup.directories.map(({ target, mode }) => ['dir', target, mode.toString(8)]),
     ...setup.subdirectories.map(({ target, mode }) => ['sub', target, mode.toString(8)]),
   ]
-  return Buffer.concat([
-    Buffer.from(lines.map(formatLine).join('')),
-    formatBytes('config', setup.config),
-    formatReach(setup.reach),
-    Buffer.from('create\n'),
-  ])
+  return Buffer.concat([Buffer.from(lines.map(formatLine).join('')), formatBytes('config', setup.config), Buffer.from('create\n')])
 }
 
 function formatReach(reach: readonly GateReach[]): Buffer {
   const lines = reach.map(({ allowed, network, port }) => formatLine([allowed ? 'allow' : 'refuse', network, String(port ?? 0)]))
-  return lines.length === 0 ? Buffer.alloc(0) : formatBytes('reach', Buffer.from(lines.join('')))
+  return formatBytes('reach', Buffer.from(lines.join('')))
 }
 
 function formatGate(gate: KeeperGate | null): Buffer {
