@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex } from 'node:stream'
 import type { DoorUse, Refusal } from '@sallyport/access'
-import { messageOf } from '@sallyport/core'
+import { LineReader, messageOf } from '@sallyport/core'
 import type { AlertKind, FromGate, GateConfig, StepDoors, ToGate } from './contract.ts'
-import { LineReader } from './control/lines.ts'
 import { FROM_GATE_BYTES_MAX, parseFromGate } from './control/parse-from-gate.ts'
 import { plainText } from './control/plain-text.ts'
 import { GateError } from './gate-error.ts'
@@ -108,7 +107,7 @@ export class GateClient {
     try {
       for (const line of this.#lines.read(chunk)) {
         if (this.#lostReason !== null) return
-        this.#handle(parseFromGate(line))
+        this.#handle(parseFromGate(Buffer.from(line).toString()))
       }
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RangeError)) throw error

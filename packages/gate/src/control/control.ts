@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex } from 'node:stream'
+import { LineReader } from '@sallyport/core'
 import type { FromGate, GateConfig, StepDoors, ToGate } from '../contract.ts'
-import { LineReader } from './lines.ts'
 
 /** What the supervisor asks of the gate. */
 export interface Orders {
@@ -35,7 +35,7 @@ export class Control {
   serve(orders: Orders, onDefect: (error: unknown) => void): void {
     this.#socket.on('data', (chunk: Buffer) => {
       try {
-        for (const line of this.#lines.read(chunk)) this.#obey(JSON.parse(line) as ToGate, orders, onDefect)
+        for (const line of this.#lines.read(chunk)) this.#obey(JSON.parse(Buffer.from(line).toString()) as ToGate, orders, onDefect)
       } catch (error) {
         onDefect(error)
       }
