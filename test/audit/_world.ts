@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// A log, those who witness it, and root, who has every file and the log's key. Nobody has the witnesses' keys.
+import {
+  type Checkpoint,
+  type Cosigner,
+  cosignatureSigner,
+  encodeEntry,
+  formatCheckpoint,
+  formatNote,
+  type KeyEpoch,
+  type LogEntry,
+  type LogReport,
+  type NoteSignature,
+  type NoteSigner,
+  proveConsistency,
+  type RememberedHead,
+  TileHashes,
+  type TreeHead,
+  verifyConsistency,
+  verifyLog,
+} from '@sallyport/audit-log'
+import { type MemoryLog, NOW_S, newPrivateKey, newSigner, ORIGIN, policyOf } from '../../packages/audit-log/src/_memory-log.ts'
+
+export const HOUR_S = 3600
+/** Of the honest log: when it was published before, and last. */
+export const EARLIER_S = NOW_S - 2 * HOUR_S
+export const RECENTLY_S = NOW_S - 120
+export const LAST_S = NOW_S - 60
+
+/** Remembers the tree that it has cosigned, and cosigns nothing that does not grow from it. */
+class Witness {
+  readonly cosigner: Cosigner
+  #latest: TreeHead | null = null
+
+  constructor(name: string) {
+    this.cosigner = cosignatureSigner(name, newPrivateKey())
+  }
+
+  async cosign(log: MemoryLog, timestampS: number): Promise<NoteSignature | null> {
+    const [head, old] = [log.head, this.#latest]
+    if (old !== null && !(await grows(log, old, head))) return null
+    this.#latest = head
+    return this.cosigner.cosign(textOf(head), timestampS)
+  }
+
+  /** Somebody put an older disk into it. */
+  forget(): void {
+    this.#latest = null
+  }
+}
+
+async function grows(log: MemoryLog, old: TreeHead, head: TreeHead): Promise<boolean> {
+  if (old.size > head.size) return false
+  return verifyConsistency({ old, head, proof: await proveConsistency(new TileHashes(log, head.size), old.size, head.size) })
+}
+
+function textOf(head: TreeHead): string {
+  return formatCheckpoint({ origin: ORIGIN, ...head, extensions: [] } satisfies Checkpoint)
+}
+
+export type Witnessing = 'none' | 'one' | 'two-of-three'
+
+export class World {
+  readonly signer: NoteSigner = newSigner()
+  readonly witnesses: readonly Witness[]
+  readonly #threshold: number
+  epochs: KeyEpoch[] = [{ key: this.signer.key, firstSize: 0, lastSize: null, seal: null }]
+  remembered: RememberedHead[] = []
+
+  constructor(witnessing: Witnessing) {
+    const count = { none: 0, one: 1, 'two-of-three': 3 }[witnessing]
+    this.witnesses = Array.from({ length: count }, (_, index) => new Witness(`w${index + 1}.example.test`))
+    this.#threshold = count === 3 ? 2 : count
+  }
+
+  /** Signs with the log's key (or another one), and asks every witness. */
+  async publish(log: MemoryLog, timestampS: number = LAST_S, signer: NoteSigner = this.signer): Promise<MemoryLog> {
+    const text = textOf(log.head)
+    const cosignatures: NoteSignature[] = []
+    for (const witness of this.witnesses) {
+      const cosignature = await witness.cosign(log, timestampS)
+      if (cosignature !== null) cosignatures.push(cosignature)
+    }
+    log.files.set('checkpoint', formatNote({ text, signatures: [signer.sign(text), ...cosignatures] }))
+    return log
+  }
+
+  /** What somebody finds who has the log's keys and the policy, and has never seen the log before. */
+  check(log: MemoryLog): Promise<LogReport> {
+    const cosigners = this.witnesses.map(({ cosigner }) => cosigner)
+    const trust = { origin: ORIGIN, epochs: this.epochs, policy: policyOf(this.signer, cosigners, this.#threshold) }
+    const clock = { nowS: NOW_S, freshnessS: HOUR_S }
+    return verifyLog({ source: log, trust, clock, remembered: this.remembered, minimumIndex: 0, hasOurEntries: true })
+  }
+}
+
+/** The honest entries of some runs. */
+export function runEntries(run: string, count: number, atS: number): Uint8Array[] {
+  const at = new Date(atS * 1000).toISOString()
+  return Array.from({ length: count }, (_, index) => {
+    const seq = index + 1
+    const entry = { v: 1, at, source: `run/${run}`, seq } as const
+    if (seq === 1) return encodeEntry({ ...entry, type: 'source.opened' })
+    if (seq === count - 1) return encodeEntry({ ...entry, type: 'job.closed', job: 'build', data: { events: count - 2 } })
+    if (seq === count) return encodeEntry({ ...entry, type: 'source.closed', data: { events: count, dropped: {} } })
+    return encodeEntry({ ...entry, type: 'secret.leased', job: 'build', data: { secret: `TOKEN_${seq}` } })
+  })
+}
+
+/** Another entry in the place of one, as whoever hides something would write it. */
+export function altered(entry: Uint8Array): Uint8Array {
+  const honest = JSON.parse(Buffer.from(entry).toString()) as LogEntry
+  return encodeEntry({ ...honest, data: { secret: 'NONE' } })
+}
