@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-export { makeUndumpable } from './process.ts'
+export { tryLockFile } from './file-lock.ts'
+export { forbidCoreDumps, makeUndumpable } from './process.ts'

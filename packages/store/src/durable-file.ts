@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants, type PathLike } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { errnoOf, StoreError } from './store-error.ts'
 
 /** What the journal and the logs need of a file; tests put a failing disk behind it. */
 export interface DurableFile {
@@ -48,18 +49,43 @@ export async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Replaces `path` in one step: after a crash it holds either nothing, or the old or the new content as a whole. */
-export async function writeFileDurably(path: string, content: string): Promise<void> {
-  // Two processes may write the same file: the later rename wins, and neither tears the other's.
-  const temporary = `${path}.${process.pid}.tmp`
-  await rm(temporary, { force: true })
-  const file = await createFile(temporary)
+/** The whole of a small file; null where there is none. @throws StoreError STORE_CORRUPT when it is larger than anybody would write it. */
+export async function readWhole(path: string, bytesMax: number): Promise<Buffer | null> {
   try {
-    await file.write(Buffer.from(content), 0)
+    const handle = await openFile(path)
+    await using _closing = handle
+    const { size } = await handle.stat()
+    if (size > bytesMax) throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${size} bytes is more than it may have`)
+    return await readFile(handle)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null
+    throw StoreError.from(`Cannot read "${path}"`, error)
+  }
+}
+
+/** A new file with durable content; its name is not durable yet. */
+export async function createDurably(path: string, content: Uint8Array): Promise<void> {
+  const file = await createFile(path)
+  try {
+    await file.write(content, 0)
     await file.datasync()
   } finally {
     await file.close()
   }
+}
+
+/**
+ * Replaces `path` in one step: after a crash it holds either nothing, or the old or the new content as a whole. `temporary`: where it
+ * is made, in the same file system.
+ */
+export async function writeFileDurably(
+  path: string,
+  content: string | Uint8Array,
+  // Two processes may write the same file: the later rename wins, and neither tears the other's.
+  temporary = `${path}.${process.pid}.tmp`,
+): Promise<void> {
+  await rm(temporary, { force: true })
+  await createDurably(temporary, typeof content === 'string' ? Buffer.from(content) : content)
   await rename(temporary, path)
   await syncDirectory(dirname(path))
 }

@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 export type * from './contract.ts'
-export { writeFileDurably } from './durable-file.ts'
+export { openFile, readWhole, syncDirectory, writeFileDurably } from './durable-file.ts'
+export { lockExclusively } from './exclusive-lock.ts'
+export { makePrivateDirectory } from './private-directory.ts'
 export { newRunId } from './run-id.ts'
 export { createRunStore } from './run-store.ts'
+export type { Shipment, ShipmentSink, Transport } from './spool/contract.ts'
+export { ShipmentReceiver } from './spool/shipment-receiver.ts'
+export { Spool, type SpoolOptions } from './spool/spool.ts'
 export { StoreError, type StoreErrorCode } from './store-error.ts'
+export { type ArchivedRange, archiveAndPrune, minimumIndexOf, verifyArchive, withArchives } from './transparency/archive.ts'
+export type { Appended, CheckpointCosigner, TransparencyLog, TransparencyLogOptions } from './transparency/contract.ts'
+export { directoryTileSource } from './transparency/directory-tile-source.ts'
+export { openTransparencyLog } from './transparency/open-log.ts'
+export { type PayloadAbout, PayloadStore, type StoredPayload } from './transparency/payload-store.ts'
+export {
+  expirePayloads,
+  isExpired,
+  type LegalHold,
+  LegalHolds,
+  prunableIndex,
+  type Retention,
+  type RetentionPolicy,
+} from './transparency/retention.ts'

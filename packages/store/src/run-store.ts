@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { lstat, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { EventEnvelope } from '@sallyport/core'
 import type { RunRecord, RunStore, RunSummary, StoredRun } from './contract.ts'
@@ -7,6 +7,7 @@ import { createFile, openFile, syncDirectory } from './durable-file.ts'
 import { readJournal } from './journal-reader.ts'
 import { JournalWriter } from './journal-writer.ts'
 import { readLog } from './log-file.ts'
+import { makePrivateDirectory } from './private-directory.ts'
 import { isRunId } from './run-id.ts'
 import { isLocked, writeLock } from './run-lock.ts'
 import { OpenRunRecord } from './run-record.ts'
@@ -67,19 +68,6 @@ async function fillDirectory(id: string, directory: string, now: () => Date): Pr
       namesDurable.then(() => undefined),
     ),
   )
-}
-
-/** A directory that somebody else can write to would let them choose what the record says. */
-async function makePrivateDirectory(path: string): Promise<void> {
-  const created = await mkdir(path, { recursive: true, mode: 0o700 })
-  if (created !== undefined) await syncDirectory(dirname(created))
-  const stat = await lstat(path)
-  const owner = process.geteuid?.() ?? stat.uid
-  if (stat.isDirectory() && stat.uid === owner && (stat.mode & 0o022) === 0) return
-  const what = stat.isDirectory() ? 'another user owns it or may write to it' : 'it is not a directory'
-  throw new StoreError('STORE_UNSAFE', `Cannot keep records in "${path}": ${what}`, {
-    hint: 'Give it to this user with mode 0700, or name another directory with --state DIR',
-  })
 }
 
 async function listIds(runs: string): Promise<string[]> {

@@ -12,6 +12,10 @@ export type StoreErrorCode =
   | 'RUN_EXISTS'
   | 'RUN_NOT_FOUND'
   | 'RUN_AMBIGUOUS'
+  | 'LOG_LOCKED'
+  | 'LOG_OVERLOADED'
+  | 'LOG_ROLLED_BACK'
+  | 'PAYLOAD_ERASED'
 
 export class StoreError extends SallyportError<StoreErrorCode> {
   override readonly name = 'StoreError'

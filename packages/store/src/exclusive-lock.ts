@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
+
+/** Holders keep it for some tens of milliseconds, where they do not keep it for good. */
+const RETRY_MS = 10
+
+/**
+ * The lock of a file that is there for nothing else. It ends with the handle, or the process. Null when somebody else, also in this
+ * process, still holds it after `waitMs`.
+ */
+export async function lockExclusively(path: string, waitMs: number): Promise<FileHandle | null> {
+  // Loaded here: what calls libc takes 10 ms to load, and most of what is stored needs no lock.
+  const { tryLockFile } = await import('@sallyport/linux')
+  const handle = await open(path, OPEN_FLAGS, 0o600)
+  try {
+    const deadlineMs = performance.now() + waitMs
+    while (!tryLockFile(handle.fd)) {
+      const leftMs = deadlineMs - performance.now()
+      if (leftMs <= 0) {
+        await handle.close()
+        return null
+      }
+      await sleep(Math.min(RETRY_MS, leftMs))
+    }
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// A part of a log that is not kept in it any more: its files, under the same paths, and what is needed to check it alone.
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import {
+  CompactRange,
+  decodeEntries,
+  entriesPath,
+  type Hash,
+  type KeyEpoch,
+  leafHash,
+  noteVerifier,
+  openNote,
+  parseCheckpoint,
+  parseNote,
+  parseTilePath,
+  proveConsistency,
+  TILE_HEIGHT,
+  TILE_WIDTH,
+  TileHashes,
+  type TileSource,
+  type TreeHead,
+  verifyConsistency,
+} from '@sallyport/audit-log'
+import { createDurably, readWhole, syncDirectory, writeFileDurably } from '../durable-file.ts'
+import { lockExclusively } from '../exclusive-lock.ts'
+import { makePrivateDirectory } from '../private-directory.ts'
+import { StoreError } from '../store-error.ts'
+import { directoryTileSource } from './directory-tile-source.ts'
+import { logPaths } from './log-paths.ts'
+
+const SEAL = 'seal.json'
+const SEAL_BYTES_MAX = 64 * 1024
+
+/** Entries `[first, end)`; both are multiples of 256. */
+export interface ArchivedRange {
+  readonly first: number
+  readonly end: number
+}
+
+/** `seal.json` of an archive. Hashes are base64. */
+interface Seal extends ArchivedRange {
+  /** The right edge of the tree of `first` entries. */
+  readonly edge: readonly string[]
+  /** From the tree of `end` entries to that of the archive's checkpoint. */
+  readonly proof: readonly string[]
+}
+
+/** The least index that the log in `directory` still has all about; 0 unless it was pruned. */
+export async function minimumIndexOf(directory: string): Promise<number> {
+  const bytes = await readWhole(minimumPath(directory), SEAL_BYTES_MAX)
+  const index = bytes === null ? 0 : Number((JSON.parse(bytes.toString()) as { readonly minimumIndex?: unknown }).minimumIndex)
+  if (!Number.isSafeInteger(index) || index < 0 || index % TILE_WIDTH !== 0)
+    throw new StoreError('STORE_CORRUPT', `Cannot read "${minimumPath(directory)}": it does not say where the log begins`)
+  return index
+}
+
+/**
+ * Moves the entries of `range` out of the log in `directory`: first an archive of them is durable as `archive`, then the minimum index, then the
+ * files go that tlog-tiles lets go of. After a crash, calling it again finishes it.
+ *
+ * @throws StoreError LOG_LOCKED while somebody writes the log
+ */
+export async function archiveAndPrune(directory: string, archive: string, range: ArchivedRange): Promise<void> {
+  const paths = logPaths(resolve(directory))
+  const lock = await lockExclusively(paths.lock, 0)
+  if (lock === null) throw new StoreError('LOG_LOCKED', `Cannot prune the log in "${directory}": another process writes to it`)
+  try {
+    // Where an archive has its name, it is whole
+    const isArchived = (await readWhole(join(archive, SEAL), SEAL_BYTES_MAX)) !== null
+    if (isArchived) await assertArchiveOf(archive, range)
+    else await writeArchive(paths.tree, resolve(archive), range)
+    await writeFileDurably(minimumPath(directory), `${JSON.stringify({ minimumIndex: range.end })}\n`, join(paths.scratch, 'minimum'))
+    for await (const path of filesOf(paths.tree)) if (endOf(path) <= range.end) await rm(join(paths.tree, path))
+  } catch (error) {
+    throw StoreError.from(`Cannot archive entries ${range.first} to ${range.end - 1} of the log`, error)
+  } finally {
+    await lock.close()
+  }
+}
+
+async function assertArchiveOf(archive: string, { first, end }: ArchivedRange): Promise<void> {
+  const seal = await readSeal(archive)
+  if (seal.first !== first || seal.end !== end) throw new RangeError(`"${archive}" is the archive of ${seal.first} to ${seal.end}`)
+}
+
+async function writeArchive(log: string, archive: string, range: ArchivedRange): Promise<void> {
+  const scratch = `${archive}.new`
+  await rm(scratch, { recursive: true, force: true })
+  await makePrivateDirectory(scratch)
+  const source = directoryTileSource(log)
+  const checkpoint = await source.read('checkpoint')
+  if (checkpoint === null) throw new StoreError('STORE_CORRUPT', 'Cannot archive a part of a log that was never published')
+  const { size } = parseCheckpoint(parseNote(checkpoint).text)
+  if (range.end > size || range.first >= range.end || range.first % TILE_WIDTH !== 0 || range.end % TILE_WIDTH !== 0)
+    throw new RangeError(`${range.first} to ${range.end} is no part of ${size} entries that can be archived`)
+  for await (const path of filesOf(log)) if (endOf(path) <= range.end) await copyDurably(source, path, scratch)
+  await createDurably(join(scratch, 'checkpoint'), checkpoint)
+  await createDurably(join(scratch, SEAL), Buffer.from(JSON.stringify(await sealOf(source, range, size))))
+  await syncDirectories(scratch)
+  await rename(scratch, archive)
+  await syncDirectory(dirname(archive))
+}
+
+async function sealOf(source: TileSource, { first, end }: ArchivedRange, size: number): Promise<Seal> {
+  const hashes = new TileHashes(source, size)
+  const base64 = (list: readonly Hash[]): string[] => list.map((hash) => Buffer.from(hash).toString('base64'))
+  return { first, end, edge: base64(await edgeAt(hashes, first)), proof: base64(await proveConsistency(hashes, end, size)) }
+}
+
+/** Roots of the complete subtrees that `size` is made of, the largest first. */
+async function edgeAt(hashes: TileHashes, size: number): Promise<Hash[]> {
+  const edge: Hash[] = []
+  let start = 0
+  for (let level = 52; level >= 0; level -= 1) {
+    if (Math.floor(size / 2 ** level) % 2 === 0) continue
+    edge.push(await hashes.hash(level, start / 2 ** level))
+    start += 2 ** level
+  }
+  return edge
+}
+
+/**
+ * Checks an archive by itself: all its entries are hashed, and grow with its proof into a checkpoint that a key of the log has signed.
+ * @throws StoreError STORE_CORRUPT, AuditLogError
+ */
+export async function verifyArchive(archive: string, epochs: readonly KeyEpoch[]): Promise<ArchivedRange & { readonly head: TreeHead }> {
+  const source = directoryTileSource(resolve(archive))
+  const { first, end, edge, proof } = await readSeal(archive)
+  const note = parseNote((await source.read('checkpoint')) ?? new Uint8Array())
+  const { size, root } = parseCheckpoint(note.text)
+  openNote(
+    note,
+    epochs.filter(({ firstSize, lastSize }) => firstSize <= size && size <= (lastSize ?? size)).map(({ key }) => noteVerifier(key)),
+  )
+  for (let bundle = first / TILE_WIDTH; bundle < end / TILE_WIDTH; bundle += 1) {
+    const bytes = await source.read(entriesPath({ index: bundle, width: TILE_WIDTH }))
+    const entries = bytes === null ? [] : decodeEntries(bytes)
+    if (entries.length !== TILE_WIDTH) throw corrupt(archive, `the bundle ${bundle} is not there in full`)
+    for (const entry of entries) edge.append(leafHash(entry))
+  }
+  const head = { size, root }
+  if (verifyConsistency({ old: edge.head(), head, proof })) return { first, end, head }
+  throw corrupt(archive, 'its entries are not those that were signed')
+}
+
+async function readSeal(archive: string): Promise<ArchivedRange & { readonly edge: CompactRange; readonly proof: readonly Hash[] }> {
+  const bytes = await readWhole(join(archive, SEAL), SEAL_BYTES_MAX)
+  if (bytes === null) throw corrupt(archive, 'it has no seal')
+  const seal = parseSeal(bytes.toString())
+  if (seal === null) throw corrupt(archive, 'its seal is none')
+  return seal
+}
+
+/** Untrusted: an archive comes from anywhere. */
+function parseSeal(text: string): Awaited<ReturnType<typeof readSeal>> | null {
+  try {
+    const { first, end, edge, proof } = JSON.parse(text) as Partial<Seal>
+    const isBoundary = (index: unknown): index is number => Number.isSafeInteger(index) && (index as number) % TILE_WIDTH === 0
+    if (!isBoundary(first) || !isBoundary(end) || first < 0 || first >= end || !Array.isArray(edge) || !Array.isArray(proof)) return null
+    const hashes = (list: readonly unknown[]): Hash[] => list.map((item) => Buffer.from(String(item), 'base64'))
+    return { first, end, edge: new CompactRange(first, hashes(edge)), proof: hashes(proof) }
+  } catch (error) {
+    // No JSON, no object, or no edge of a tree
+    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError) return null
+    throw error
+  }
+}
+
+/** The log with what was archived of it: `verifyLog` checks the whole of it from its first entry on. */
+export function withArchives(log: TileSource, archives: readonly TileSource[]): TileSource {
+  return {
+    read: async (path) => {
+      const own = await log.read(path)
+      if (own !== null || path === 'checkpoint') return own
+      for (const archive of archives) {
+        const bytes = await archive.read(path)
+        if (bytes !== null) return bytes
+      }
+      return null
+    },
+  }
+}
+
+function corrupt(archive: string, problem: string): StoreError {
+  return new StoreError('STORE_CORRUPT', `Cannot trust the archive "${archive}": ${problem}`)
+}
+
+function minimumPath(directory: string): string {
+  return join(resolve(directory), 'minimum.json')
+}
+
+/** Tiles and bundles of a tree, by their paths. */
+async function* filesOf(log: string, under = 'tile'): AsyncGenerator<string, void, undefined> {
+  for (const item of await readdir(join(log, under), { withFileTypes: true })) {
+    const path = `${under}/${item.name}`
+    if (item.isDirectory()) yield* filesOf(log, path)
+    else yield path
+  }
+}
+
+/** The end index of tlog-tiles: entries before it are all that a full file is about. A partial one is never let go of. */
+function endOf(path: string): number {
+  const tile = parseTilePath(path)
+  if (tile === null || tile.width < TILE_WIDTH) return Number.POSITIVE_INFINITY
+  return (tile.index + 1) * 2 ** (TILE_HEIGHT * ((tile.level ?? 0) + 1))
+}
+
+async function copyDurably(source: TileSource, path: string, archive: string): Promise<void> {
+  const bytes = await source.read(path)
+  if (bytes === null) throw new StoreError('STORE_CORRUPT', `Cannot archive "${path}": it is missing`)
+  await mkdir(dirname(join(archive, path)), { recursive: true, mode: 0o700 })
+  await createDurably(join(archive, path), bytes)
+}
+
+/** All names in it, and in what is in it. */
+async function syncDirectories(path: string): Promise<void> {
+  for (const item of await readdir(path, { withFileTypes: true })) if (item.isDirectory()) await syncDirectories(join(path, item.name))
+  await syncDirectory(path)
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// A process of its own for the fault tests of the log: `DIRECTORY GENERATION`. All of its file operations are made by one thread, which it names;
+// it waits for a byte on its standard input before the first of them, and says on its standard output what happened, a JSON document a line.
+import { readdirSync, readFileSync, readSync, write } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { CheckpointSigner } from '@sallyport/audit-log'
+import { messageOf } from '@sallyport/core'
+import { archiveAndPrune, openTransparencyLog, PayloadStore, Spool, type TransparencyLog } from '@sallyport/store'
+import { Signer } from '../../packages/signer/src/signer.ts'
+import { ARCHIVED, ORIGIN, type Said, SPOOL, writtenEntry } from './_log-faults.ts'
+
+const [directory = '', generation = ''] = process.argv.slice(2)
+
+/** By the thread of the file operations, so that a trace of it has everything in one order. */
+async function say(said: Said): Promise<void> {
+  await promisify(write)(1, `${JSON.stringify(said)}\n`)
+}
+
+/** The one thread of UV_THREADPOOL_SIZE=1: the one that works while nothing but a file operation is under way. */
+async function fileThread(): Promise<number> {
+  await access('/')
+  const threads = readdirSync('/proc/self/task').map(Number)
+  return threads.find((id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').startsWith('libuv-worker')) ?? 0
+}
+
+function sayingSigner(signer: Signer): CheckpointSigner {
+  return {
+    origin: ORIGIN,
+    latest: async () => signer.latest,
+    sign: async (growth) => {
+      const note = await signer.sign(growth)
+      await say({ type: 'signed', size: growth.head.size, root: Buffer.from(growth.head.root).toString('base64') })
+      return note
+    },
+  }
+}
+
+async function append(log: TransparencyLog, count: number): Promise<void> {
+  const first = log.size
+  const entries = Array.from({ length: count }, (_, index) => writtenEntry(generation, first + index))
+  const { last } = await log.append(entries)
+  await say({ type: 'appended', first, last, generation })
+}
+
+async function publish(log: TransparencyLog): Promise<void> {
+  const { size } = await log.publish()
+  await say({ type: 'published', size })
+}
+
+async function work(): Promise<void> {
+  await writeLog()
+  await keepPayloads()
+  await archiveAndPrune(join(directory, 'audit'), join(directory, 'archive'), ARCHIVED)
+  await spool()
+}
+
+async function writeLog(): Promise<void> {
+  await using signer = await Signer.open(join(directory, 'signer'), ORIGIN)
+  await using log = await openTransparencyLog(join(directory, 'audit'), { signer: sayingSigner(signer), cosigner: null, lockWaitMs: 0 })
+  await append(log, 3)
+  await publish(log)
+  await append(log, 250)
+  await append(log, 40)
+  await publish(log)
+  await signer.rotate()
+  await append(log, 1)
+  await publish(log)
+}
+
+async function keepPayloads(): Promise<void> {
+  const payloads = new PayloadStore(join(directory, 'audit'))
+  await payloads.sweep(new Date())
+  const about = { class: 'job-log', at: '2026-11-29T15:00:00.000Z', source: 'run/1', job: null }
+  const [kept, erased] = [await payloads.put([Buffer.from('kept')], about), await payloads.put([Buffer.from('erased')], about)]
+  await say({ type: 'kept', ...kept })
+  await payloads.erase(erased.commitment)
+  await say({ type: 'erased', ...erased })
+}
+
+async function spool(): Promise<void> {
+  await using spool = await Spool.open(join(directory, 'spool'), SPOOL)
+  for (let count = 0; count < 3; count += 1) {
+    const next = spool.next
+    await spool.append([writtenEntry(generation, next)])
+    await say({ type: 'spooled', first: next, generation })
+  }
+}
+
+async function main(): Promise<void> {
+  await say({ type: 'thread', id: await fileThread() })
+  readSync(0, Buffer.alloc(1))
+  try {
+    await work()
+    await say({ type: 'done' })
+  } catch (error) {
+    await say({ type: 'failed', code: String((error as { code?: unknown }).code), message: messageOf(error) })
+  }
+}
+
+void main()
