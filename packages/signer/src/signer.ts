@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import {
+  ed25519Signer,
+  emptyRoot,
+  equalHashes,
+  formatCheckpoint,
+  formatNote,
+  formatRotation,
+  formatVerifierKey,
+  type Growth,
+  type NoteSigner,
+  type TreeHead,
+  verifyConsistency,
+} from '@sallyport/audit-log'
+import { lockExclusively, makePrivateDirectory, syncDirectory } from '@sallyport/store'
+import type { EpochMessage } from './contract.ts'
+import { KeyFiles } from './key-files.ts'
+import { SignerError } from './signer-error.ts'
+import { readSignerState, type SignerState, statePath, writeSignerState } from './signer-state.ts'
+
+/** Its supervisor may have ended just now, and it with it. */
+const LOCK_WAIT_MS = 2000
+
+/**
+ * The log's key, and its first witness: it remembers the tree before it signs it, and signs nothing that is not proven to grow from
+ * what it remembers. Calls must not overlap. After anything but SIGNER_REFUSED was thrown, what stands on the disk is unknown: open again.
+ */
+export class Signer implements AsyncDisposable {
+  readonly #lock: FileHandle
+  readonly #directory: string
+  readonly #keys: KeyFiles
+  #state: SignerState
+  #signer: NoteSigner
+  /** Whether this process has seen the state to the disk: what was found may be the last words of one that crashed. */
+  #isDurable = false
+
+  private constructor(directory: string, { lock, state, signer }: { lock: FileHandle; state: SignerState; signer: NoteSigner }) {
+    this.#directory = directory
+    this.#keys = new KeyFiles(directory)
+    this.#lock = lock
+    this.#state = state
+    this.#signer = signer
+  }
+
+  /**
+   * The signer of `directory`, which makes its first key there when there is nothing.
+   * @throws SignerError SIGNER_LOCKED, SIGNER_DAMAGED
+   */
+  static async open(directory: string, origin: string): Promise<Signer> {
+    await makePrivateDirectory(directory)
+    const lock = await lockExclusively(join(directory, 'lock'), LOCK_WAIT_MS)
+    if (lock === null)
+      throw new SignerError('SIGNER_LOCKED', `Cannot use the keys in "${directory}": another signer does`, {
+        hint: 'A log has one signer: end the process that writes to the log, or wait until it is done',
+      })
+    try {
+      return new Signer(directory, { lock, ...(await openState(directory, origin)) })
+    } catch (error) {
+      await lock.close()
+      throw error
+    }
+  }
+
+  get latest(): TreeHead | null {
+    return this.#state.latest
+  }
+
+  get epochs(): readonly EpochMessage[] {
+    return this.#state.epochs
+  }
+
+  /** The signed note. @throws SignerError SIGNER_REFUSED: nothing was signed, nothing is remembered. */
+  async sign({ oldSize, proof, head }: Growth): Promise<Uint8Array> {
+    assertGrowth(this.#state.latest, { oldSize, proof, head })
+    await this.#remember({ ...this.#state, latest: head })
+    return this.#checkpoint(head)
+  }
+
+  /**
+   * From the tree on that was signed last, a new key signs. The old one signs that tree once more, which is its seal, and its successor, and
+   * is destroyed.
+   */
+  async rotate(): Promise<void> {
+    const latest = this.#state.latest ?? { size: 0, root: emptyRoot() }
+    const number = this.#state.epochs.length + 1
+    const key = this.#keys.generate()
+    const signer = ed25519Signer(this.#state.origin, key)
+    const seal = base64(this.#checkpoint(latest))
+    const rotation = base64(rotationNote(this.#state.origin, latest.size, [this.#signer, signer]))
+    await this.#keys.write(number, key)
+    const ended = this.#state.epochs.map((epoch) => (epoch.lastSize === null ? { ...epoch, lastSize: latest.size, seal } : epoch))
+    const next = { ...firstEpoch(signer), firstSize: latest.size, rotation }
+    this.#isDurable = false
+    await this.#remember({ ...this.#state, latest, epochs: [...ended, next] })
+    this.#signer = signer
+    await this.#keys.keepOnly(number)
+  }
+
+  #checkpoint(head: TreeHead): Uint8Array {
+    const text = formatCheckpoint({ origin: this.#state.origin, ...head, extensions: [] })
+    return formatNote({ text, signatures: [this.#signer.sign(text)] })
+  }
+
+  async #remember(state: SignerState): Promise<void> {
+    if (this.#isDurable && isSameTree(state.latest, this.#state.latest)) return
+    await writeSignerState(statePath(this.#directory), state)
+    this.#state = state
+    this.#isDurable = true
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lock.close()
+  }
+}
+
+async function openState(directory: string, origin: string): Promise<{ state: SignerState; signer: NoteSigner }> {
+  const keys = new KeyFiles(directory)
+  const state = (await readSignerState(statePath(directory))) ?? (await beginState(directory, keys, origin))
+  if (state.origin !== origin)
+    throw new SignerError('SIGNER_DAMAGED', `Cannot use the keys in "${directory}": they are of the log "${state.origin}", not "${origin}"`)
+  const number = state.epochs.length
+  const key = await keys.read(number)
+  if (key === null && number === 1 && state.latest === null) return beginAgain(directory, keys, origin)
+  const signer = key === null ? null : ed25519Signer(origin, key)
+  if (signer === null || formatVerifierKey(signer.key) !== state.epochs.at(-1)?.verifierKey)
+    throw new SignerError(
+      'SIGNER_DAMAGED',
+      `Cannot use the keys in "${directory}": the private key of today's epoch, ${number}, is not there`,
+      {
+        hint: 'Restore the directory from a backup; without the key the log cannot go on under this name',
+      },
+    )
+  await keys.keepOnly(number)
+  return { state, signer }
+}
+
+/** The public half first: a key without a state is one whose memory was lost, and never signs again. */
+async function beginState(directory: string, keys: KeyFiles, origin: string): Promise<SignerState> {
+  if (await keys.areAny())
+    throw new SignerError('SIGNER_DAMAGED', `Cannot use the keys in "${directory}": what they have signed is not known any more`, {
+      hint: 'Restore "signer.json" from a backup that is newer than the last checkpoint, or start a log of another name',
+    })
+  return (await beginAgain(directory, keys, origin)).state
+}
+
+/** Also after a crash between the two files: nothing was ever signed then. */
+async function beginAgain(directory: string, keys: KeyFiles, origin: string): Promise<{ state: SignerState; signer: NoteSigner }> {
+  const key = keys.generate()
+  const signer = ed25519Signer(origin, key)
+  const state: SignerState = { origin, latest: null, epochs: [firstEpoch(signer)] }
+  await syncDirectory(dirname(resolve(directory))) // Perhaps a process made it that did not come to this.
+  await writeSignerState(statePath(directory), state)
+  await keys.write(1, key)
+  return { state, signer }
+}
+
+function firstEpoch({ key }: NoteSigner): EpochMessage {
+  return { verifierKey: formatVerifierKey(key), firstSize: 0, lastSize: null, seal: null, rotation: null }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}
+
+function assertGrowth(latest: TreeHead | null, { oldSize, proof, head }: Growth): void {
+  const remembered = latest?.size ?? 0
+  if (oldSize !== remembered) throw refused(`its proof is from ${oldSize} entries, and ${remembered} were signed last`)
+  if (head.size < remembered) throw refused(`${head.size} entries are fewer than the ${remembered} that were signed`)
+  if (head.size === 0 && !equalHashes(head.root, emptyRoot())) throw refused('that is not the root of an empty tree')
+  // From nothing, every tree grows
+  const isProven = latest === null || latest.size === 0 ? proof.length === 0 : verifyConsistency({ old: latest, head, proof })
+  if (!isProven) throw refused(`${head.size} entries are not proven to begin with the ${remembered} that were signed`)
+}
+
+function refused(reason: string): SignerError {
+  return new SignerError('SIGNER_REFUSED', `Cannot sign the checkpoint: ${reason}`, {
+    hint: 'The log is not the one that was signed before: sallyport audit verify says what is wrong',
+  })
+}
+
+function isSameTree(a: TreeHead | null, b: TreeHead | null): boolean {
+  return a?.size === b?.size && Buffer.from(a?.root ?? []).equals(b?.root ?? new Uint8Array())
+}
+
+function rotationNote(origin: string, size: number, [old, next]: readonly [NoteSigner, NoteSigner]): Uint8Array {
+  const text = formatRotation({ origin, size, oldKey: old.key, newKey: next.key })
+  return formatNote({ text, signatures: [old.sign(text), next.sign(text)] })
+}
