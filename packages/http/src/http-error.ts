@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+import { SallyportError } from '@sallyport/core'
+
+export type HttpErrorCode =
+  /** The address cannot be listened on. */
+  | 'HTTP_UNAVAILABLE'
+  /** A request got no answer: no connection, no answer in time, or more than an answer may have. */
+  | 'HTTP_FAILED'
+
+export class HttpError extends SallyportError<HttpErrorCode> {
+  override readonly name = 'HttpError'
+}

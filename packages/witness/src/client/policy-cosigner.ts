@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises'
+import { evaluatePolicy, formatNote, type Note, type Policy } from '@sallyport/audit-log'
+import type { CheckpointCosigner } from '@sallyport/store'
+import { WitnessError } from '../witness-error.ts'
+import { type Prove, WITNESS_TIMES, type WitnessOutcome, type WitnessTimes } from './contract.ts'
+import { parseSubmittedCheckpoint, type SubmittedCheckpoint } from './submitted-checkpoint.ts'
+import { WitnessClient } from './witness-client.ts'
+
+export interface PolicyCosignerOptions {
+  /** Its witnesses with a URL (their submission prefix) are asked, all at once. */
+  readonly policy: Policy
+  readonly times?: Partial<WitnessTimes>
+  /** How long the others may still take once there are enough: each cosignature more is one that can be missing later. */
+  readonly lingerMs?: number
+  /** What each checkpoint came to, also those witnesses that answered too late for it. */
+  readonly onOutcome?: (outcome: WitnessOutcome) => void
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number
+}
+
+const LINGER_MS = 50
+
+/** Has the witnesses of a policy cosign a log's checkpoints. Calls must not overlap. */
+export class PolicyCosigner implements CheckpointCosigner, Disposable {
+  readonly #policy: Policy
+  readonly #clients: readonly WitnessClient[]
+  readonly #lingerMs: number
+  readonly #onOutcome: (outcome: WitnessOutcome) => void
+
+  constructor({ policy, times, lingerMs = LINGER_MS, onOutcome = () => undefined, now = Date.now }: PolicyCosignerOptions) {
+    this.#policy = policy
+    this.#lingerMs = lingerMs
+    this.#onOutcome = onOutcome
+    const settings = { times: { ...WITNESS_TIMES, ...times }, now }
+    this.#clients = policy.witnesses.flatMap((witness) => (witness.url === null ? [] : [new WitnessClient(witness, witness.url, settings)]))
+  }
+
+  /**
+   * The checkpoint with its log's signatures and the cosignatures that were had by the time the quorum was reached, or a little later.
+   * Cosignatures that it came with are asked for anew.
+   *
+   * @throws WitnessError WITNESS_QUORUM_MISSED; AuditLogError AUDIT_LOG_MALFORMED
+   */
+  async cosign(checkpoint: Uint8Array, prove: Prove): Promise<Uint8Array> {
+    const submitted = parseSubmittedCheckpoint(checkpoint)
+    const outcomes: WitnessOutcome[] = []
+    await this.#gather(submitted, prove, outcomes)
+    const note = this.#cosigned(submitted, outcomes)
+    const decision = evaluatePolicy(this.#policy, note)
+    if (!decision.isAccepted) throw quorumMissed(decision.reason, outcomes)
+    return formatNote(note)
+  }
+
+  /** Resolves when all have answered, or some time after enough of them have. */
+  async #gather(submitted: SubmittedCheckpoint, prove: Prove, outcomes: WitnessOutcome[]): Promise<void> {
+    const enough = Promise.withResolvers<void>()
+    const resolveIfEnough = (): void => {
+      if (evaluatePolicy(this.#policy, this.#cosigned(submitted, outcomes)).isAccepted) enough.resolve()
+    }
+    resolveIfEnough()
+    const all = Promise.all(
+      this.#clients.map(async (client) => {
+        const outcome = await client.cosign(submitted, prove)
+        outcomes.push(outcome)
+        this.#onOutcome(outcome)
+        resolveIfEnough()
+      }),
+    )
+    await Promise.race([all, enough.promise])
+    await Promise.race([all, sleep(this.#lingerMs)])
+  }
+
+  #cosigned({ note }: SubmittedCheckpoint, outcomes: readonly WitnessOutcome[]): Note {
+    const own = note.signatures.filter(
+      ({ name, keyId }) => !this.#policy.witnesses.some(({ key }) => key.name === name && key.keyId === keyId),
+    )
+    const theirs = outcomes.flatMap((outcome) => (outcome.kind === 'cosigned' ? [outcome.signature] : []))
+    return { text: note.text, signatures: [...own, ...theirs] }
+  }
+
+  /** Ends what still waits for slow witnesses. */
+  [Symbol.dispose](): void {
+    for (const client of this.#clients) client.abandon()
+  }
+}
+
+function quorumMissed(reason: string, outcomes: readonly WitnessOutcome[]): WitnessError {
+  const said = outcomes.flatMap((outcome) => (outcome.kind === 'cosigned' ? [] : [`${outcome.witness}: ${outcome.reason}`]))
+  const isAccused = outcomes.some(({ kind }) => kind === 'ahead' || kind === 'refused')
+  return new WitnessError('WITNESS_QUORUM_MISSED', `Cannot publish the checkpoint: ${[reason, ...said].join('; ')}`, {
+    hint: isAccused
+      ? 'A witness remembers another log than this one: sallyport audit verify says what is wrong'
+      : 'The records are durable, and are published once enough witnesses can be reached',
+    details: { outcomes: outcomes.map(({ kind, witness }) => ({ kind, witness })) },
+  })
+}
