@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+export type { Delivery, ExportProgress, ExportRecord, ExportTarget, ExportTotals } from './contract.ts'
+export { ExportError, type ExportErrorCode } from './export-error.ts'
+export { type ExportTimes, LogExporter, type LogExporterOptions } from './log-exporter.ts'
+export { OtlpTarget, type OtlpTargetOptions } from './otlp/otlp-target.ts'
+export { jsonLine, type LineFormat } from './record/json-line.ts'
+export { ocsfLine } from './record/ocsf.ts'
+export { tilesHandler } from './serve/tiles-handler.ts'
+export type { SyslogAddress, SyslogTls } from './syslog/syslog-connection.ts'
+export { SyslogTarget, type SyslogTargetOptions } from './syslog/syslog-target.ts'
+export { FileTarget } from './target/file-target.ts'
+export { StreamTarget } from './target/stream-target.ts'
