@@ -13,6 +13,7 @@ import { createUdpSocket } from '../packages/gate/src/dns/udp-socket.ts'
 import { fromBundle } from '../packages/gate/src/program.ts'
 import { rule, ruleSet } from '../packages/gate/src/relay/_gate-world.ts'
 import { captureHello } from '../packages/gate/src/tls/_client-hellos.ts'
+import { askFor, SERVER_HELLO } from './_tls-words.ts'
 
 export interface PathFigures {
   readonly name: string
@@ -89,7 +90,7 @@ async function measurePaths(paths: readonly Path[], hello: Buffer): Promise<Path
   const present = samples.filter(({ path }) => path.missing === undefined)
   // in turn, so that what stops this process or the machine for a moment stops all alike
   for (let count = 0; count < WARM_UP + CONNECTIONS; count++) {
-    for (const { path, times } of present) times.push(await timeTransfer(path, hello, 1))
+    for (const { path, times } of present) times.push(await timeTransfer(path, hello, SERVER_HELLO.length))
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const { path, rates } of present) rates.push((BYTES * 1000) / (await timeTransfer(path, hello, BYTES)))
@@ -105,7 +106,7 @@ async function measurePaths(paths: readonly Path[], hello: Buffer): Promise<Path
 async function timeTransfer(path: Path, hello: Buffer, bytes: number): Promise<number> {
   const startMs = performance.now()
   let received = 0
-  const socket = await open(path, Buffer.concat([hello, Buffer.from(` ${bytes}`)]), (length) => {
+  const socket = await open(path, askFor(hello, bytes), (length) => {
     received += length
   })
   await once(socket, 'end')

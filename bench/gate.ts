@@ -51,7 +51,7 @@ function throughputRow({ name, missing, bytesPerSecond }: PathFigures, direct: P
   return { ...row, ratio, ...(name === 'gate' ? { note: `TLS passed through; ${TARGETS}` } : {}) }
 }
 
-/** What a way adds to the median direct connection, until the end of an answer of one byte. */
+/** What a way adds to the median direct connection, until the end of the shortest answer. */
 function latencyRows({ name, missing, connectMs }: PathFigures, direct: PathFigures): BenchRow[] {
   return (['p50', 'p99'] as const).map((quantile) => {
     const isDirect = name === direct.name

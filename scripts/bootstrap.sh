@@ -39,6 +39,12 @@ has_static_libc() {
   done
   return 1
 }
+has_rsyslog_tls() {
+  for module in /usr/lib/*/rsyslog/lmnsd_gtls.so /usr/lib64/rsyslog/lmnsd_gtls.so; do
+    if [ -f "$module" ]; then return 0; fi
+  done
+  return 1
+}
 
 missing=
 need() { # package, why, probe…
@@ -70,7 +76,11 @@ find_missing() {
     need bind9-dnsutils 'the same: dig' has_command dig
     need curl 'the same' has_command curl
     need openssl 'the same, and certificates of tests' has_command openssl
+    need strace 'makes system calls fail, for the tests of the log' has_command strace
     need python3-pip 'the same: pip' test -x /usr/bin/pip3
+    need rsyslog 'the receiver that the log is exported to in tests' test -x /usr/sbin/rsyslogd
+    need rsyslog-gnutls 'the same, over TLS' has_rsyslog_tls
+    need golang-go 'the verifier of the log that is not ours' has_command go
     need ca-certificates 'the bundle that a job trusts' test -s /etc/ssl/certs/ca-certificates.crt
   fi
 }
@@ -93,7 +103,7 @@ restore_services() {
 # Nor do those that came with what we install start at the next boot.
 keep_services_off() {
   has_command systemctl || return 0
-  for pair in nginx-light:nginx.service openssh-server:ssh.service; do
+  for pair in nginx-light:nginx.service openssh-server:ssh.service rsyslog:rsyslog.service; do
     case " $missing " in *" ${pair%%:*} "*) as_root systemctl disable --quiet "${pair#*:}" >&2 || say "could not disable ${pair#*:}" ;; esac
   done
 }

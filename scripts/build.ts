@@ -39,6 +39,11 @@ function buildGate(): Promise<{ metafile: Metafile }> {
   })
 }
 
+/** A process of its own, too; see packages/signer/src/program.ts. */
+function buildSigner(): Promise<{ metafile: Metafile }> {
+  return build({ ...common, entryPoints: ['packages/signer/src/main.ts'], outfile: join(dist, 'signer.cjs'), external: ['koffi'] })
+}
+
 function buildCommandLine(): Promise<{ metafile: Metafile }> {
   return build({
     ...common,
@@ -54,7 +59,7 @@ function buildCommandLine(): Promise<{ metafile: Metafile }> {
 async function buildBundle(): Promise<void> {
   const startedAt = new Date()
   mkdirSync(dist, { recursive: true })
-  const outputs = (await Promise.all([buildCommandLine(), buildGate()])).map((result) => result.metafile.outputs)
+  const outputs = (await Promise.all([buildCommandLine(), buildGate(), buildSigner()])).map((result) => result.metafile.outputs)
   const written = new Set(outputs.flatMap(Object.keys).map((file) => file.slice('dist/'.length)))
   for (const file of readdirSync(dist)) if (!written.has(file)) rmSync(join(dist, file), { recursive: true })
   await compileGate()

@@ -5,6 +5,7 @@ import { styleText } from 'node:util'
 import { exampleNamed } from '@sallyport/testkit'
 import { type AttackRun, attackInPlainBox, attackInSallyport, makePlant } from './demo/attack-runs.ts'
 import { judge, type Paint, renderTable } from './demo/attack-table.ts'
+import { FORGED } from './demo/forgery.ts'
 import { becomeRoot } from './demo/sallyport.ts'
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`)
@@ -33,6 +34,10 @@ async function main(): Promise<number> {
   say(`\nWhat the gate says of the ways out that were tried:\n${renderRefused(sallyport.refused)}`)
   if (sallyport.refused.every(({ target }) => !target.includes('192.0.2.1:443')))
     faults.push('the gate told nothing of the stolen secret on its way out')
+  say(`\nThen root of the host changes the record, from ${FORGED.join(' to ')}, and \`sallyport audit verify\` is asked:`)
+  say(tail((sallyport.forgery?.after.output ?? '').split('\n').slice(0, 2).join('\n')))
+  if (sallyport.forgery?.before.exitCode !== 0) faults.push('the log was not sound before anybody changed it')
+  if (sallyport.forgery?.after.exitCode !== 1) faults.push('nobody noticed that the record was changed')
   if (faults.length === 0) return 0
   say(`\n${faults.map((fault) => paint.bad(`✗ ${fault}`)).join('\n')}`)
   say(`\nThe log of the plain box:\n${tail(plain.log)}\nThe log in Sallyport:\n${tail(sallyport.log)}`)

@@ -12,7 +12,7 @@ const PROGRAM = join(import.meta.dirname, '..', 'sallyport')
 const OUTPUT_BYTES_MAX = 64 << 20
 const TIME_LIMIT_MS = 60_000
 /** Commands whose own commands take the options. */
-const NESTED: readonly string[] = ['runs', 'access']
+const NESTED: readonly string[] = ['runs', 'access', 'audit']
 
 export interface RunSettings {
   readonly cwd?: string

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RunDocument } from '@sallyport/agent'
 import { type Attempt, copyExample, exampleNamed, parseAttempts, runInPlainBox } from '@sallyport/testkit'
+import { type Forgery, forgeRecord } from './forgery.ts'
 import { sallyport } from './sallyport.ts'
 import { secretForms } from './secret-forms.ts'
 
@@ -18,6 +19,8 @@ export interface AttackRun {
   readonly log: string
   /** Ways out that the gate refused, and why. */
   readonly refused: RunDocument['doors']['refused']
+  /** Null where nobody keeps a log. */
+  readonly forgery: Forgery | null
 }
 
 /** What one demonstration plants; all of it is random and worthless. */
@@ -65,7 +68,7 @@ export async function attackInPlainBox(plant: Plant): Promise<AttackRun> {
   const attempts = byId([...parseAttempts(job.stdout), ...secretAttempts(job.stdout, plant.secret)])
   rename(attempts, parseAttempts(job.stdout), 'plain-outlive', 'daemonize-outlive')
   rename(attempts, parseAttempts(tantrum.stdout), 'plain-kill-runner', 'kill-everyone')
-  return { attempts, exitCode: job.exitCode, log: job.stdout + tantrum.stdout, refused: [] }
+  return { attempts, exitCode: job.exitCode, log: job.stdout + tantrum.stdout, refused: [], forgery: null }
 }
 
 export async function attackInSallyport(plant: Plant): Promise<AttackRun> {
@@ -88,7 +91,8 @@ export async function attackInSallyport(plant: Plant): Promise<AttackRun> {
     const { output: log } = await sallyport({ ...call, arguments: ['runs', 'log', id, '--state', state] })
     // The events are a sink too: what they hold counts as printed.
     const attempts = byId([...parseAttempts(log), ...secretAttempts(log + run.output, plant.secret), outliveAttempt(survivors)])
-    return { attempts, exitCode: run.exitCode, log, refused: doors.refused }
+    const forgery = await forgeRecord(state, () => sallyport({ ...call, arguments: ['audit', 'verify', '--state', state] }))
+    return { attempts, exitCode: run.exitCode, log, refused: doors.refused, forgery }
   } finally {
     host.close()
     rmSync(`/var/lib/${plant.nonce}`, { force: true })

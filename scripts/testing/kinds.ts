@@ -21,6 +21,7 @@ export const testKinds: readonly TestKind[] = [
     fileTimeLimitMs: 5 * minuteMs,
   },
   { name: 'arch', files: ['test/arch/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'audit', files: ['test/audit/*.test.ts'], concurrency: 1, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
   { name: 'native', files: ['native/test/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
@@ -29,7 +30,7 @@ export const testKinds: readonly TestKind[] = [
 ]
 
 /** What `make test` runs. */
-export const defaultKinds: readonly string[] = ['unit', 'arch', 'native', 'fault', 'e2e', 'escape']
+export const defaultKinds: readonly string[] = ['unit', 'arch', 'audit', 'native', 'fault', 'e2e', 'escape']
 
 export function filesOf(kind: TestKind, root: string): string[] {
   return globSync([...kind.files], { cwd: root }).toSorted()

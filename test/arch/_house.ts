@@ -32,17 +32,44 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
     isPure: true,
     npm: { yaml: 'positions of every key, for errors that name the line' },
   },
+  'audit-log': {
+    packages: ['core'],
+    isPure: true,
+    nodeModules: { 'node:buffer': 'it works on bytes', 'node:crypto': 'SHA-256 and Ed25519' },
+  },
   linux: { packages: ['core'], isPure: false, npm: { koffi: 'the only way to libc' } },
   sandbox: { packages: ['core', 'linux'], isPure: false },
-  store: { packages: ['core', 'linux'], isPure: false },
+  store: { packages: ['core', 'audit-log', 'linux'], isPure: false },
+  // It is beside `store`, for whose durable files it has no second copy.
+  signer: { packages: ['core', 'audit-log', 'linux', 'store'], isPure: false },
+  http: { packages: ['core'], isPure: false },
+  witness: { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
+  'log-export': { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
   gate: {
     packages: ['core', 'access', 'redaction'],
     isPure: false,
   },
   testkit: { packages: ['core', 'linux', 'sandbox', 'gate'], isPure: false },
-  agent: { packages: ['core', 'workflow', 'engine', 'access', 'redaction', 'linux', 'sandbox', 'store', 'gate'], isPure: false },
+  agent: {
+    packages: ['core', 'workflow', 'engine', 'access', 'redaction', 'audit-log', 'linux', 'sandbox', 'store', 'signer', 'witness', 'gate'],
+    isPure: false,
+  },
   cli: {
-    packages: ['core', 'workflow', 'engine', 'access', 'redaction', 'sandbox', 'store', 'agent'],
+    packages: [
+      'core',
+      'workflow',
+      'engine',
+      'access',
+      'redaction',
+      'audit-log',
+      'sandbox',
+      'store',
+      'signer',
+      'http',
+      'witness',
+      'log-export',
+      'agent',
+    ],
     isPure: false,
     npm: { commander: 'options and --help' },
   },
@@ -58,7 +85,12 @@ export interface Ban {
   readonly except?: RegExp
 }
 
-const sockets: Ban = { reason: 'outbound sockets belong to packages/gate', except: /^packages\/gate\// }
+const sockets: Ban = {
+  reason:
+    "a job's outbound sockets belong to packages/gate; the control plane's to packages/http (witnesses, monitors, collectors) and the " +
+    'syslog transport of log-export; the signer opens none, but is given one',
+  except: /^packages\/((gate|http)\/|signer\/src\/main\.ts$|log-export\/src\/syslog\/syslog-connection\.ts$)/,
+}
 
 /** Modules that no file of a package may import as a value; tests may. */
 export const bannedModules: Readonly<Record<string, Ban>> = {
@@ -80,7 +112,7 @@ export const bannedUses: Readonly<Record<UseKind, Ban & { readonly inTests: bool
   'process.env': { reason: 'the environment is read once, in config.ts', except: /\/config\.ts$/, inTests: false },
   'process.exit': {
     reason: 'it cuts off output and clean-up: set process.exitCode, at the edge',
-    except: /^packages\/(cli\/src\/(main|interrupt)|gate\/src\/main)\.ts$/,
+    except: /^packages\/(cli\/src\/(main|interrupt)|(gate|signer)\/src\/main)\.ts$/,
     inTests: false,
   },
   eval: { reason: 'text never becomes code', inTests: true },

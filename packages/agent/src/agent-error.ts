@@ -32,6 +32,22 @@ export type AgentErrorCode =
   | 'EGRESS_INVALID'
   /** The record of approvals cannot be read or written, or others may change it. */
   | 'TRUST_UNREADABLE'
+  /** What happens cannot be written to the transparency log: nothing goes on without. */
+  | 'AUDIT_LOG_UNWRITABLE'
+  /** The file that names the log's witnesses is none. */
+  | 'AUDIT_POLICY_INVALID'
+  /** Too few witnesses have cosigned the record of a hand-over: no secret was handed over. */
+  | 'LEASE_UNWITNESSED'
+  /** There is no transparency log where one was to be read. */
+  | 'AUDIT_LOG_NOT_FOUND'
+  /** Nobody has said which key a log's checkpoints are to be signed with. */
+  | 'AUDIT_KEY_UNKNOWN'
+  /** What `--key` names is no verifier key. */
+  | 'AUDIT_KEY_INVALID'
+  /** The file of `--remember` is not one. */
+  | 'AUDIT_MEMORY_INVALID'
+  /** No entry of the log is the one that was asked for. */
+  | 'AUDIT_ENTRY_NOT_FOUND'
   /** A recorded run tells nothing that an access file could be made of. */
   | 'NOTHING_RECORDED'
 

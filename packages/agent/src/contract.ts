@@ -4,6 +4,7 @@ import type { EventEnvelope, ExitCode } from '@sallyport/core'
 import type { Conclusion } from '@sallyport/engine'
 import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
 import type { AccessCommands, EgressOptions } from './access/contract.ts'
+import type { AuditCommands } from './audit/contract.ts'
 
 /** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
 export type IsolationKind = 'oci' | 'runc' | 'crun'
@@ -86,7 +87,8 @@ export interface RunDocument {
   readonly refusals: readonly { readonly job: string; readonly step: string | null; readonly what: string; readonly detail: string }[]
   /** Why the run is not a success, when the reason is not a job's own failure. */
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null
-  readonly log: { readonly origin: string; readonly first: number; readonly last: number; readonly size: number }
+  /** Indices of the run's first and last entry in the transparency log, and how many that had then; null: it could not be written. */
+  readonly log: { readonly origin: string; readonly first: number; readonly last: number; readonly size: number } | null
 }
 
 /** Every way out that was used, and every one that was refused. `job` is the job's key. */
@@ -130,6 +132,7 @@ export interface ExecResult {
   readonly refusals: RunDocument['refusals']
   readonly doors: Doors
   readonly durationMs: number
+  readonly log: RunDocument['log']
 }
 
 /** For `--list` and `--dry-run`: nothing is started. */
@@ -222,4 +225,5 @@ export interface Agent {
   doctor(stateDirectory: string): Promise<DoctorReport>
   /** `sallyport trust` and `sallyport access`. */
   readonly access: AccessCommands
+  readonly audit: AuditCommands
 }

@@ -3,4 +3,6 @@
 export type * from './access/contract.ts'
 export { createAgent } from './agent.ts'
 export { AgentError, type AgentErrorCode } from './agent-error.ts'
+export { type AuditPlaces, auditPlaces } from './audit/audit-places.ts'
+export type * from './audit/contract.ts'
 export type * from './contract.ts'

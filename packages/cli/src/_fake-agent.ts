@@ -4,12 +4,15 @@ import type {
   AccessCommands,
   AccessReview,
   Agent,
+  AuditCommands,
+  AuditReport,
   DoctorReport,
   ExecOptions,
   RunDocument,
   RunObserver,
   RunOptions,
   RunPreview,
+  ShownEntry,
 } from '@sallyport/agent'
 import type { EventEnvelope } from '@sallyport/core'
 
@@ -240,6 +243,7 @@ export interface FakeAgent extends Agent {
     doctor: string[]
     /** Name and arguments. */
     access: unknown[][]
+    audit: unknown[][]
   }
 }
 
@@ -276,18 +280,84 @@ function createFakeAccess(calls: unknown[][], overrides: Partial<AccessCommands>
   }
 }
 
+/** A log with a run that somebody has edited. */
+export const AUDIT_REPORT: AuditReport = {
+  sound: false,
+  directory: '/state/audit',
+  origin: 'host.test/sallyport/00000000',
+  size: 9,
+  root: 'AAAA',
+  key: 'host.test/sallyport/00000000+00000000+AAAA',
+  trust: 'own',
+  entriesChecked: 8,
+  manipulation: 'entry-edited',
+  firstWrong: { first: 4, last: 4 },
+  findings: [
+    {
+      kind: 'entry-wrong',
+      severity: 'failure',
+      manipulation: 'entry-edited',
+      entries: { first: 4, last: 4 },
+      path: null,
+      message: 'entry 4 is not the one whose hash stands in the tile',
+      count: 1,
+    },
+  ],
+  openRuns: [{ run: DOCUMENT.id, state: 'cut-off' }],
+  notices: [],
+}
+
+const SHOWN: readonly ShownEntry[] = [
+  {
+    index: 4,
+    entry: {
+      v: 1,
+      at: '2026-11-22T20:15:02.000Z',
+      source: `run/${DOCUMENT.id}`,
+      seq: 5,
+      type: 'step.started',
+      job: 'build',
+      step: '1',
+      data: { name: 'Publish\x1b[2J', secrets: ['TOKEN'] },
+    },
+  },
+]
+
+function createFakeAudit(calls: unknown[][], overrides: Partial<AuditCommands>): AuditCommands {
+  return {
+    verify: async (...args) => {
+      calls.push(['verify', ...args])
+      return overrides.verify === undefined ? AUDIT_REPORT : overrides.verify(...args)
+    },
+    prove: async (...args) => {
+      calls.push(['prove', ...args])
+      const [, run] = args
+      const [{ index, entry }] = SHOWN as readonly [ShownEntry]
+      return { proof: 'c2sp.org/tlog-proof@v1\n', run, index, size: 9, entry, key: AUDIT_REPORT.key, notices: [] }
+    },
+    async *show(...args) {
+      calls.push(['show', ...args])
+      yield* SHOWN
+    },
+  }
+}
+
 /** What an `exec` comes to that met no door. */
 export const NO_DOORS: RunDocument['doors'] = { observed: false, used: [], refused: [] }
 
 /** Plays {@link SCRIPT}; with `pace` 0 at once. */
 export function createFakeAgent(
-  overrides: Partial<Omit<Agent, 'access'>> & { readonly access?: Partial<AccessCommands> } = {},
+  overrides: Partial<Omit<Agent, 'access' | 'audit'>> & {
+    readonly access?: Partial<AccessCommands>
+    readonly audit?: Partial<AuditCommands>
+  } = {},
   pace = 0,
 ): FakeAgent {
-  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [] }
+  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [], audit: [] }
   return {
     calls,
     access: createFakeAccess(calls.access, overrides.access ?? {}),
+    audit: createFakeAudit(calls.audit, overrides.audit ?? {}),
     run: async (options, observer) => {
       calls.run.push(options)
       if (overrides.run !== undefined) return overrides.run(options, observer)
@@ -302,7 +372,17 @@ export function createFakeAgent(
       calls.exec.push(options)
       if (overrides.exec !== undefined) return overrides.exec(options, observer)
       observer.output('exec', '1', Buffer.from('hello\x1b[2J\n'))
-      return { id: DOCUMENT.id, exitCode: 7, error: null, kept: 0, dropped: 2, refusals: [], doors: NO_DOORS, durationMs: 10 }
+      return {
+        id: DOCUMENT.id,
+        exitCode: 7,
+        error: null,
+        kept: 0,
+        dropped: 2,
+        refusals: [],
+        doors: NO_DOORS,
+        durationMs: 10,
+        log: DOCUMENT.log,
+      }
     },
     doctor: async (directory) => {
       calls.doctor.push(directory)

@@ -45,9 +45,22 @@ export interface Outcome {
 
 /** Runs one command line with fakes all around. */
 export async function runCli(argv: readonly string[], options: HarnessOptions = {}): Promise<Outcome> {
+  const agent = options.agent ?? createFakeAgent()
+  const { context, stdout, stderr } = fakeContext({ ...options, agent })
+  options.context?.(context)
+  await runProgram(argv, context)
+  return { exitCode: context.exitCode, stdout: stdout.text, stderr: stderr.text, agent }
+}
+
+export interface FakeContext {
+  readonly context: Context
+  readonly stdout: FakeSink
+  readonly stderr: FakeSink
+}
+
+export function fakeContext(options: HarnessOptions = {}): FakeContext {
   const stdout = new FakeSink(options.terminal)
   const stderr = new FakeSink(options.terminal)
-  const agent = options.agent ?? createFakeAgent()
   const context: Context = {
     config: { stateDirectory: '/state', allowsColor: options.color ?? false, allowsRepaint: true, runnerTemp: null, isDebug: false },
     secrets: { read: (name) => options.secrets?.[name] },
@@ -60,13 +73,11 @@ export async function runCli(argv: readonly string[], options: HarnessOptions = 
     now: () => Date.UTC(2026, 10, 22, 20, 15, 5),
     onStdoutClosed: null,
     restoreAtExit: () => undefined,
-    loadAgent: async () => agent,
+    loadAgent: async () => options.agent ?? createFakeAgent(),
     loadStore: async (directory) => createRunStore(directory),
     exitCode: 0,
   }
-  options.context?.(context)
-  await runProgram(argv, context)
-  return { exitCode: context.exitCode, stdout: stdout.text, stderr: stderr.text, agent }
+  return { context, stdout, stderr }
 }
 
 async function* streamOf(text: string): AsyncGenerator<Uint8Array> {

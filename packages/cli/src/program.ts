@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   access: async () => (await import('./commands/access.ts')).registerAccess,
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   runs: async () => (await import('./commands/runs.ts')).registerRuns,
+  audit: async () => (await import('./commands/audit.ts')).registerAudit,
   redact: async () => (await import('./commands/redact.ts')).registerRedact,
   expr: async () => (await import('./commands/expr.ts')).registerExpr,
 }
@@ -27,6 +28,7 @@ Examples:
   sallyport run ci.yml --job test            one job and what it needs
   sallyport exec -- npm test                 one command in the same box, on a copy of this directory
   sallyport trust                            review and approve what sallyport.yml asks for
+  sallyport audit verify                     is the log of all that still what was written
   sallyport doctor                           what this machine can enforce
 
 Exit codes: 0 success, 1 a job failed, 2 bad usage or invalid file, 3 refused, 5 a guarantee cannot be given here,

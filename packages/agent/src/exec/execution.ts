@@ -5,6 +5,7 @@ import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import type { EffectiveAccess } from '../access/contract.ts'
+import { RunLog } from '../audit/run-log.ts'
 import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
 import { isOwnState } from '../collect/own-state.ts'
@@ -42,9 +43,13 @@ export async function execute(request: ExecRequest, preparing: Promise<PreparedS
   const unmasked = maskSecrets(secrets, options.secrets)
   await protectSupervisor(options.secrets)
   await using record = await openRecord(options.stateDirectory, runId, preparing)
-  record.onEvent = (event) => observer.event(event)
+  await using log = new RunLog(options.stateDirectory, runId)
+  record.onEvent = (event) => {
+    log.add(event)
+    observer.event(event)
+  }
   // Awaited here: the record closes with this scope.
-  return await new Execution({ ...request, record, secrets, unmasked, runId }).run(preparing)
+  return await new Execution({ ...request, record, log, secrets, unmasked, runId }).run(preparing)
 }
 
 /** A sandbox without a record is not used: it goes again. */
@@ -60,6 +65,7 @@ async function openRecord(stateDirectory: string, runId: string, preparing: Prom
 
 interface Parts extends ExecRequest {
   readonly record: RunRecord
+  readonly log: RunLog
   readonly secrets: SecretSet
   readonly unmasked: readonly UnmaskedSecret[]
   readonly runId: string
@@ -78,7 +84,7 @@ class Execution {
 
   constructor(parts: Parts) {
     this.#parts = parts
-    this.#recorder = new Recorder(parts.record, parts.secrets)
+    this.#recorder = new Recorder(parts.record, parts.secrets, parts.log)
     this.#record = new DoorRecord(parts.access.observes)
     this.#doors = new JobDoors(parts.gate, {
       job: JOB,
@@ -151,7 +157,7 @@ class Execution {
     const scripts = bringScripts(options.argv, options.scriptDirectory)
     try {
       // No secret is handed over before its hand-over is on record.
-      const [network] = await Promise.all([this.#doors.open(STEP, access.setsFor(JOB, null)), this.#recorder.settle()])
+      const [network] = await Promise.all([this.#doors.open(STEP, access.setsFor(JOB, null)), this.#recorder.handOver()])
       const running = await prepared.sandbox.startStep({
         id: STEP,
         argv: scripts.argv,
@@ -170,6 +176,8 @@ class Execution {
         collectBytesMax: 0,
         network,
       })
+      // Beside the command: at its end nobody waits for what it loads.
+      this.#parts.log.prepare()
       return await this.#follow(running, prepared)
     } finally {
       // Of a command that was not started, or could not be followed to its end.
@@ -250,24 +258,35 @@ class Execution {
     const { exit } = outcome
     if (exit?.limitHit)
       this.#refusals.add({ job: JOB, step: STEP, what: `${exit.limitHit} limit`, detail: `the kernel enforced the ${exit.limitHit} limit` })
+    const durationMs = Math.round(performance.now() - this.#start)
+    this.#report('run.finished', { conclusion: conclusionOf(exitCodeOf(exit, error)), durationMs })
+    const [{ log, unlogged }] = await Promise.all([this.#closeLog(), this.#recorder.settle()])
     const result: ExecResult = {
       id: runId,
-      exitCode: error !== null || exit === null ? ExitCode.execRefused : exit.kind === 'signalled' ? 128 + exit.code : exit.code,
-      error,
+      exitCode: exitCodeOf(exit, error ?? unlogged),
+      error: error ?? unlogged,
       kept: outcome.changes?.kept.length ?? 0,
       dropped: outcome.changes?.dropped ?? 0,
       refusals: this.#refusals.refusals,
       doors: this.#record.doors,
-      durationMs: Math.round(performance.now() - this.#start),
+      durationMs,
+      log,
     }
-    const conclusion = result.exitCode === 0 ? 'success' : 'failure'
-    this.#report('run.finished', { conclusion, durationMs: result.durationMs })
-    await this.#recorder.settle()
+    const conclusion = conclusionOf(result.exitCode)
     await record.finish(
       this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }),
     )
     await disposed
     return result
+  }
+
+  /** What ran and could not be written to the log did not end well. */
+  async #closeLog(): Promise<{ readonly log: ExecResult['log']; readonly unlogged: ExecResult['error'] }> {
+    try {
+      return { log: await this.#parts.log.close(), unlogged: null }
+    } catch (error) {
+      return { log: null, unlogged: describeError(error) }
+    }
   }
 
   #error(outcome: Outcome): ExecResult['error'] {
@@ -297,19 +316,26 @@ class Execution {
         hint: null,
       }
     }
-    if (outcome.error === null) return null
-    const known = outcome.error instanceof SallyportError ? outcome.error : null
-    return {
-      code: known?.code ?? 'INTERNAL',
-      exitCode: exitCodeOfError(outcome.error),
-      message: messageOf(outcome.error),
-      hint: known?.hint ?? null,
-    }
+    return outcome.error === null ? null : describeError(outcome.error)
   }
 
   #report(type: string, data: Readonly<Record<string, unknown>>, step?: string): void {
     this.#recorder.add({ type, job: JOB, ...(step === undefined ? {} : { step }), data })
   }
+}
+
+function describeError(thrown: unknown): ExecResult['error'] {
+  const known = thrown instanceof SallyportError ? thrown : null
+  return { code: known?.code ?? 'INTERNAL', exitCode: exitCodeOfError(thrown), message: messageOf(thrown), hint: known?.hint ?? null }
+}
+
+function exitCodeOf(exit: StepExit | null, error: ExecResult['error']): number {
+  if (error !== null || exit === null) return ExitCode.execRefused
+  return exit.kind === 'signalled' ? 128 + exit.code : exit.code
+}
+
+function conclusionOf(exitCode: number): 'success' | 'failure' {
+  return exitCode === 0 ? 'success' : 'failure'
 }
 
 function isEmpty(directory: string): boolean {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
+import { AgentError } from '../agent-error.ts'
 import type { RunDocument } from '../contract.ts'
 import { isMissingGuarantee } from '../prepare/prepare-sandbox.ts'
 
@@ -38,6 +39,7 @@ export class Refusals {
 }
 
 const BAD_INPUT: readonly string[] = [
+  'AUDIT_POLICY_INVALID',
   'RUNNER_UNSUPPORTED',
   'INPUT_INVALID',
   'JOB_UNKNOWN',
@@ -49,8 +51,12 @@ const BAD_INPUT: readonly string[] = [
 
 /** The exit code that tells a script what kind of reason it was. */
 export function exitCodeOfError(thrown: unknown): ExitCode {
-  if (isMissingGuarantee(thrown)) return ExitCode.guaranteeMissing
+  if (isMissingGuarantee(thrown) || isUnwitnessed(thrown)) return ExitCode.guaranteeMissing
   if (thrown instanceof SallyportError && BAD_INPUT.includes(thrown.code)) return ExitCode.badInput
   if (thrown instanceof Error && thrown.name === 'AbortError') return ExitCode.interrupted
   return ExitCode.internal
+}
+
+function isUnwitnessed(thrown: unknown): boolean {
+  return thrown instanceof AgentError && thrown.code === 'LEASE_UNWITNESSED'
 }

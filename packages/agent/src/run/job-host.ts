@@ -19,6 +19,8 @@ import { type LogWriter, type RunRecord, StoreError } from '@sallyport/store'
 import type { WorkflowPlan } from '@sallyport/workflow'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { assertRunsHere } from '../admit/runs-on.ts'
+import { AgentError, type AgentErrorCode } from '../agent-error.ts'
+import type { RunLog } from '../audit/run-log.ts'
 import type { Repository } from '../claim/repository.spawn.ts'
 import { checkout } from '../collect/checkout.ts'
 import { hashFiles } from '../collect/hash-files.ts'
@@ -47,6 +49,7 @@ export interface RunShared {
   readonly limits: JobLimits
   readonly secrets: SecretSet
   readonly record: RunRecord
+  readonly log: RunLog
   readonly recorder: Recorder
   readonly observer: RunObserver
   readonly refusals: Refusals
@@ -58,6 +61,9 @@ export interface RunShared {
 
 /** GitHub's limits for environment files are 1 MiB a value and 50 MiB a job; one file of a step may hold a good part of it. */
 const STEP_FILE_BYTES_MAX = 16 << 20
+
+/** Errors of a hand-over that could not be put on record as it has to be. */
+const UNRECORDED: readonly AgentErrorCode[] = ['AUDIT_LOG_UNWRITABLE', 'AUDIT_POLICY_INVALID', 'LEASE_UNWITNESSED']
 
 type JobCommand = Exclude<EngineCommand, { type: 'report' | 'start-job' }>
 
@@ -183,17 +189,18 @@ export class JobHost {
       return { ...answer, ...(await this.#runStep(step, process)) }
     } catch (error) {
       // A step whose output or hand-over could not be recorded is no failure of the job's making.
-      if (error instanceof StoreError) this.#shared.refusals.setError(error)
+      if (error instanceof StoreError || (error instanceof AgentError && UNRECORDED.includes(error.code)))
+        this.#shared.refusals.setError(error)
       return { ...answer, ended: 'failed-to-start', exitCode: null, message: messageOf(error), files: NO_FILES }
     }
   }
 
   async #runStep(step: string, process: StepProcess): Promise<StepEnd> {
-    const { access, plan, recorder } = this.#shared
+    const { access, plan, recorder, log } = this.#shared
     try {
       const sets = access.setsFor(this.job.id, stepIdOf(plan, this.job.id, step))
       // A secret is not handed over before its hand-over is on record.
-      const [network] = await Promise.all([this.#doors.open(step, sets), recorder.settle()])
+      const [network] = await Promise.all([this.#doors.open(step, sets), recorder.handOver()])
       const running = await this.#sandbox.startStep({
         id: step,
         argv: process.argv,
@@ -207,6 +214,8 @@ export class JobHost {
         collectBytesMax: STEP_FILE_BYTES_MAX,
         network,
       })
+      // Beside the step: at the end of the run nobody waits for what it loads.
+      log.prepare()
       return await this.#follow(step, running, process.timeoutMs)
     } finally {
       // Of a step that was not started, or could not be followed to its end.

@@ -4,14 +4,17 @@ import { test } from 'node:test'
 import type { RunEvent } from '@sallyport/core'
 import { createSecretSet } from '@sallyport/redaction'
 import type { RunRecord } from '@sallyport/store'
+import type { RunLog } from '../audit/run-log.ts'
 import { Recorder } from './recorder.ts'
 
 const SECRET = 'correct-horse-battery-staple'
 
-function recorderOver(append: (event: RunEvent) => Promise<{ seq: number }>): Recorder {
+const NO_LOG = { added: 0, durable: async () => undefined }
+
+function recorderOver(append: (event: RunEvent) => Promise<{ seq: number }>, log: Pick<RunLog, 'added' | 'durable'> = NO_LOG): Recorder {
   const secrets = createSecretSet()
   secrets.add(SECRET)
-  return new Recorder({ append } as unknown as RunRecord, secrets)
+  return new Recorder({ append } as unknown as RunRecord, secrets, log)
 }
 
 test('no string of an event reaches the journal with a secret, however deep and in names too', async () => {
@@ -32,4 +35,27 @@ test('an event that could not be stored stops whoever waits for it, then and lat
   await assert.rejects(recorder.settle(), /disk full/)
   recorder.add({ type: 'a.c', data: {} })
   await assert.rejects(recorder.settle(), /disk full/)
+})
+
+test('a step that names secrets waits until the log has its start, any other step does not', async () => {
+  const asked: number[] = []
+  let added = 0
+  const log = {
+    get added() {
+      return added
+    },
+    durable: async (count: number) => void asked.push(count),
+  }
+  const recorder = recorderOver(async () => ({ seq: ++added }), log)
+  recorder.add({ type: 'step.started', data: { secrets: [] } })
+  await recorder.handOver()
+  recorder.add({ type: 'step.started', data: { secrets: ['TOKEN'] } })
+  recorder.add({ type: 'run.notice', data: {} })
+  await recorder.handOver()
+  assert.deepEqual(asked, [0, 2])
+})
+
+test('no step starts when the log cannot be written', async () => {
+  const log = { added: 0, durable: () => Promise.reject(new Error('no log')) }
+  await assert.rejects(recorderOver(async () => ({ seq: 1 }), log).handOver(), /no log/)
 })

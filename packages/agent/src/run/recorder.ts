@@ -2,24 +2,30 @@
 import type { Durable, RunEvent } from '@sallyport/core'
 import type { SecretSet } from '@sallyport/redaction'
 import type { RunRecord } from '@sallyport/store'
+import type { RunLog } from '../audit/run-log.ts'
 
-/** The journal, behind the redactor: names, messages and outputs in events may hold a secret as well as a log does. */
+/** The journal and the log, behind the redactor: names, messages and outputs in events may hold a secret as well as a job's output does. */
 export class Recorder {
   readonly #record: RunRecord
   readonly #secrets: SecretSet
   #last: Promise<Durable> | null = null
   #failed: unknown = null
-  #lastSeq = 0
+  readonly #log: Pick<RunLog, 'added' | 'durable'>
+  /** How many events the log has to have before anything goes on. */
+  #handedOver = 0
 
-  constructor(record: RunRecord, secrets: SecretSet) {
+  /** `log` is given every event by the record. */
+  constructor(record: RunRecord, secrets: SecretSet, log: Pick<RunLog, 'added' | 'durable'>) {
     this.#record = record
     this.#secrets = secrets
+    this.#log = log
   }
 
   add(event: RunEvent): void {
     const data = this.redact(event.data) as Readonly<Record<string, unknown>>
     const appended = this.#record.append({ ...event, data })
     this.#last = appended
+    if (handsOverSecrets(event)) this.#handedOver = this.#log.added
     appended.catch((error: unknown) => {
       this.#failed ??= error
     })
@@ -27,14 +33,16 @@ export class Recorder {
 
   /** Everything added so far is on stable storage. @throws StoreError when it cannot be: the caller must not go on. */
   async settle(): Promise<void> {
-    const last = await this.#last
-    this.#lastSeq = last?.seq ?? 0
+    await this.#last
     if (this.#failed !== null) throw this.#failed
   }
 
-  /** Of the event that was added last, as of the last `settle`. The record adds events of its own, so that counting ours would fall short. */
-  get lastSeq(): number {
-    return this.#lastSeq
+  /**
+   * Before a step starts: the same, and where secrets are handed over, that stands in the log.
+   * @throws StoreError; AgentError AUDIT_LOG_UNWRITABLE, also when the log could not be written before; AUDIT_POLICY_INVALID, LEASE_UNWITNESSED.
+   */
+  async handOver(): Promise<void> {
+    await Promise.all([this.settle(), this.#log.durable(this.#handedOver)])
   }
 
   /** The same data with every secret in every string masked. */
@@ -44,4 +52,9 @@ export class Recorder {
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#secrets.redact(key), this.redact(item)]))
   }
+}
+
+/** A step that names some gets them when this is on record. */
+function handsOverSecrets({ type, data }: RunEvent): boolean {
+  return type === 'step.started' && Array.isArray(data['secrets']) && data['secrets'].length > 0
 }

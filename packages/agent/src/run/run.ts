@@ -10,6 +10,7 @@ import { knownPlans } from '../access/known-plans.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
 import { forkBaseOf } from '../access/pull-request-base.ts'
 import { effectiveLimits } from '../admit/limits.ts'
+import { RunLog } from '../audit/run-log.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
 import { workspacePath } from '../claim/github-context.ts'
@@ -59,9 +60,13 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   })
   await protectSupervisor(options.secrets)
   await using record = await createRunStore(stateDirectory).create(runId)
-  record.onEvent = (event) => observer.event(event)
-  const recorder = new Recorder(record, secrets)
-  const session = new RunSession({ options, repository, access, plans, observer, record, recorder, secrets, runId })
+  await using log = new RunLog(stateDirectory, runId)
+  record.onEvent = (event) => {
+    log.add(event)
+    observer.event(event)
+  }
+  const recorder = new Recorder(record, secrets, log)
+  const session = new RunSession({ options, repository, access, plans, observer, record, log, recorder, secrets, runId })
   session.announce()
   for (const input of inputs) {
     if (options.interrupt.soft.aborted) break
@@ -80,6 +85,7 @@ interface SessionParts {
   readonly plans: readonly WorkflowPlan[]
   readonly observer: RunObserver
   readonly record: RunRecord
+  readonly log: RunLog
   readonly recorder: Recorder
   readonly secrets: SecretSet
   readonly runId: string
@@ -146,7 +152,7 @@ class RunSession {
   }
 
   #shared(plan: WorkflowPlan, eventJson: string): RunShared {
-    const { options, repository, access, record, recorder, secrets, observer, runId } = this.#parts
+    const { options, repository, access, record, log, recorder, secrets, observer, runId } = this.#parts
     return {
       runId,
       plan,
@@ -159,6 +165,7 @@ class RunSession {
       limits: effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax),
       secrets,
       record,
+      log,
       recorder,
       observer,
       refusals: this.#refusals,
@@ -168,18 +175,26 @@ class RunSession {
     }
   }
 
-  /** The document, after everything before it is on stable storage. */
+  /** The document, after everything before it is on stable storage and in the log. */
   async finish(): Promise<RunDocument> {
     const { record, recorder } = this.#parts
-    await recorder.settle()
-    await this.#seen.save()
-    const document = recorder.redact(this.#document()) as RunDocument
+    const [log] = await Promise.all([this.#closeLog(), recorder.settle(), this.#seen.save()])
+    const document = recorder.redact(this.#document(log)) as RunDocument
     await record.finish(document)
     return document
   }
 
-  #document(): RunDocument {
-    const { options, plans, recorder, runId } = this.#parts
+  async #closeLog(): Promise<RunDocument['log']> {
+    try {
+      return await this.#parts.log.close()
+    } catch (error) {
+      this.#refusals.setError(error)
+      return null
+    }
+  }
+
+  #document(log: RunDocument['log']): RunDocument {
+    const { options, plans, runId } = this.#parts
     const conclusion = this.#conclusion()
     return {
       id: runId,
@@ -195,7 +210,7 @@ class RunSession {
       findings: [],
       refusals: this.#refusals.refusals,
       error: options.interrupt.soft.aborted ? INTERRUPTED : (this.#refusals.error?.error ?? null),
-      log: { origin: `sallyport/${runId}`, first: 1, last: recorder.lastSeq, size: recorder.lastSeq },
+      log,
     }
   }
 

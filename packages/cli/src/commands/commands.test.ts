@@ -93,7 +93,7 @@ for (const flag of ['--image', '--policy', '--artifacts', '--actions-dir']) {
 }
 
 for (const [argv, hint] of [
-  [['secrets'], 'run, exec, trust, access, doctor, runs, redact, expr'],
+  [['secrets'], 'run, exec, trust, access, doctor, runs, audit, redact, expr'],
   [['rnu'], 'Did you mean "run"?'],
   [['run', '--evnt', 'push'], '--event'],
   [['runs', 'lst'], 'ls'],
@@ -109,7 +109,7 @@ for (const [argv, hint] of [
   })
 }
 
-for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'redact', 'expr']) {
+for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'audit', 'redact', 'expr']) {
   test(`${command} --help prints examples on stdout`, async () => {
     const { exitCode, stdout, stderr } = await runCli([command, '--help'])
     assert.deepEqual([exitCode, stderr], [0, ''])
@@ -287,7 +287,7 @@ test('exec --json prints the result alone on stdout', async () => {
 test("a reason of Sallyport's own is named by its code", async () => {
   const error = { code: 'SANDBOX_UNSUPPORTED', exitCode: 5, message: 'no user namespaces', hint: 'enable them' } as const
   const agent = createFakeAgent({
-    exec: async () => ({ id: 'r', exitCode: 125, error, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1 }),
+    exec: async () => ({ id: 'r', exitCode: 125, error, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1, log: null }),
   })
   const { exitCode, stderr } = await runCli(['exec', '--', 'x'], { agent })
   assert.equal(exitCode, 125)
@@ -315,7 +315,7 @@ test('when the reader of stdout goes away, exec is killed', async () => {
     exec: async ({ interrupt }) => {
       created?.onStdoutClosed?.()
       killed = interrupt.hard.aborted
-      return { id: 'r', exitCode: 137, error: null, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1 }
+      return { id: 'r', exitCode: 137, error: null, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1, log: null }
     },
   })
   await runCli(['exec', '--', 'yes'], {

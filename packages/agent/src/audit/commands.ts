@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+// `sallyport audit`, over the log of a state directory or another one.
+import type { AuditCommands } from './contract.ts'
+import { proveRun } from './prove.ts'
+import { showEntries } from './show.ts'
+import { verifyAudit } from './verify.ts'
+
+export const auditCommands: AuditCommands = { verify: verifyAudit, prove: proveRun, show: showEntries }

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import { hostname } from 'node:os'
+import {
+  AuditLogError,
+  CompactRange,
+  encodeEntry,
+  JOB_CLOSED,
+  type LogEntry,
+  leafHash,
+  SOURCE_CLOSED,
+  SOURCE_OPENED,
+} from '@sallyport/audit-log'
+import type { EventEnvelope } from '@sallyport/core'
+import { PayloadStore } from '@sallyport/store'
+import { readCaller } from './config.ts'
+
+/** More goes beside the log. */
+const INLINE_CHARS_MAX = 16 * 1024
+/** The longest name that an entry takes; what is longer was chosen by somebody who tries things. */
+const NAME_LENGTH_MAX = 1024
+
+/** Classes of payloads, for their retention. */
+const EVENT_CLASS = 'event'
+const CALLER_CLASS = 'caller'
+
+type Facts = Pick<LogEntry, 'at' | 'type' | 'job' | 'step'>
+
+/**
+ * The events of one run as the entries of one source: `source.opened`, the events of the journal in their order, `job.closed` for each job and
+ * `source.closed`, both with counts. Calls must not overlap. Names and data in events were chosen by jobs.
+ */
+export class RunEntries {
+  readonly #source: string
+  readonly #payloads: PayloadStore
+  readonly #jobs = new Map<string, number>()
+  /** Of all entries so far. */
+  readonly #tree = new CompactRange()
+  #seq = 0
+
+  constructor(source: string, logDirectory: string) {
+    this.#source = source
+    this.#payloads = new PayloadStore(logDirectory)
+  }
+
+  /** Who called is personal, unless it is nobody in particular. */
+  async opened(at: string): Promise<Uint8Array> {
+    const actor = readCaller()
+    const facts = { at, type: SOURCE_OPENED }
+    const entry = this.#next({ ...facts, data: { host: hostname().toWellFormed(), ...(actor === 'root' && { actor }) } })
+    if (actor === 'root') return this.#add(encodeEntry(entry))
+    return this.#add(encodeEntry({ ...entry, private: await this.#keep(JSON.stringify({ actor }), CALLER_CLASS, facts) }))
+  }
+
+  async event({ at, type, job, step, data }: EventEnvelope): Promise<Uint8Array> {
+    const facts: Facts = { at, type, ...nameOf('job', job), ...nameOf('step', step) }
+    const text = JSON.stringify(data)
+    const entry = this.#next(facts)
+    return this.#add(inline(entry, text) ?? encodeEntry({ ...entry, private: await this.#keep(text, EVENT_CLASS, facts) }))
+  }
+
+  /** The last entry commits to all others: its proof is one for the whole run. */
+  closed(): Uint8Array[] {
+    const at = new Date().toISOString()
+    const jobs = [...this.#jobs].map(([job, count]) =>
+      this.#add(encodeEntry(this.#next({ at, type: JOB_CLOSED, job, data: { events: count + 1 } }))),
+    )
+    const data = { events: this.#seq + 1, dropped: {}, root: Buffer.from(this.#tree.root()).toString('base64') }
+    return [...jobs, encodeEntry(this.#next({ at, type: SOURCE_CLOSED, data }))]
+  }
+
+  #add(entry: Uint8Array): Uint8Array {
+    this.#tree.append(leafHash(entry))
+    return entry
+  }
+
+  #next<T extends Facts>(facts: T): T & LogEntry {
+    this.#seq += 1
+    if (facts.job !== undefined) this.#jobs.set(facts.job, (this.#jobs.get(facts.job) ?? 0) + 1)
+    return { ...facts, v: 1, source: this.#source, seq: this.#seq }
+  }
+
+  #keep(text: string, payloadClass: string, { at, job }: Facts): ReturnType<PayloadStore['put']> {
+    return this.#payloads.put([Buffer.from(text)], { class: payloadClass, at, source: this.#source, job: job ?? null })
+  }
+}
+
+/** An entry has no empty and no endless names. */
+function nameOf(key: 'job' | 'step', name: string | undefined): Partial<Record<'job' | 'step', string>> {
+  return name === undefined || name === '' ? {} : { [key]: name.slice(0, NAME_LENGTH_MAX).toWellFormed() }
+}
+
+/** Null for what an entry cannot hold: too much, nested too deep, names that are no text. */
+function inline(entry: LogEntry, text: string): Uint8Array | null {
+  if (text.length > INLINE_CHARS_MAX) return null
+  const data = JSON.parse(text, (_key, value: unknown) => (typeof value === 'string' ? value.toWellFormed() : value)) as Record<
+    string,
+    unknown
+  >
+  try {
+    return encodeEntry({ ...entry, data })
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof AuditLogError) return null
+    throw error
+  }
+}
