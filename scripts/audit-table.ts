@@ -2,6 +2,7 @@
 // scripts/audit-table.ts [--check]: performs every manipulation of test/audit on a log in memory, and writes into docs/audit.md who finds it.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { LogReport } from '@sallyport/audit-log'
 import { MANIPULATIONS, type ManipulationCase } from '../test/audit/_manipulations.ts'
 import { type Witnessing, World } from '../test/audit/_world.ts'
 
@@ -14,9 +15,17 @@ async function rowOf({ what, perform }: ManipulationCase): Promise<string> {
   for (const witnessing of WITNESSING) {
     const world = new World(witnessing)
     const report = await world.check(await perform(world))
-    cells.push(report.isSound ? '**not found**' : `found: ${report.manipulation ?? 'not sound'}`)
+    cells.push(cellOf(report))
   }
   return `| ${what} | ${cells.join(' | ')} |`
+}
+
+function cellOf({ isSound, manipulation, firstWrong }: LogReport): string {
+  if (isSound) return '**not found**'
+  const found = `found: ${manipulation ?? 'not sound'}`
+  if (firstWrong === null) return found
+  const { first, last } = firstWrong
+  return first === last ? `${found}, entry ${first}` : `${found}, entries ${first}–${last}`
 }
 
 async function render(): Promise<string> {

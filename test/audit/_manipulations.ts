@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What root on the log's host can do to it. Root has every file and the log's key, and can ask the witnesses whatever it wants.
-import { encodeEntries, encodeEntry, formatNote, type LogEntry, parseNote } from '@sallyport/audit-log'
-import { MemoryLog, NOW_S, newSigner } from '../../packages/audit-log/src/_memory-log.ts'
+import { cosignatureSigner, encodeEntries, encodeEntry, formatNote, type LogEntry, parseNote } from '@sallyport/audit-log'
+import { MemoryLog, NOW_S, newPrivateKey, newSigner } from '../../packages/audit-log/src/_memory-log.ts'
 import { altered, EARLIER_S, HOUR_S, LAST_S, RECENTLY_S, runEntries, type Witnessing, type World } from './_world.ts'
 
 /** Whether a newcomer finds it: with nothing but the log's keys, with one witness, with two of three. */
@@ -117,6 +117,24 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
     perform: (world) => withFile(world, 'tile/0/000', (bytes) => Buffer.concat([Buffer.alloc(32, 1), bytes.subarray(32)])),
   },
   {
+    what: 'delete a bundle, keep the tiles',
+    found: ALWAYS,
+    named: 'entry-removed',
+    perform: (world) => withFile(world, 'tile/entries/001', () => null),
+  },
+  {
+    what: 'delete a tile, keep the bundles',
+    found: ALWAYS,
+    named: 'tile-edited',
+    perform: (world) => withFile(world, 'tile/0/001', () => null),
+  },
+  {
+    what: 'cut a bundle short',
+    found: ALWAYS,
+    named: 'entry-removed',
+    perform: (world) => withFile(world, 'tile/entries/001', (bytes) => bytes.subarray(0, bytes.length - 9)),
+  },
+  {
     what: 'edit the checkpoint',
     found: ALWAYS,
     named: 'checkpoint-edited',
@@ -138,6 +156,12 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
     what: 'cut off the tail, sign and go on',
     found: WITNESSED,
     perform: (world) => signedAnew(world, [...RECENT.slice(0, 300), ...runEntries('9', 500, LAST_S)]),
+  },
+  {
+    what: 'put the files of an earlier state under the last checkpoint',
+    found: ALWAYS,
+    named: 'truncated',
+    perform: (world) => underSignedCheckpoint(world, RECENT),
   },
   {
     what: 'show an older checkpoint with its cosignatures, older than the freshness asked for',
@@ -194,6 +218,18 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
       }),
   },
   {
+    what: 'put cosignatures of root’s own making under the witnesses’ names',
+    found: WITNESSED,
+    named: 'witnesses-missing',
+    perform: (world) =>
+      withFile(world, 'checkpoint', (bytes) => {
+        const { text, signatures } = parseNote(bytes)
+        const forgers = world.witnesses.map(({ cosigner }) => cosignatureSigner(cosigner.key.name, newPrivateKey()))
+        const cosignatures = forgers.map((forger) => forger.cosign(text, LAST_S))
+        return formatNote({ text, signatures: [...signatures.slice(0, 1), ...cosignatures] })
+      }),
+  },
+  {
     what: 'sign with another key under the log’s name',
     found: ALWAYS,
     named: 'key-swapped',
@@ -218,6 +254,12 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
     },
   },
   {
+    what: 'delete the checkpoint',
+    found: ALWAYS,
+    named: 'log-deleted',
+    perform: (world) => withFile(world, 'checkpoint', () => null),
+  },
+  {
     what: 'delete the log',
     found: ALWAYS,
     named: 'log-deleted',
@@ -232,6 +274,41 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
     found: ALWAYS,
     named: 'log-stopped',
     perform: (world) => world.publish(new MemoryLog(OLD), EARLIER_S),
+  },
+  {
+    what: 'stop logging, but let empty runs go on',
+    found: NEVER,
+    perform: async (world) => {
+      await world.publish(new MemoryLog(OLD), EARLIER_S)
+      return world.publish(new MemoryLog([...OLD, ...runEntries('9', 3, LAST_S)]), LAST_S)
+    },
+  },
+  {
+    what: 'stop logging, but have the old end cosigned again',
+    // Without a witness it is the silence of the entries that is asked about.
+    found: { none: true, one: false, 'two-of-three': false },
+    named: 'log-stopped',
+    perform: async (world) => {
+      await world.publish(new MemoryLog(OLD), EARLIER_S)
+      return world.publish(new MemoryLog(OLD), LAST_S)
+    },
+  },
+  {
+    what: 'stop asking the witnesses, and give later entries any time',
+    found: WITNESSED,
+    named: 'log-stopped',
+    perform: async (world) => world.publish(new MemoryLog([...OLD, ...runEntries('9', 3, LAST_S)]), EARLIER_S),
+  },
+  {
+    what: 'keep a whole run from the log',
+    found: NEVER,
+    perform: (world) => world.publish(new MemoryLog([...OLD, ...runEntries('3', 200, LAST_S)])),
+  },
+  {
+    what: 'log a run a second time',
+    found: ALWAYS,
+    named: 'events-suppressed',
+    perform: (world) => world.publish(new MemoryLog([...ALL, ...runEntries('3', 200, LAST_S)])),
   },
   {
     what: 'drop an event after its source has counted it',
