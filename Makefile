@@ -11,7 +11,7 @@ help:
 	@echo 'make soak         the long repetitions'
 	@echo 'make check        types, lint, format, unused code, import direction, unit tests'
 	@echo 'make bench        the benchmark table, beside the peers that are installed'
-	@echo 'make build        the bundle in dist/ and the static helper in build/native/'
+	@echo 'make build        the bundle in dist/, the static helper and the addon in build/native/'
 	@echo 'make clean        remove build/ and dist/'
 
 bootstrap:
@@ -35,7 +35,9 @@ test: bootstrap-test build
 soak: bootstrap-test build
 	@$(run) scripts/test.ts soak
 
+# Unit tests take locks, which needs the addon of native/
 check: bootstrap
+	@$(MAKE) --silent -C native
 	@$(run) scripts/check.ts
 
 bench: build

@@ -11,7 +11,8 @@ const [BEGIN, END] = ['<!-- manipulation table: begin (generated) -->', '<!-- ma
 const WITNESSING: readonly Witnessing[] = ['none', 'one', 'two-of-three']
 
 async function rowOf({ what, perform }: ManipulationCase): Promise<string> {
-  const cells: string[] = []
+  const host = new World('none')
+  const cells = [cellOf(await host.checkOnHost(await perform(host)))]
   for (const witnessing of WITNESSING) {
     const world = new World(witnessing)
     const report = await world.check(await perform(world))
@@ -29,7 +30,10 @@ function cellOf({ isSound, manipulation, firstWrong }: LogReport): string {
 }
 
 async function render(): Promise<string> {
-  const head = ['| root would | no witness | one | two of three |', '| --- | --- | --- | --- |']
+  const head = [
+    '| root would | its host, no witness | elsewhere, no witness | one witness | two of three |',
+    '| --- | --- | --- | --- | --- |',
+  ]
   const rows: string[] = []
   for (const manipulation of MANIPULATIONS) rows.push(await rowOf(manipulation))
   return [...head, ...rows].join('\n')

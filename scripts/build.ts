@@ -29,6 +29,12 @@ const common = {
   logLevel: 'warning',
 } as const
 
+/** For what looks up other files from where it lies itself. */
+const located = {
+  banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  define: { 'import.meta.url': '__bundleUrl' },
+} as const
+
 /** The gate has no file system from the moment on that it is ready. */
 function buildGate(): Promise<{ metafile: Metafile }> {
   return build({
@@ -41,18 +47,15 @@ function buildGate(): Promise<{ metafile: Metafile }> {
 
 /** A process of its own, too; see packages/signer/src/program.ts. */
 function buildSigner(): Promise<{ metafile: Metafile }> {
-  return build({ ...common, entryPoints: ['packages/signer/src/main.ts'], outfile: join(dist, 'signer.cjs'), external: ['koffi'] })
+  return build({ ...common, ...located, entryPoints: ['packages/signer/src/main.ts'], outfile: join(dist, 'signer.cjs') })
 }
 
 function buildCommandLine(): Promise<{ metafile: Metafile }> {
   return build({
     ...common,
+    ...located,
     entryPoints: ['packages/cli/src/main.ts'],
     outfile: entryFile,
-    banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    define: { 'import.meta.url': '__bundleUrl' },
-    // koffi finds its prebuilt .node file beside itself
-    external: ['koffi'],
   })
 }
 
