@@ -57,6 +57,8 @@ export {
   verifySubtreeInclusion,
 } from './tree/verify-proof.ts'
 export type { Clock, Trust } from './verify/checkpoint-check.ts'
+export type { ExpectedEntry } from './verify/expected-entries.ts'
 export type { Finding, FindingKind, Manipulation } from './verify/finding.ts'
 export type { RememberedHead } from './verify/head-check.ts'
+export type { DurableTree } from './verify/tree-check.ts'
 export { type LogReport, type LogVerification, verifyLog } from './verify/verify-log.ts'

@@ -16,6 +16,10 @@ export const SOURCE_OPENED = 'source.opened'
 export const SOURCE_CLOSED = 'source.closed'
 export const JOB_CLOSED = 'job.closed'
 
+/** What the log says about itself: that the entries before `data.end` are in an archive. */
+export const LOG_SOURCE = 'log'
+export const LOG_ARCHIVED = 'log.archived'
+
 /** The leaf. @throws AuditLogError `AUDIT_LOG_MALFORMED` when it is too long: what is big belongs into a payload. */
 export function encodeEntry(entry: LogEntry): Uint8Array {
   const bytes = encodeUtf8(canonicalJson(entry))

@@ -34,11 +34,14 @@ export interface Clock {
 export const CLOCK_DIFFERENCE_S = 600
 
 /** Null when there is nothing that could be compared with the tree; else what stands there, even if it is not trusted. */
-export async function readCheckpoint(source: TileSource, findings: Findings): Promise<{ note: Note; checkpoint: Checkpoint } | null> {
+export async function readCheckpoint(
+  source: TileSource,
+  { isNew, findings }: { readonly isNew: boolean; readonly findings: Findings },
+): Promise<{ note: Note; checkpoint: Checkpoint } | null> {
   const bytes = await source.read(CHECKPOINT_PATH)
   const path = CHECKPOINT_PATH
   if (bytes === null) {
-    findings.add({ kind: 'checkpoint-missing', manipulation: 'log-deleted', path, message: 'there is no checkpoint' })
+    if (!isNew) findings.add({ kind: 'checkpoint-missing', manipulation: 'log-deleted', path, message: 'there is no checkpoint' })
     return null
   }
   const parsed = attempt('AUDIT_LOG_MALFORMED', () => parseSigned(bytes))

@@ -2,7 +2,6 @@
 import type { TreeHead } from '../contract.ts'
 import type { WitnessStatement } from '../policy/evaluate-policy.ts'
 import type { Finding, FindingKind, Findings } from './finding.ts'
-import type { WalkResult } from './tree-walk.ts'
 import type { LogReport } from './verify-log.ts'
 
 /**
@@ -18,6 +17,7 @@ const BY_WEIGHT: readonly FindingKind[] = [
   'epoch-wrong',
   'head-ahead',
   'head-different',
+  'checkpoint-behind',
   'entry-wrong',
   'bundle-missing',
   'bundle-malformed',
@@ -25,6 +25,8 @@ const BY_WEIGHT: readonly FindingKind[] = [
   'tile-missing',
   'root-wrong',
   'seal-wrong',
+  'entry-unexpected',
+  'entry-absent',
   'sequence-gap',
   'sequence-repeated',
   'source-unopened',
@@ -34,6 +36,7 @@ const BY_WEIGHT: readonly FindingKind[] = [
   'entry-malformed',
   'quorum-missed',
   'stale',
+  'durable-wrong',
   'events-dropped',
   'head-unchecked',
   'clock-stepped',
@@ -43,11 +46,13 @@ export interface Conclusion {
   readonly head: TreeHead | null
   readonly witnesses: readonly WitnessStatement[]
   readonly findings: Findings
-  readonly walk: WalkResult | null
+  readonly entriesChecked: number
+  readonly unpublished: TreeHead | null
   readonly openSources: readonly string[]
+  readonly archivedTo: number
 }
 
-export function conclude({ head, witnesses, findings, walk, openSources }: Conclusion): LogReport {
+export function conclude({ head, witnesses, findings, entriesChecked, unpublished, openSources, archivedTo }: Conclusion): LogReport {
   const sorted = findings.list().toSorted((a, b) => BY_WEIGHT.indexOf(a.kind) - BY_WEIGHT.indexOf(b.kind))
   const failures = sorted.filter(({ severity }) => severity === 'failure')
   return {
@@ -57,8 +62,10 @@ export function conclude({ head, witnesses, findings, walk, openSources }: Concl
     findings: sorted,
     manipulation: failures.find(({ manipulation }) => manipulation !== null)?.manipulation ?? null,
     firstWrong: firstWrong(failures),
-    entriesChecked: walk?.entriesChecked ?? 0,
+    entriesChecked,
+    unpublished,
     openSources,
+    archivedTo,
   }
 }
 

@@ -26,6 +26,14 @@ export type FindingKind =
   | 'root-wrong'
   /** A head that somebody remembers is larger than the log. */
   | 'head-ahead'
+  /** A head that somebody remembers is larger than the checkpoint, and its entries are all there. */
+  | 'checkpoint-behind'
+  /** What the log's writer would go on with does not fit to the checkpoint, or is not there. */
+  | 'durable-wrong'
+  /** An entry that somebody saw in the log is another one now. */
+  | 'entry-unexpected'
+  /** An entry that somebody saw in the log would stand behind its end. */
+  | 'entry-absent'
   /** A head that somebody remembers is not a beginning of the log. */
   | 'head-different'
   /** A head from before the minimum index cannot be compared any more. */
@@ -40,6 +48,8 @@ export type FindingKind =
   /** A source says itself that it could not record all. */
   | 'events-dropped'
   | 'clock-stepped'
+  /** Entries are not kept in the log any more, and in no archive that is at hand. */
+  | 'entries-pruned'
 
 /** What somebody may have done, so that this finding is what is left to see. */
 export type Manipulation =

@@ -4,7 +4,8 @@
 import type { Buffer } from 'node:buffer'
 import { printable, quote } from '@sallyport/core'
 import type { LogEntry } from '../contract.ts'
-import { isCount, isLogEntry, isObject, JOB_CLOSED, SOURCE_CLOSED, SOURCE_OPENED } from '../entry/log-entry.ts'
+import { isCount, isLogEntry, isObject, JOB_CLOSED, LOG_ARCHIVED, LOG_SOURCE, SOURCE_CLOSED, SOURCE_OPENED } from '../entry/log-entry.ts'
+import type { ExpectedEntries } from './expected-entries.ts'
 import { entryAt, type Findings } from './finding.ts'
 
 interface SourceState {
@@ -25,10 +26,19 @@ export interface LedgerSummary {
   readonly openSources: readonly string[]
   /** The latest wall clock that an entry bears, and that is not ahead of ours. */
   readonly lastAtMs: number | null
+  /** Up to where an entry says that the log was archived; 0 without one. */
+  readonly archivedTo: number
+}
+
+export interface LedgerOptions {
+  readonly isPartlyUnseen: boolean
+  readonly atMaxMs: number
+  readonly expected: ExpectedEntries
 }
 
 export class SourceLedger {
   readonly #findings: Findings
+  readonly #expected: ExpectedEntries
   readonly #open = new Map<string, SourceState>()
   readonly #closed = new Set<string>()
   /** Whether a source that appears may have begun where we did not look. */
@@ -36,23 +46,32 @@ export class SourceLedger {
   #jobs = 0
   #lastAt = ''
   #lastKnownAt = ''
+  #archivedTo = 0
   /** Later times are a clock that is wrong: they say nothing about when the log was last written. */
   readonly #atMax: string
 
-  constructor(findings: Findings, { isPartlyUnseen, atMaxMs }: { readonly isPartlyUnseen: boolean; readonly atMaxMs: number }) {
+  constructor(findings: Findings, { isPartlyUnseen, atMaxMs, expected }: LedgerOptions) {
     this.#findings = findings
+    this.#expected = expected
     this.#atMax = new Date(atMaxMs).toISOString()
     this.#isPartlyUnseen = isPartlyUnseen
   }
 
   add(bytes: Buffer, { start, end }: { readonly start: number; readonly end: number }, index: number): void {
     const entry = parseFacts(bytes.toString('utf8', start, end))
+    this.#expected.compare(index, entry)
     if (entry === null) {
       this.#findings.add({ kind: 'entry-malformed', entries: entryAt(index), message: `entry ${index} is not in the form of ours` })
       return
     }
+    this.#noteArchived(entry)
     this.#checkClock(entry, index)
     this.#checkSource(entry, index)
+  }
+
+  #noteArchived({ source, type, data }: LogEntry): void {
+    const end = data?.['end']
+    if (source === LOG_SOURCE && type === LOG_ARCHIVED && isCount(end)) this.#archivedTo = Math.max(this.#archivedTo, end)
   }
 
   /** Entries were not looked at, so that every source may go on anywhere. */
@@ -63,7 +82,8 @@ export class SourceLedger {
   }
 
   finish(): LedgerSummary {
-    return { openSources: [...this.#open.keys()], lastAtMs: this.#lastKnownAt === '' ? null : Date.parse(this.#lastKnownAt) }
+    const lastAtMs = this.#lastKnownAt === '' ? null : Date.parse(this.#lastKnownAt)
+    return { openSources: [...this.#open.keys()], lastAtMs, archivedTo: this.#archivedTo }
   }
 
   /** A clock that is set back is no proof of anything: the order of the log is that of its entries. */

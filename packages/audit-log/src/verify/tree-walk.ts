@@ -25,6 +25,8 @@ export interface WalkOptions {
   readonly findings: Findings
   /** Null: the entries are not ours and say nothing about each other. */
   readonly ledger: SourceLedger | null
+  /** The ledger has seen the entries before this one. */
+  readonly ledgerFrom: number
 }
 
 /** A tree as one of its two descriptions has it, and the heads that were looked for in it. */
@@ -182,11 +184,12 @@ class TreeWalk {
   }
 
   #readEntries({ index, width, entries }: BundleFiles, ranges: readonly Range[] | null): void {
-    const { ledger } = this.#options
+    const { ledger, ledgerFrom } = this.#options
     this.#entriesChecked += ranges === null ? 0 : width
     if (ledger === null) return
     if (ranges === null || entries === null) return ledger.loseTrack()
-    for (const [at, range] of ranges.entries()) ledger.add(entries, range, index * TILE_WIDTH + at)
+    const first = index * TILE_WIDTH
+    for (const [at, range] of ranges.entries()) if (first + at >= ledgerFrom) ledger.add(entries, range, first + at)
   }
 
   async #append(bundle: BundleFiles, isSame: boolean, isWhole: boolean): Promise<void> {
