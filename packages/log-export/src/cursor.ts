@@ -26,8 +26,9 @@ export function cursorPath(directory: string, name: string): string {
   return join(directory, `${name}.json`)
 }
 
+/** The caller holds the lock of the target: the next one to write takes what a crash left. */
 export async function writeCursor(path: string, cursor: Cursor): Promise<void> {
-  await writeFileDurably(path, `${JSON.stringify(cursor)}\n`)
+  await writeFileDurably(path, `${JSON.stringify(cursor)}\n`, `${path}.new`)
 }
 
 /** Null where there is none. @throws ExportError EXPORT_OTHER_LOG when it is not what an export writes */

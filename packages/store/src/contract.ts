@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Commitment } from '@sallyport/audit-log'
 import type { EventEnvelope, Journal } from '@sallyport/core'
 
 /**
  * The record of runs under `STATE/runs/<id>/`: `journal.jsonl` (one {@link EventEnvelope} a line),
- * `log/<n>.log` (redacted output, one file a job, named by number because job keys are untrusted),
- * `run.json` (the final document, written by rename).
+ * `log/<n>.log` (redacted output, one file a job, named by number because job keys are untrusted) and `log/<n>.key` (what the salts of
+ * its commitments are made from), `run.json` (the final document, written by rename).
  */
 export interface RunStore {
   /** Creates the record of a new run; fails if the id exists. */
@@ -13,7 +14,15 @@ export interface RunStore {
   list(): Promise<readonly RunSummary[]>
   /** Finds by id or unique prefix. @throws StoreError RUN_NOT_FOUND, RUN_AMBIGUOUS. */
   open(idOrPrefix: string): Promise<StoredRun>
+  /**
+   * Destroys what a run printed, or its whole record. Idempotent, and to be called again after a crash. The caller knows that the run is over.
+   */
+  erase(id: string, part: RecordPart): Promise<void>
+  /** What is kept of what a run printed. */
+  outputBytes(id: string): Promise<number>
 }
+
+export type RecordPart = 'output' | 'record'
 
 export interface RunRecord extends Journal, AsyncDisposable {
   readonly id: string
@@ -33,7 +42,27 @@ export interface LogWriter extends AsyncDisposable {
   readonly offset: number
   /** Applies backpressure: await it before the next write. Copies nothing; do not reuse the buffer before it resolves. */
   write(bytes: Uint8Array): Promise<void>
-  sync(): Promise<void>
+  /** What is written from now on, until it ends, is one commitment. One at a time. */
+  beginPiece(): OutputPiece
+}
+
+export interface OutputPiece {
+  /** Resolves when all of it is on stable storage, so that nobody commits to what a crash could take away. */
+  end(): Promise<CommittedOutput>
+}
+
+/** Where the output of a step lies in the record, as `step.log` has it. */
+export interface OutputRange {
+  readonly file: string
+  readonly from: number
+  readonly to: number
+}
+
+export interface CommittedOutput extends OutputRange {
+  /** Number of the piece in its file: with the file's key, its salt. */
+  readonly piece: number
+  /** Base64 of SHA-256(salt ‖ output); null for no output, which needs none. */
+  readonly commitment: string | null
 }
 
 export interface RunSummary {
@@ -62,4 +91,6 @@ export interface StoredRun {
   events(): AsyncIterable<EventEnvelope>
   /** Bytes of a step's output (from the `step.log` events). */
   readLog(file: string, from: number, to: number): AsyncIterable<Uint8Array>
+  /** Whether a piece of output is what was committed to. `gone`: it, or what its salt is made from, is not there any more. */
+  checkOutput(range: OutputRange & { readonly piece: number }, commitment: Commitment): Promise<'kept' | 'different' | 'gone'>
 }

@@ -90,6 +90,18 @@ export async function writeFileDurably(
   await syncDirectory(dirname(path))
 }
 
+/** Overwrites a small secret before it goes: on a plain disk, that is where it was. */
+export async function destroyFile(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  try {
+    await handle.write(Buffer.alloc((await handle.stat()).size), 0)
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+  await rm(path)
+}
+
 /** Makes the names in a directory durable; a file's own fsync does not. */
 export async function syncDirectory(path: PathLike): Promise<void> {
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)

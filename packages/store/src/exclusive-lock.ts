@@ -2,6 +2,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { tryLockFile } from '@sallyport/linux'
 
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW
 
@@ -13,8 +14,6 @@ const RETRY_MS = 10
  * process, still holds it after `waitMs`.
  */
 export async function lockExclusively(path: string, waitMs: number): Promise<FileHandle | null> {
-  // Loaded here: what calls libc takes 10 ms to load, and most of what is stored needs no lock.
-  const { tryLockFile } = await import('@sallyport/linux')
   const handle = await open(path, OPEN_FLAGS, 0o600)
   try {
     const deadlineMs = performance.now() + waitMs

@@ -4,22 +4,34 @@ export { openFile, readWhole, syncDirectory, writeFileDurably } from './durable-
 export { lockExclusively } from './exclusive-lock.ts'
 export { makePrivateDirectory } from './private-directory.ts'
 export { newRunId } from './run-id.ts'
-export { createRunStore } from './run-store.ts'
+export { createRunStore, readDocuments } from './run-store.ts'
 export type { Shipment, ShipmentSink, Transport } from './spool/contract.ts'
 export { ShipmentReceiver } from './spool/shipment-receiver.ts'
 export { Spool, type SpoolOptions } from './spool/spool.ts'
 export { StoreError, type StoreErrorCode } from './store-error.ts'
-export { type ArchivedRange, archiveAndPrune, minimumIndexOf, verifyArchive, withArchives } from './transparency/archive.ts'
-export type { Appended, CheckpointCosigner, TransparencyLog, TransparencyLogOptions } from './transparency/contract.ts'
+export {
+  type ArchivedRange,
+  archiveAndPrune,
+  archivedRange,
+  minimumIndexOf,
+  pruneLog,
+  sealArchive,
+  verifyArchive,
+  withArchives,
+} from './transparency/archive.ts'
+export type { Appended, CheckpointCosigner, SignedCheckpoint, TransparencyLog, TransparencyLogOptions } from './transparency/contract.ts'
 export { directoryTileSource } from './transparency/directory-tile-source.ts'
+export { type LogLook, lookAtLog } from './transparency/log-look.ts'
 export { openTransparencyLog } from './transparency/open-log.ts'
 export { type PayloadAbout, PayloadStore, type StoredPayload } from './transparency/payload-store.ts'
+export { publishCheckpoint } from './transparency/publish-checkpoint.ts'
 export {
-  expirePayloads,
-  isExpired,
+  holdOn,
+  isDue,
+  isHold,
   type LegalHold,
   LegalHolds,
   prunableIndex,
+  type RetainedThing,
   type Retention,
-  type RetentionPolicy,
 } from './transparency/retention.ts'

@@ -1,32 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join } from 'node:path'
-import type { LogWriter } from './contract.ts'
-import { createFile, type DurableFile, openFile } from './durable-file.ts'
-import { StoreError } from './store-error.ts'
+import { createHash, createHmac, type Hash, randomBytes } from 'node:crypto'
+import { lstat, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Commitment } from '@sallyport/audit-log'
+import type { CommittedOutput, LogWriter, OutputPiece, OutputRange } from './contract.ts'
+import { createDurably, createFile, type DurableFile, openFile, readWhole, syncDirectory } from './durable-file.ts'
+import { errnoOf, StoreError } from './store-error.ts'
 
 /** Names come back to us from the journal: only a name that we gave is followed. */
 const LOG_NAME = /^log\/[1-9][0-9]{0,8}\.log$/
 
 const READ_BYTES = 64 * 1024
+const KEY_BYTES = 32
 
 export async function createLog(directory: string, number: number): Promise<LogWriter> {
   const file = `log/${number}.log`
   try {
-    return new LogFile(file, await createFile(join(directory, file)))
+    return new LogFile(directory, file, await createFile(join(directory, file)))
   } catch (error) {
     throw StoreError.from(`Cannot create "${file}"`, error)
   }
 }
 
+/** Whoever is shown the salt of one piece learns nothing about the others. */
+function saltOf(key: Uint8Array, piece: number): Buffer {
+  return createHmac('sha256', key).update(`sallyport/output/${piece}`).digest()
+}
+
+function keyPath(directory: string, file: string): string {
+  return join(directory, file.replace(/log$/, 'key'))
+}
+
 class LogFile implements LogWriter {
   readonly file: string
+  readonly #directory: string
   readonly #out: DurableFile
   /** Writes queue up behind each other, so that two callers cannot interleave. */
   #tail: Promise<void> = Promise.resolve()
   #offset = 0
   #isClosed = false
+  readonly #key = randomBytes(KEY_BYTES)
+  /** The key is durable; null while nothing was printed that it would be needed for. */
+  #keyed: Promise<void> | null = null
+  #pieces = 0
+  /** Of the piece that is being written. */
+  #hash: Hash | null = null
 
-  constructor(file: string, out: DurableFile) {
+  constructor(directory: string, file: string, out: DurableFile) {
+    this.#directory = directory
     this.file = file
     this.#out = out
   }
@@ -37,19 +58,44 @@ class LogFile implements LogWriter {
 
   write(bytes: Uint8Array): Promise<void> {
     return this.#queue(async () => {
+      if (this.#hash !== null && bytes.byteLength > 0) this.#keyed ??= this.#writeKey()
+      this.#hash?.update(bytes)
       await this.#out.write(bytes, this.#offset)
       this.#offset += bytes.byteLength
     })
   }
 
-  sync(): Promise<void> {
-    return this.#queue(() => this.#out.datasync())
+  beginPiece(): OutputPiece {
+    this.#pieces += 1
+    const [piece, from] = [this.#pieces, this.#offset]
+    const hash = createHash('sha256').update(saltOf(this.#key, piece))
+    this.#hash = hash
+    return { end: () => this.#endPiece({ file: this.file, piece, from }, hash) }
+  }
+
+  async #endPiece(piece: Omit<CommittedOutput, 'to' | 'commitment'>, hash: Hash): Promise<CommittedOutput> {
+    let to = piece.from
+    await this.#queue(async () => {
+      to = this.#offset
+      if (this.#hash === hash) this.#hash = null
+      if (to > piece.from) await Promise.all([this.#out.datasync(), this.#keyed])
+    })
+    return { ...piece, to, commitment: to > piece.from ? hash.digest('base64') : null }
+  }
+
+  /** Beside the output: whoever prints does not wait for it, the end of the piece does. */
+  #writeKey(): Promise<void> {
+    const path = keyPath(this.#directory, this.file)
+    const keyed = createDurably(path, this.#key).then(() => syncDirectory(dirname(path)))
+    keyed.catch(() => undefined) // Told to whoever ends a piece.
+    return keyed
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#tail.catch(() => undefined) // Whoever wrote was told.
+    await this.#keyed?.catch(() => undefined)
     await this.#out.close()
   }
 
@@ -67,6 +113,7 @@ class LogFile implements LogWriter {
 export async function* readLog(directory: string, file: string, from: number, to: number): AsyncGenerator<Uint8Array, void, undefined> {
   if (!LOG_NAME.test(file)) throw new StoreError('STORE_CORRUPT', `Cannot read the log "${file}": no log has this name`)
   const handle = await openFile(join(directory, file)).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') throw new StoreError('PAYLOAD_ERASED', `Cannot read "${file}": this output is not kept any more`)
     throw StoreError.from(`Cannot read "${file}"`, error)
   })
   try {
@@ -80,5 +127,37 @@ export async function* readLog(directory: string, file: string, from: number, to
     }
   } finally {
     await handle.close()
+  }
+}
+
+export async function checkOutput(
+  directory: string,
+  { file, from, to, piece }: OutputRange & { readonly piece: number },
+  { commitment, bytes }: Commitment,
+): Promise<'kept' | 'different' | 'gone'> {
+  try {
+    if (!LOG_NAME.test(file) || to - from !== bytes) return 'different'
+    const key = await readWhole(keyPath(directory, file), KEY_BYTES)
+    if (key === null) return 'gone'
+    const hash = createHash('sha256').update(saltOf(key, piece))
+    for await (const chunk of readLog(directory, file, from, to)) hash.update(chunk)
+    return hash.digest('base64') === commitment ? 'kept' : 'different'
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'PAYLOAD_ERASED') return 'gone'
+    if (error instanceof StoreError && error.code === 'STORE_CORRUPT') return 'different'
+    throw error
+  }
+}
+
+/** Of all logs of a run. */
+export async function outputBytes(directory: string): Promise<number> {
+  let bytes = 0
+  try {
+    for (const name of await readdir(join(directory, 'log')))
+      if (LOG_NAME.test(`log/${name}`)) bytes += (await lstat(join(directory, 'log', name))).size
+    return bytes
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return bytes // Gone meanwhile, or never there.
+    throw StoreError.from(`Cannot look into "${directory}"`, error)
   }
 }

@@ -4,9 +4,10 @@ import { dirname, join, resolve } from 'node:path'
 import type { EventEnvelope } from '@sallyport/core'
 import type { RunRecord, RunStore, RunSummary, StoredRun } from './contract.ts'
 import { createFile, openFile, syncDirectory } from './durable-file.ts'
+import { eraseRecord } from './erase-record.ts'
 import { readJournal } from './journal-reader.ts'
 import { JournalWriter } from './journal-writer.ts'
-import { readLog } from './log-file.ts'
+import { checkOutput, outputBytes, readLog } from './log-file.ts'
 import { makePrivateDirectory } from './private-directory.ts'
 import { isRunId } from './run-id.ts'
 import { isLocked, writeLock } from './run-lock.ts'
@@ -27,6 +28,8 @@ export function createRunStore(stateDirectory: string, now: () => Date = () => n
     create: (id) => createRun(root, runs, id, now),
     list: () => listRuns(runs),
     open: (idOrPrefix) => openRun(runs, idOrPrefix),
+    erase: (id, part) => eraseRecord(runs, id, part),
+    outputBytes: (id) => outputBytes(join(runs, id)),
   }
 }
 
@@ -78,6 +81,27 @@ async function listIds(runs: string): Promise<string[]> {
     if (errnoOf(error) === 'ENOENT') return [] // Nothing ever ran.
     throw StoreError.from(`Cannot list the runs in "${runs}"`, error)
   }
+}
+
+/**
+ * The documents of finished runs, the last `max` by id. A record that cannot be read, or is of a run that is not finished, is passed over: whoever wants
+ * to know of those lists the runs.
+ */
+export async function* readDocuments(
+  stateDirectory: string,
+  max: number,
+): AsyncGenerator<{ readonly id: string; readonly document: Readonly<Record<string, unknown>> }> {
+  const runs = join(resolve(stateDirectory), 'runs')
+  const ids = (await listIds(runs)).toSorted().slice(-max)
+  for (const id of ids.toReversed()) {
+    const document = await readDocument(join(runs, id)).catch(asUnreadable)
+    if (document !== null) yield { id, document }
+  }
+}
+
+function asUnreadable(error: unknown): null {
+  if (error instanceof StoreError) return null
+  throw error
 }
 
 async function listRuns(runs: string): Promise<readonly RunSummary[]> {
@@ -162,6 +186,7 @@ async function openRun(runs: string, idOrPrefix: string): Promise<StoredRun> {
         tornBytes = bytes
       }),
     readLog: (file, from, to) => readLog(directory, file, from, to),
+    checkOutput: (range, commitment) => checkOutput(directory, range, commitment),
   }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { messageOf } from '@sallyport/core'
+import { syncDirectory } from '@sallyport/store'
 import type { Delivery, ExportRecord, ExportTarget } from '../contract.ts'
 import { ExportError } from '../export-error.ts'
 import type { LineFormat } from '../record/json-line.ts'
@@ -27,12 +29,18 @@ export class FileTarget implements ExportTarget, AsyncDisposable {
   static async open(path: string, format: LineFormat): Promise<FileTarget> {
     try {
       const handle = await open(path, FLAGS, 0o600)
-      if ((await handle.stat()).isFile()) return new FileTarget(path, handle, format)
-      await handle.close()
+      try {
+        if (!(await handle.stat()).isFile()) throw new Error('it is not a regular file')
+        // Also where it was there: a file without a durable name would take with it what counts as delivered
+        await syncDirectory(dirname(path))
+        return new FileTarget(path, handle, format)
+      } catch (error) {
+        await handle.close()
+        throw error
+      }
     } catch (error) {
       throw failed(path, messageOf(error), error)
     }
-    throw failed(path, 'it is not a regular file', undefined)
   }
 
   async deliver(records: readonly ExportRecord[]): Promise<Delivery> {

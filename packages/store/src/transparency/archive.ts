@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A part of a log that is not kept in it any more: its files, under the same paths, and what is needed to check it alone.
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
   CompactRange,
   decodeEntries,
+  edgeAt,
   entriesPath,
   type Hash,
   type KeyEpoch,
@@ -55,6 +56,11 @@ export async function minimumIndexOf(directory: string): Promise<number> {
   return index
 }
 
+/** The log is held for as long as reading a proof or deleting files takes; copying needs nobody to wait. */
+interface LockWait {
+  readonly lockWaitMs: number
+}
+
 /**
  * Moves the entries of `range` out of the log in `directory`: first an archive of them is durable as `archive`, then the minimum index, then the
  * files go that tlog-tiles lets go of. After a crash, calling it again finishes it.
@@ -62,21 +68,38 @@ export async function minimumIndexOf(directory: string): Promise<number> {
  * @throws StoreError LOG_LOCKED while somebody writes the log
  */
 export async function archiveAndPrune(directory: string, archive: string, range: ArchivedRange): Promise<void> {
-  const paths = logPaths(resolve(directory))
-  const lock = await lockExclusively(paths.lock, 0)
-  if (lock === null) throw new StoreError('LOG_LOCKED', `Cannot prune the log in "${directory}": another process writes to it`)
+  await sealArchive(directory, archive, range, { lockWaitMs: 0 })
+  await pruneLog(directory, range.end, { lockWaitMs: 0 })
+}
+
+/** Makes a durable archive of `range`; where one of it is there, it is whole. The log stays as it is. @throws as {@link archiveAndPrune} */
+export async function sealArchive(directory: string, archive: string, range: ArchivedRange, wait: LockWait): Promise<void> {
   try {
     // Where an archive has its name, it is whole
-    const isArchived = (await readWhole(join(archive, SEAL), SEAL_BYTES_MAX)) !== null
-    if (isArchived) await assertArchiveOf(archive, range)
-    else await writeArchive(paths.tree, resolve(archive), range)
-    await writeFileDurably(minimumPath(directory), `${JSON.stringify({ minimumIndex: range.end })}\n`, join(paths.scratch, 'minimum'))
-    for await (const path of filesOf(paths.tree)) if (endOf(path) <= range.end) await rm(join(paths.tree, path))
+    if ((await readWhole(join(archive, SEAL), SEAL_BYTES_MAX)) !== null) await assertArchiveOf(archive, range)
+    else await writeArchive(resolve(directory), resolve(archive), range, wait)
   } catch (error) {
     throw StoreError.from(`Cannot archive entries ${range.first} to ${range.end - 1} of the log`, error)
-  } finally {
-    await lock.close()
   }
+}
+
+/** Lets go of what is only about entries before `end`: they have to be in an archive. After a crash, calling it again finishes it. */
+export async function pruneLog(directory: string, end: number, wait: LockWait): Promise<void> {
+  const paths = logPaths(resolve(directory))
+  await using _lock = await lockLog(directory, wait)
+  try {
+    const minimumIndex = Math.max(end, await minimumIndexOf(directory))
+    await writeFileDurably(minimumPath(directory), `${JSON.stringify({ minimumIndex })}\n`, join(paths.scratch, 'minimum'))
+    for await (const path of filesOf(paths.tree)) if (endOf(path) <= end) await rm(join(paths.tree, path))
+  } catch (error) {
+    throw StoreError.from(`Cannot prune the log up to entry ${end}`, error)
+  }
+}
+
+async function lockLog(directory: string, { lockWaitMs }: LockWait): Promise<FileHandle> {
+  const lock = await lockExclusively(logPaths(resolve(directory)).lock, lockWaitMs)
+  if (lock !== null) return lock
+  throw new StoreError('LOG_LOCKED', `Cannot prune the log in "${directory}": another process writes to it`)
 }
 
 async function assertArchiveOf(archive: string, { first, end }: ArchivedRange): Promise<void> {
@@ -84,40 +107,43 @@ async function assertArchiveOf(archive: string, { first, end }: ArchivedRange): 
   if (seal.first !== first || seal.end !== end) throw new RangeError(`"${archive}" is the archive of ${seal.first} to ${seal.end}`)
 }
 
-async function writeArchive(log: string, archive: string, range: ArchivedRange): Promise<void> {
+async function writeArchive(directory: string, archive: string, range: ArchivedRange, wait: LockWait): Promise<void> {
+  const { tree } = logPaths(directory)
   const scratch = `${archive}.new`
   await rm(scratch, { recursive: true, force: true })
   await makePrivateDirectory(scratch)
-  const source = directoryTileSource(log)
+  const source = directoryTileSource(tree)
+  const { checkpoint, seal } = await sealedNow(directory, source, range, wait)
+  // Full files never change: nobody has to hold the log for them
+  for await (const path of filesOf(tree))
+    if (endOf(path) > range.first && endOf(path) <= range.end) await copyDurably(source, path, scratch)
+  await createDurably(join(scratch, 'checkpoint'), checkpoint)
+  await createDurably(join(scratch, SEAL), Buffer.from(JSON.stringify(seal)))
+  await syncDirectories(scratch)
+  await rename(scratch, archive)
+  await syncDirectory(dirname(archive))
+}
+
+/** A checkpoint, and the proof to it, while nobody replaces the partial tiles that it needs. */
+async function sealedNow(
+  directory: string,
+  source: TileSource,
+  range: ArchivedRange,
+  wait: LockWait,
+): Promise<{ readonly checkpoint: Uint8Array; readonly seal: Seal }> {
+  await using _lock = await lockLog(directory, wait)
   const checkpoint = await source.read('checkpoint')
   if (checkpoint === null) throw new StoreError('STORE_CORRUPT', 'Cannot archive a part of a log that was never published')
   const { size } = parseCheckpoint(parseNote(checkpoint).text)
   if (range.end > size || range.first >= range.end || range.first % TILE_WIDTH !== 0 || range.end % TILE_WIDTH !== 0)
     throw new RangeError(`${range.first} to ${range.end} is no part of ${size} entries that can be archived`)
-  for await (const path of filesOf(log)) if (endOf(path) <= range.end) await copyDurably(source, path, scratch)
-  await createDurably(join(scratch, 'checkpoint'), checkpoint)
-  await createDurably(join(scratch, SEAL), Buffer.from(JSON.stringify(await sealOf(source, range, size))))
-  await syncDirectories(scratch)
-  await rename(scratch, archive)
-  await syncDirectory(dirname(archive))
+  return { checkpoint, seal: await sealOf(source, range, size) }
 }
 
 async function sealOf(source: TileSource, { first, end }: ArchivedRange, size: number): Promise<Seal> {
   const hashes = new TileHashes(source, size)
   const base64 = (list: readonly Hash[]): string[] => list.map((hash) => Buffer.from(hash).toString('base64'))
   return { first, end, edge: base64(await edgeAt(hashes, first)), proof: base64(await proveConsistency(hashes, end, size)) }
-}
-
-/** Roots of the complete subtrees that `size` is made of, the largest first. */
-async function edgeAt(hashes: TileHashes, size: number): Promise<Hash[]> {
-  const edge: Hash[] = []
-  let start = 0
-  for (let level = 52; level >= 0; level -= 1) {
-    if (Math.floor(size / 2 ** level) % 2 === 0) continue
-    edge.push(await hashes.hash(level, start / 2 ** level))
-    start += 2 ** level
-  }
-  return edge
 }
 
 /**
@@ -142,6 +168,12 @@ export async function verifyArchive(archive: string, epochs: readonly KeyEpoch[]
   const head = { size, root }
   if (verifyConsistency({ old: edge.head(), head, proof })) return { first, end, head }
   throw corrupt(archive, 'its entries are not those that were signed')
+}
+
+/** Which entries it says that it has. @throws StoreError STORE_CORRUPT when it is no archive */
+export async function archivedRange(archive: string): Promise<ArchivedRange> {
+  const { first, end } = await readSeal(archive)
+  return { first, end }
 }
 
 async function readSeal(archive: string): Promise<ArchivedRange & { readonly edge: CompactRange; readonly proof: readonly Hash[] }> {

@@ -18,6 +18,13 @@ export interface TransparencyLogOptions {
   readonly lockWaitMs: number
 }
 
+/** A checkpoint with the log's own signature: witnesses can be asked for theirs while others write to the log. */
+export interface SignedCheckpoint extends TreeHead {
+  readonly note: Uint8Array
+  /** The consistency proof from a smaller tree, also once the log was closed. */
+  prove(oldSize: number): Promise<readonly Hash[]>
+}
+
 /** Where a call's entries stand in the log. */
 export interface Appended {
   readonly first: number
@@ -44,11 +51,18 @@ export interface TransparencyLog extends AsyncDisposable {
    * @throws StoreError EVENT_TOO_LARGE for an entry of more than 65,535 bytes, LOG_OVERLOADED when too many bytes wait: nothing of this call is recorded then, and the log goes on.
    */
   append(entries: readonly Uint8Array[]): Promise<Appended>
+  /** Resolves when everything appended is durable in the tree, where `source` has it, published or not. */
+  integrate(): Promise<TreeHead>
   /**
    * Makes a checkpoint of everything that is durable now, and resolves when readers see it. Calls during one share the next. Without new
    * entries it is the same tree with new cosignatures.
    */
   publish(): Promise<TreeHead>
+  /**
+   * The same, but for witnesses and readers: what is signed is for `publishCheckpoint`, by whoever has asked the witnesses without holding the
+   * log meanwhile. A checkpoint that never comes to that is followed by one that grows from it.
+   */
+  sign(): Promise<SignedCheckpoint>
   /** Lets go of the lock and leaves to others to put into the tree what was appended: it is durable, and they find it when they open the log. Idempotent. */
   leave(): Promise<void>
   /** Resolves when everything appended is durable and in the tree, published or not, and lets go of the lock. */

@@ -11,14 +11,15 @@ import {
   type TileSource,
   type TreeHead,
 } from '@sallyport/audit-log'
-import { createFile, writeFileDurably } from '../durable-file.ts'
+import { createFile } from '../durable-file.ts'
 import { StoreError } from '../store-error.ts'
 import { AppendQueue, type Batch } from './append-queue.ts'
-import type { Appended, TransparencyLog, TransparencyLogOptions } from './contract.ts'
+import type { Appended, SignedCheckpoint, TransparencyLog, TransparencyLogOptions } from './contract.ts'
 import { encodeFrame } from './frame.ts'
 import type { LogPaths } from './log-paths.ts'
 import { collectPartials } from './partial-tiles.ts'
 import type { PendingEntries } from './pending-entries.ts'
+import { writeCheckpoint } from './published-checkpoint.ts'
 import type { TileFiles } from './tile-files.ts'
 import type { TreeEdge } from './tree-edge.ts'
 import { writeTreeState } from './tree-state.ts'
@@ -92,10 +93,20 @@ export class LogWriter implements TransparencyLog {
     return appended
   }
 
+  async integrate(): Promise<TreeHead> {
+    this.#assertOpen()
+    return this.#integrate()
+  }
+
   async publish(): Promise<TreeHead> {
     this.#assertOpen()
     this.#nextPublication ??= this.#publishNext()
     return this.#nextPublication
+  }
+
+  async sign(): Promise<SignedCheckpoint> {
+    this.#assertOpen()
+    return this.#afterPublishing(() => this.#signNow())
   }
 
   leave(): Promise<void> {
@@ -187,20 +198,26 @@ export class LogWriter implements TransparencyLog {
   }
 
   #publishNext(): Promise<TreeHead> {
-    const result = this.#publishing.then(() => {
+    return this.#afterPublishing(() => {
       this.#nextPublication = null
       return this.#publishNow()
     })
+  }
+
+  #afterPublishing<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#publishing.then(work)
     this.#publishing = result.catch(() => undefined) // Whoever called is told.
     return result
   }
 
   async #publishNow(): Promise<TreeHead> {
-    const head = await this.#integrate()
-    const note = await this.#signed(head)
-    const { paths } = this.#parts
+    const { size, root, ...signed } = await this.#signNow()
+    const head = { size, root }
+    const { cosigner, signer } = this.#options
+    const note = cosigner === null ? signed.note : await cosigner.cosign(signed.note, signed.prove)
+    assertOf(note, head, signer.origin)
     try {
-      await writeFileDurably(paths.checkpoint, note, join(paths.scratch, 'checkpoint'))
+      await writeCheckpoint(this.#parts.paths, note)
     } catch (error) {
       throw this.#fail(error)
     }
@@ -208,8 +225,9 @@ export class LogWriter implements TransparencyLog {
     return head
   }
 
-  async #signed(head: TreeHead): Promise<Uint8Array> {
-    const { signer, cosigner } = this.#options
+  async #signNow(): Promise<SignedCheckpoint> {
+    const head = await this.#integrate()
+    const { signer } = this.#options
     const hashes = new TileHashes(this.source, head.size)
     const prove = (oldSize: number) => proveConsistency(hashes, oldSize, head.size)
     const oldSize = (await signer.latest())?.size ?? 0
@@ -217,12 +235,9 @@ export class LogWriter implements TransparencyLog {
       throw new StoreError('LOG_ROLLED_BACK', `Cannot publish the log of ${head.size} entries: its key has signed ${oldSize} already`, {
         hint: 'Somebody has put back an older copy of the log, or removed entries: sallyport audit verify says what is wrong',
       })
-    const signed = await signer.sign({ oldSize, proof: await prove(oldSize), head })
-    const note = cosigner === null ? signed : await cosigner.cosign(signed, prove)
-    const { size, root, origin } = parseCheckpoint(parseNote(note).text)
-    if (size !== head.size || !equalHashes(root, head.root) || origin !== signer.origin)
-      throw new TypeError('The checkpoint that was signed is of another tree')
-    return note
+    const note = await signer.sign({ oldSize, proof: await prove(oldSize), head })
+    assertOf(note, head, signer.origin)
+    return { ...head, note, prove }
   }
 
   #fail(error: unknown): StoreError {
@@ -230,4 +245,10 @@ export class LogWriter implements TransparencyLog {
     this.#queue.rejectAll(this.#failure)
     return this.#failure
   }
+}
+
+function assertOf(note: Uint8Array, head: TreeHead, expected: string): void {
+  const { size, root, origin } = parseCheckpoint(parseNote(note).text)
+  if (size !== head.size || !equalHashes(root, head.root) || origin !== expected)
+    throw new TypeError('The checkpoint that was signed is of another tree')
 }

@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FileHandle, readdir, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import {
-  AuditLogError,
-  equalHashes,
-  parseCheckpoint,
-  parseNote,
-  rootAt,
-  TILE_WIDTH,
-  TileHashes,
-  type TileSource,
-  type TreeHead,
-} from '@sallyport/audit-log'
 import { syncDirectory } from '../durable-file.ts'
-import { lockExclusively } from '../exclusive-lock.ts'
 import { makePrivateDirectory } from '../private-directory.ts'
 import { errnoOf, StoreError } from '../store-error.ts'
 import type { TransparencyLog, TransparencyLogOptions } from './contract.ts'
 import { directoryTileSource } from './directory-tile-source.ts'
-import { entriesFrom } from './frame.ts'
+import { lockLog } from './lock-log.ts'
 import { type LogPaths, logPaths } from './log-paths.ts'
 import { LogWriter } from './log-writer.ts'
 import { collectPartials } from './partial-tiles.ts'
-import { findPending, PendingEntries, readPending } from './pending-entries.ts'
+import { findPending, PendingEntries } from './pending-entries.ts'
+import { readPublished } from './published-checkpoint.ts'
+import { replayPending } from './replay-pending.ts'
 import { TileFiles } from './tile-files.ts'
 import { TreeEdge } from './tree-edge.ts'
 import { readTreeState, writeTreeState } from './tree-state.ts'
@@ -40,15 +30,7 @@ export async function openTransparencyLog(directory: string, options: Transparen
   const paths = logPaths(resolve(directory))
   try {
     for (const path of [resolve(directory), paths.tree, paths.pending, paths.scratch]) await makePrivateDirectory(path)
-    const lock = await lockExclusively(paths.lock, options.lockWaitMs)
-    if (lock === null)
-      throw new StoreError(
-        'LOG_LOCKED',
-        `Cannot write to the log in "${directory}": another process has held it for ${options.lockWaitMs} ms`,
-        {
-          hint: 'One process at a time writes to a log: wait until it is done, or name another log',
-        },
-      )
+    const lock = await lockLog(directory, options.lockWaitMs)
     try {
       return await recover(resolve(directory), lock, options)
     } catch (error) {
@@ -71,7 +53,10 @@ async function recover(directory: string, lock: FileHandle, options: Transparenc
   const edge = await TreeEdge.read(source, state)
   const files = new TileFiles(paths.tree, paths.scratch)
   const left = await findPending(paths.pending)
-  const recovered = await replayPending({ paths, files, edge }, left)
+  const recovered = await replayPending(edge, left, ({ path, content }) => {
+    files.write(path, content)
+    return files.room()
+  })
   const { entries, tornBytes } = recovered
   // What little others left can wait until somebody publishes, or until it is more.
   const waits = isLeft && entries <= LEFT_ENTRIES_MAX && left.paths.length <= LEFT_FILES_MAX
@@ -101,34 +86,6 @@ interface Parts {
   readonly edge: TreeEdge
 }
 
-/** Appends what was durable and not in the tree. `sizes`: of the log at commits whose tree may have left partial tiles, one for each level 0 tile. */
-async function replayPending(
-  { files, edge }: Parts,
-  left: Awaited<ReturnType<typeof findPending>>,
-): Promise<TransparencyLog['recovered'] & { readonly sizes: readonly number[] }> {
-  const before = edge.size
-  const sizes = new Map<number, number>()
-  let tornBytes = 0
-  for await (const frame of readPending(left, (bytes) => {
-    tornBytes += bytes
-  })) {
-    sizes.set(Math.floor(frame.first / TILE_WIDTH), frame.first)
-    if (frame.first > edge.size)
-      throw new StoreError(
-        'STORE_CORRUPT',
-        `Cannot continue the log: entries ${edge.size} to ${frame.first - 1} are neither in the tree nor pending`,
-        {
-          hint: 'Somebody removed a file of the log, or the disk lost it; restore the directory from a backup, or start a new log',
-        },
-      )
-    const entries = entriesFrom(frame, edge.size)
-    if (entries.ends.length === 0) continue
-    for (const { path, content } of edge.append(entries, edge.hash(entries))) files.write(path, content)
-    await files.room()
-  }
-  return { entries: edge.size - before, tornBytes, sizes: [...sizes.values()] }
-}
-
 /** Whatever was in the tree before may not be durable: the process that wrote it did perhaps not get that far. */
 async function settlePending(
   { paths, files, edge, sizes }: Parts & { readonly sizes: readonly number[] },
@@ -141,20 +98,4 @@ async function settlePending(
   await writeTreeState(paths.state, head, join(paths.scratch, 'state'))
   for (const size of sizes) await collectPartials(paths.tree, size, head.size)
   for (const path of pending) await rm(path)
-}
-
-/** @throws StoreError STORE_CORRUPT when the checkpoint is not one of the tree that is there. */
-async function readPublished(source: TileSource, durable: TreeHead, origin: string): Promise<TreeHead | null> {
-  const note = await source.read('checkpoint')
-  if (note === null) return null
-  try {
-    const { size, root, ...checkpoint } = parseCheckpoint(parseNote(note).text)
-    const isOurs = checkpoint.origin === origin && size <= durable.size
-    if (isOurs && equalHashes(await rootAt(new TileHashes(source, durable.size), size), root)) return { size, root }
-  } catch (error) {
-    if (!(error instanceof AuditLogError)) throw error // It is none, or a tile that it needs is gone.
-  }
-  throw new StoreError('STORE_CORRUPT', 'Cannot continue the log: its checkpoint is not one of the tree that was written', {
-    hint: 'Somebody changed the log or put back an older copy of a part of it: sallyport audit verify says what is wrong',
-  })
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, randomBytes } from 'node:crypto'
-import { open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Commitment, HASH_BYTES, SALT_BYTES } from '@sallyport/audit-log'
-import { createDurably, readWhole, syncDirectory } from '../durable-file.ts'
+import { createDurably, destroyFile, readWhole, syncDirectory } from '../durable-file.ts'
 import { makePrivateDirectory } from '../private-directory.ts'
 import { errnoOf, StoreError } from '../store-error.ts'
 
@@ -84,7 +84,7 @@ export class PayloadStore {
     const directory = this.#path(commitment)
     try {
       const isThere = (await readWhole(join(directory, 'salt'), SALT_BYTES)) !== null
-      if (isThere) await destroy(join(directory, 'salt'))
+      if (isThere) await destroyFile(join(directory, 'salt'))
       await rm(directory, { recursive: true, force: true })
       await syncDirectory(this.#directory)
       return isThere
@@ -161,18 +161,6 @@ async function* rechunk(payload: AsyncIterable<Uint8Array> | Iterable<Uint8Array
     }
   }
   if (filled > 0) yield chunk.subarray(0, filled)
-}
-
-/** Over it first: on a plain disk, that is where it was. */
-async function destroy(path: string): Promise<void> {
-  const handle = await open(path, 'r+')
-  try {
-    await handle.write(Buffer.alloc(SALT_BYTES), 0, SALT_BYTES, 0)
-    await handle.datasync()
-  } finally {
-    await handle.close()
-  }
-  await rm(path)
 }
 
 async function isOlder(path: string, timeMs: number): Promise<boolean> {

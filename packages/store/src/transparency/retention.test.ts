@@ -10,11 +10,12 @@ import { MemorySigner } from './_memory-signer.ts'
 import { archiveAndPrune, minimumIndexOf, verifyArchive, withArchives } from './archive.ts'
 import { directoryTileSource } from './directory-tile-source.ts'
 import { openTransparencyLog } from './open-log.ts'
-import { PayloadStore } from './payload-store.ts'
-import { expirePayloads, LegalHolds, prunableIndex, type RetentionPolicy } from './retention.ts'
+import { holdOn, type LegalHold, LegalHolds, prunableIndex, type RetentionPolicy } from './retention.ts'
 
 const DAY_MS = 86_400_000
 const START_MS = Date.parse('2026-01-01T00:00:00.000Z')
+
+const ANY: LegalHold = { id: '1', reason: 'a case', source: null, class: null, since: null, until: null }
 
 const policy: RetentionPolicy = {
   keepDays: { short: 10, long: 1000 },
@@ -25,7 +26,7 @@ function entryAt(index: number): LogEntry {
   // Ten entries an hour
   const at = new Date(START_MS + index * 360_000).toISOString()
   const type = index === 0 ? SOURCE_OPENED : index === 700 ? 'lease.granted' : 'step.started'
-  return { v: 1, at, source: 'run/1', seq: index + 1, type, job: index >= 300 && index < 310 ? 'held' : 'build' }
+  return { v: 1, at, source: 'run/1', seq: index + 1, type, job: index >= 300 && index < 310 ? 'deploy' : 'build' }
 }
 
 interface Setting {
@@ -60,13 +61,17 @@ async function findings({ directory, epochs }: Setting, archives: readonly strin
 test('a log may be pruned up to the first entry that is to be kept', async (t) => {
   const { directory } = await writtenLog(t, 1000)
   const log = { source: directoryTileSource(join(directory, 'log')), size: 1000, minimumIndex: 0 }
-  const holds = [{ id: '1', reason: 'a case', source: null, job: 'held' }]
+  // Entry 300 is of the 30th hour
+  const holds = [{ ...ANY, since: '2026-01-02T06', until: '2026-01-02T06' }]
   assert.equal(await prunableIndex(log, { policy, holds: [], now: later(1) }), 0)
   // 256 entries are 25.6 hours
   assert.equal(await prunableIndex(log, { policy, holds: [], now: later(11.5) }), 256)
   assert.equal(await prunableIndex(log, { policy, holds: [], now: later(100) }), 512, 'the lease is kept longer')
   assert.equal(await prunableIndex(log, { policy, holds: [], now: later(2000) }), 768)
-  assert.equal(await prunableIndex(log, { policy, holds, now: later(2000) }), 256, 'a job is held')
+  assert.equal(await prunableIndex(log, { policy, holds, now: later(2000) }), 256, 'an hour is held')
+  for (const hold of [ANY, { ...ANY, source: 'run/1' }, { ...ANY, class: 'short' }, { ...ANY, until: '2026-01-01' }])
+    assert.equal(await prunableIndex(log, { policy, holds: [hold], now: later(2000) }), 0, JSON.stringify(hold))
+  assert.equal(await prunableIndex(log, { policy, holds: [{ ...ANY, source: 'run/2' }], now: later(2000) }), 768)
   assert.equal(await prunableIndex({ ...log, minimumIndex: 256 }, { policy, holds: [], now: later(100) }), 512)
   assert.equal(await prunableIndex(log, { policy: { ...policy, keepDays: {} }, holds: [], now: later(9999) }), 0, 'no class, kept for ever')
 })
@@ -99,7 +104,7 @@ test('an archive that was changed does not verify', async (t) => {
   const bundle = join(archive, 'tile/entries/001')
   const kept = readFileSync(bundle)
   const isCorrupt = (error: unknown): boolean => error instanceof StoreError && error.code === 'STORE_CORRUPT'
-  writeFileSync(bundle, kept.toString('latin1').replace('"held"', '"hEld"'), 'latin1')
+  writeFileSync(bundle, kept.toString('latin1').replace('"deploy"', '"dEploy"'), 'latin1')
   await assert.rejects(verifyArchive(archive, epochs), isCorrupt)
   rmSync(bundle)
   await assert.rejects(verifyArchive(archive, epochs), isCorrupt)
@@ -137,35 +142,43 @@ test('nothing is pruned that is not archived, and a crash in between is finished
   await assert.rejects(archiveAndPrune(directory, archive, { first: 512, end: 768 }))
 })
 
-test('payloads go when their class is over, and not while somebody holds them', async (t) => {
-  const directory = makeTemporaryDirectory(t)
-  const payloads = new PayloadStore(directory)
-  const put = (kind: string, job: string) =>
-    payloads.put([Buffer.from('x')], { class: kind, at: later(0).toISOString(), source: 'run/1', job })
-  const [short, held, long, unknown] = [
-    await put('short', 'a'),
-    await put('short', 'held'),
-    await put('long', 'a'),
-    await put('other', 'a'),
+test('what a hold is about is kept, and what it is not about is not', () => {
+  const thing = { class: 'output', at: '2026-01-02T06:00:00.000Z', source: 'run/1' }
+  const held: Partial<LegalHold>[] = [
+    {},
+    { source: 'run/1' },
+    { class: 'output' },
+    { since: '2026-01-02' },
+    { until: '2026-01-02' },
+    { until: '2026' },
+    { source: 'run/1', class: 'output', since: '2026-01-01', until: '2026-01-03' },
   ]
-  const holds = new LegalHolds(directory)
-  await holds.place({ id: '1', reason: 'a case', source: 'run/1', job: 'held' })
-  const expire = async (days: number): Promise<string[]> =>
-    expirePayloads(payloads, { policy, holds: await holds.list(), now: later(days) })
-  assert.deepEqual(await expire(9), [])
-  assert.deepEqual(await expire(11), [short.commitment])
-  assert.deepEqual(await expire(2000), [long.commitment])
-  assert.equal(await holds.release('1'), true)
-  assert.equal(await holds.release('1'), false)
-  assert.deepEqual(await expire(2000), [held.commitment])
-  assert.deepEqual(
-    (await Array.fromAsync(payloads.list())).map(({ commitment }) => commitment),
-    [unknown.commitment],
+  for (const selection of held) assert.notEqual(holdOn(thing, [{ ...ANY, ...selection }]), null, JSON.stringify(selection))
+  const free: Partial<LegalHold>[] = [
+    { source: 'run/10' },
+    { class: 'record' },
+    { since: '2026-01-03' },
+    { until: '2026-01-01' },
+    { source: 'run/1', class: 'record' },
+  ]
+  assert.equal(
+    holdOn(
+      thing,
+      free.map((selection) => ({ ...ANY, ...selection })),
+    ),
+    null,
   )
 })
 
-test('a list of holds that cannot be read holds everything', async (t) => {
+test('holds are kept in their order, and a list that cannot be read holds everything', async (t) => {
   const directory = makeTemporaryDirectory(t)
-  writeFileSync(join(directory, 'holds.json'), '[{"id":1}]')
-  await assert.rejects(new LegalHolds(directory).list(), (error) => error instanceof StoreError && error.code === 'STORE_CORRUPT')
+  const holds = new LegalHolds(directory)
+  assert.deepEqual(await holds.list(), [])
+  const placed = [{ ...ANY, id: 'b' }, ANY]
+  await holds.replace(placed)
+  assert.deepEqual(await holds.list(), placed)
+  for (const wrong of ['', '{}', '[null]', '[{"id":1}]', JSON.stringify([{ ...ANY, job: 'x' }]), JSON.stringify([{ ...ANY, since: 1 }])]) {
+    writeFileSync(join(directory, 'holds.json'), wrong)
+    await assert.rejects(holds.list(), (error) => error instanceof StoreError && error.code === 'STORE_CORRUPT', wrong)
+  }
 })

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path'
 import { decodeEntries, entriesPath, type LogEntry, parseEntry, TILE_WIDTH, type TileSource, tileWidth } from '@sallyport/audit-log'
 import { readWhole, writeFileDurably } from '../durable-file.ts'
 import { StoreError } from '../store-error.ts'
-import type { PayloadStore } from './payload-store.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const HOLDS_BYTES_MAX = 4 * 2 ** 20
@@ -15,25 +14,54 @@ export interface RetentionPolicy {
   classOf(entry: LogEntry): string
 }
 
-/** Keeps whatever fits to it, however old it is: everything, or a source's, or a job's. */
+/** Keeps whatever fits to all of it that is not null, however old it is; without any, everything. */
 export interface LegalHold {
   readonly id: string
   readonly reason: string
   readonly source: string | null
-  readonly job: string | null
+  readonly class: string | null
+  /** ISO 8601, or a beginning of it. */
+  readonly since: string | null
+  /** The same; what begins with it is held, too. */
+  readonly until: string | null
 }
 
-/** Whether it is time to let go of something, and nobody holds it. */
-export function isExpired(
-  thing: { readonly class: string; readonly at: string; readonly source: string; readonly job: string | null },
-  { policy, holds, now }: { readonly policy: RetentionPolicy; readonly holds: readonly LegalHold[]; readonly now: Date },
-): boolean {
+/** What is kept or let go of. */
+export interface RetainedThing {
+  readonly class: string
+  readonly at: string
+  /** What took its time is held when any of that is; without, it is of one moment. */
+  readonly endedAt?: string
+  readonly source: string
+}
+
+export interface Retention {
+  readonly policy: RetentionPolicy
+  readonly holds: readonly LegalHold[]
+  readonly now: Date
+}
+
+/** The first hold that keeps it. */
+export function holdOn(thing: RetainedThing, holds: readonly LegalHold[]): LegalHold | null {
+  return holds.find((hold) => holdsThing(hold, thing)) ?? null
+}
+
+function holdsThing({ source, class: held, since, until }: LegalHold, thing: RetainedThing): boolean {
+  return (
+    (source === null || source === thing.source) &&
+    (held === null || held === thing.class) &&
+    (since === null || (thing.endedAt ?? thing.at) >= since) &&
+    (until === null || thing.at.slice(0, until.length) <= until)
+  )
+}
+
+/** Whether its time is over; who holds it is another question. */
+export function isDue(thing: RetainedThing, { policy, now }: Pick<Retention, 'policy' | 'now'>): boolean {
   const days = Object.hasOwn(policy.keepDays, thing.class) ? policy.keepDays[thing.class] : undefined
-  const isOld = days !== undefined && now.getTime() - Date.parse(thing.at) > days * DAY_MS
-  return isOld && !holds.some((hold) => (hold.source ?? thing.source) === thing.source && (hold.job ?? thing.job) === thing.job)
+  return days !== undefined && now.getTime() - Date.parse(thing.at) > days * DAY_MS
 }
 
-/** The holds on a log, in a file of its directory. Each change belongs into the log, too. */
+/** The holds on a log, in a file of its directory. Whoever changes them says so in the log, too. */
 export class LegalHolds {
   readonly #path: string
 
@@ -49,49 +77,28 @@ export class LegalHolds {
     return holds
   }
 
-  async place(hold: LegalHold): Promise<void> {
-    const others = (await this.list()).filter(({ id }) => id !== hold.id)
-    await this.#write([...others, hold])
-  }
-
-  /** False when there is none of this id. */
-  async release(id: string): Promise<boolean> {
-    const holds = await this.list()
-    const others = holds.filter((hold) => hold.id !== id)
-    if (others.length < holds.length) await this.#write(others)
-    return others.length < holds.length
-  }
-
-  async #write(holds: readonly LegalHold[]): Promise<void> {
+  async replace(holds: readonly LegalHold[]): Promise<void> {
     await writeFileDurably(this.#path, `${JSON.stringify(holds, null, 2)}\n`)
   }
 }
 
 function parseHolds(text: string): LegalHold[] | null {
-  const holds: unknown = JSON.parse(text)
-  return Array.isArray(holds) && holds.every(isHold) ? holds : null
-}
-
-function isHold(value: unknown): value is LegalHold {
-  if (typeof value !== 'object' || value === null) return false
-  const { id, reason, source, job } = value as Record<string, unknown>
-  const isNameOrNull = (name: unknown): boolean => name === null || typeof name === 'string'
-  return typeof id === 'string' && typeof reason === 'string' && isNameOrNull(source) && isNameOrNull(job)
-}
-
-export interface Retention {
-  readonly policy: RetentionPolicy
-  readonly holds: readonly LegalHold[]
-  readonly now: Date
-}
-
-/** Erases the payloads whose time is over. Answers with their commitments, for the log. */
-export async function expirePayloads(payloads: PayloadStore, retention: Retention): Promise<string[]> {
-  const erased: string[] = []
-  for await (const { commitment, about } of payloads.list()) {
-    if (isExpired(about, retention) && (await payloads.erase(commitment))) erased.push(commitment)
+  try {
+    const holds: unknown = JSON.parse(text)
+    return Array.isArray(holds) && holds.every(isHold) ? holds : null
+  } catch (error) {
+    if (error instanceof SyntaxError) return null
+    throw error
   }
-  return erased
+}
+
+const HOLD_PROPERTIES: ReadonlySet<string> = new Set(['id', 'reason', 'source', 'class', 'since', 'until'])
+
+export function isHold(value: unknown): value is LegalHold {
+  if (typeof value !== 'object' || value === null || !Object.keys(value).every((name) => HOLD_PROPERTIES.has(name))) return false
+  const { id, reason, ...selection } = value as Record<string, unknown>
+  const isTextOrNull = (name: string): boolean => selection[name] === null || typeof selection[name] === 'string'
+  return typeof id === 'string' && typeof reason === 'string' && ['source', 'class', 'since', 'until'].every(isTextOrNull)
 }
 
 /**
@@ -116,6 +123,6 @@ export async function prunableIndex(
 
 function isEntryExpired(bytes: Uint8Array, retention: Retention): boolean {
   const entry = parseEntry(bytes)
-  const { at, source, job = null } = entry
-  return isExpired({ class: retention.policy.classOf(entry), at, source, job }, retention)
+  const thing = { class: retention.policy.classOf(entry), at: entry.at, source: entry.source }
+  return isDue(thing, retention) && holdOn(thing, retention.holds) === null
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises'
-import { evaluatePolicy, formatNote, type Note, type Policy } from '@sallyport/audit-log'
+import { AuditLogError, evaluatePolicy, formatNote, type Note, type Policy, type PolicyWitness } from '@sallyport/audit-log'
 import type { CheckpointCosigner } from '@sallyport/store'
 import { WitnessError } from '../witness-error.ts'
 import { type Prove, WITNESS_TIMES, type WitnessOutcome, type WitnessTimes } from './contract.ts'
@@ -11,6 +11,8 @@ export interface PolicyCosignerOptions {
   /** Its witnesses with a URL (their submission prefix) are asked, all at once. */
   readonly policy: Policy
   readonly times?: Partial<WitnessTimes>
+  /** A checkpoint that was published before: who has cosigned it is first asked to go on from there. Nothing of it is believed. */
+  readonly published?: Uint8Array | null
   /** How long the others may still take once there are enough: each cosignature more is one that can be missing later. */
   readonly lingerMs?: number
   /** What each checkpoint came to, also those witnesses that answered too late for it. */
@@ -28,12 +30,22 @@ export class PolicyCosigner implements CheckpointCosigner, Disposable {
   readonly #lingerMs: number
   readonly #onOutcome: (outcome: WitnessOutcome) => void
 
-  constructor({ policy, times, lingerMs = LINGER_MS, onOutcome = () => undefined, now = Date.now }: PolicyCosignerOptions) {
+  constructor({
+    policy,
+    times,
+    published = null,
+    lingerMs = LINGER_MS,
+    onOutcome = () => undefined,
+    now = Date.now,
+  }: PolicyCosignerOptions) {
     this.#policy = policy
     this.#lingerMs = lingerMs
     this.#onOutcome = onOutcome
     const settings = { times: { ...WITNESS_TIMES, ...times }, now }
-    this.#clients = policy.witnesses.flatMap((witness) => (witness.url === null ? [] : [new WitnessClient(witness, witness.url, settings)]))
+    const sizeOf = cosignedSize(published)
+    this.#clients = policy.witnesses.flatMap((witness) =>
+      witness.url === null ? [] : [new WitnessClient(witness, witness.url, { ...settings, size: sizeOf(witness) })],
+    )
   }
 
   /**
@@ -82,6 +94,19 @@ export class PolicyCosigner implements CheckpointCosigner, Disposable {
   /** Ends what still waits for slow witnesses. */
   [Symbol.dispose](): void {
     for (const client of this.#clients) client.abandon()
+  }
+}
+
+/** Of the tree that a witness seems to have cosigned; 0: nobody knows. */
+function cosignedSize(published: Uint8Array | null): (witness: PolicyWitness) => number {
+  try {
+    if (published === null) return () => 0
+    const { note, size } = parseSubmittedCheckpoint(published)
+    return ({ key }) => (note.signatures.some(({ name, keyId }) => name === key.name && keyId === key.keyId) ? size : 0)
+  } catch (error) {
+    // It is no checkpoint: whoever publishes says so
+    if (error instanceof AuditLogError) return () => 0
+    throw error
   }
 }
 

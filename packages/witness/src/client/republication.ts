@@ -12,7 +12,7 @@ export interface RepublicationOptions {
 }
 
 /**
- * Publishes the log again and again, so that its latest cosignatures stay fresh: a verifier takes a log whose checkpoint is old for one
+ * Publishes the log, at once and again and again, so that its latest cosignatures stay fresh: a verifier takes a log whose checkpoint is old for one
  * that was stopped. Disposing resolves when no call is under way any more.
  */
 export class Republication implements AsyncDisposable {
@@ -24,7 +24,7 @@ export class Republication implements AsyncDisposable {
   }
 
   async #run({ publish, intervalMs, retryMs, onFailure }: RepublicationOptions): Promise<void> {
-    let waitMs = intervalMs
+    let waitMs = 0
     while (await this.#wait(waitMs)) {
       try {
         await publish()
@@ -36,9 +36,9 @@ export class Republication implements AsyncDisposable {
     }
   }
 
-  /** False once it is to stop. Keeps no process alive. */
+  /** False once it is to stop. */
   #wait(ms: number): Promise<boolean> {
-    return sleep(ms, true, { signal: this.#stop.signal, ref: false }).catch(() => false)
+    return sleep(ms, true, { signal: this.#stop.signal }).catch(() => false)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

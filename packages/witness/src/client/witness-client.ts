@@ -29,6 +29,12 @@ type Answer =
   /** To be asked once more, from the size that it has. */
   | { readonly kind: 'conflict'; readonly size: number }
 
+interface WitnessClientOptions {
+  readonly times: WitnessTimes
+  readonly now: () => number
+  readonly size: number
+}
+
 /** One witness, as a log sees it. */
 export class WitnessClient {
   readonly name: string
@@ -37,17 +43,18 @@ export class WitnessClient {
   readonly #times: WitnessTimes
   readonly #now: () => number
   /** Of the latest tree that it is known to have cosigned; a guess, which it corrects. */
-  #size = 0
+  #size: number
   #superseded = new AbortController()
   #busy: Promise<unknown> = Promise.resolve()
 
-  /** `now`: milliseconds since the epoch. */
-  constructor({ name, key }: PolicyWitness, url: string, { times, now }: { times: WitnessTimes; now: () => number }) {
+  /** `now`: milliseconds since the epoch. `size`: the first guess. */
+  constructor({ name, key }: PolicyWitness, url: string, { times, now, size }: WitnessClientOptions) {
     this.name = name
     this.#url = `${url.replace(/\/+$/, '')}/add-checkpoint`
     this.#verifier = noteVerifier(key)
     this.#times = times
     this.#now = now
+    this.#size = size
   }
 
   /** Never rejects. A call ends one for an older checkpoint that is still waiting: the newer tree holds all of the older. */
