@@ -22,7 +22,6 @@ export async function runBundled(name: string, args: readonly string[] = []): Pr
       format: 'cjs',
       platform: 'node',
       target: 'node24',
-      external: ['koffi'],
       banner: { js: "const __bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
       define: { 'import.meta.url': '__bundleUrl' },
       logLevel: 'error',

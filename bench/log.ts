@@ -12,6 +12,7 @@ import { encodeEntry, formatVerifierKey, parsePolicy, proveInclusion, SOURCE_OPE
 import { type SignerClient, startSigner } from '@sallyport/signer'
 import { directoryTileSource, openTransparencyLog, type TransparencyLog } from '@sallyport/store'
 import { PolicyCosigner } from '@sallyport/witness'
+import { commandRows } from './_audit-commands.ts'
 import { type Batches, logPeers, type Timed } from './_log-peers.ts'
 import type { BenchRow } from './row.ts'
 
@@ -58,6 +59,7 @@ export async function run(): Promise<BenchRow[]> {
       ...(await witnessedRows(scratch)),
       ...(await checkRows(bench)),
       await proofRow(bench),
+      ...(await commandRows(scratch)),
       await shortRow(scratch),
     ]
   } finally {

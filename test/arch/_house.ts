@@ -37,7 +37,7 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
     isPure: true,
     nodeModules: { 'node:buffer': 'it works on bytes', 'node:crypto': 'SHA-256 and Ed25519' },
   },
-  linux: { packages: ['core'], isPure: false, npm: { koffi: 'the only way to libc' } },
+  linux: { packages: ['core'], isPure: false },
   sandbox: { packages: ['core', 'linux'], isPure: false },
   store: { packages: ['core', 'audit-log', 'linux'], isPure: false },
   // It is beside `store`, for whose durable files it has no second copy.
@@ -45,13 +45,28 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
   http: { packages: ['core'], isPure: false },
   witness: { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
   'log-export': { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
+  'host-logs': { packages: ['core', 'linux'], isPure: false },
   gate: {
     packages: ['core', 'access', 'redaction'],
     isPure: false,
   },
   testkit: { packages: ['core', 'linux', 'sandbox', 'gate'], isPure: false },
   agent: {
-    packages: ['core', 'workflow', 'engine', 'access', 'redaction', 'audit-log', 'linux', 'sandbox', 'store', 'signer', 'witness', 'gate'],
+    packages: [
+      'core',
+      'workflow',
+      'engine',
+      'access',
+      'redaction',
+      'audit-log',
+      'linux',
+      'sandbox',
+      'store',
+      'signer',
+      'witness',
+      'host-logs',
+      'gate',
+    ],
     isPure: false,
   },
   cli: {

@@ -210,6 +210,19 @@ limits: { memory: 8GiB }
     assert.deepEqual(file.limits, { memoryBytes: 8 * 2 ** 30 })
   })
 
+  it('says of each of the host’s logs whether jobs run without', async () => {
+    assert.deepEqual((await read('version: 1')).hostLogs, { kernel: 'available', auth: 'available', journal: 'available' })
+    assert.deepEqual((await read('version: 1\nhostLogs: off')).hostLogs, { kernel: 'off', auth: 'off', journal: 'off' })
+    const file = await read('version: 1\nhostLogs: { kernel: required, journal: off }')
+    assert.deepEqual(file.hostLogs, { kernel: 'required', auth: 'available', journal: 'off' })
+    const problems = await problemsOf('version: 1\nhostLogs: { kernel: need, journald: off }', read)
+    assert.deepEqual(
+      problems.map((problem) => problem.split(': ')[0]),
+      ['config.yml:2:21', 'config.yml:2:27'],
+    )
+    assert.equal((await problemsOf('version: 1\nhostLogs: yes', read)).length, 1)
+  })
+
   it('tells no ceiling from one that lets nothing through', async () => {
     assert.equal((await read('version: 1')).egress.allow, null)
     assert.equal((await read('version: 1\negress: { observe: false }')).egress.allow, null)

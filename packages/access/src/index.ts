@@ -22,7 +22,7 @@ export {
 } from './ip-address.ts'
 export { learn } from './learn.ts'
 export { keepPath, type NormalPathResult, normalisePath } from './normal-path.ts'
-export { type OperatorEgress, type OperatorFile, parseOperatorFile } from './operator-file.ts'
+export { HOST_LOGS_DEFAULT, type HostLogNeeds, type OperatorEgress, type OperatorFile, parseOperatorFile } from './operator-file.ts'
 export {
   type Expanded,
   expandOperatorPresets,

@@ -17,7 +17,20 @@ export interface OperatorFile {
   readonly egress: OperatorEgress
   /** The most that a job may have. */
   readonly limits: AccessLimits
+  readonly hostLogs: HostLogNeeds
 }
+
+/** `required`: no job runs without. `available`: it is read where it exists. */
+export type HostLogNeed = 'required' | 'available' | 'off'
+
+/** Which of the host's own logs go into the transparency log while jobs run. */
+export type HostLogNeeds = Readonly<Record<(typeof HOST_LOGS)[number], HostLogNeed>>
+
+const HOST_LOGS = ['kernel', 'auth', 'journal'] as const
+const HOST_LOG_NEEDS: readonly HostLogNeed[] = ['required', 'available', 'off']
+
+/** Without a word of the operator. */
+export const HOST_LOGS_DEFAULT: HostLogNeeds = { kernel: 'available', auth: 'available', journal: 'available' }
 
 export interface OperatorEgress {
   /** Null: no ceiling on destinations. Empty: nothing leaves. */
@@ -42,10 +55,28 @@ const HOSTS_MAX = 4096
 /** @throws AccessError ACCESS_CEILING_INVALID with every problem */
 export function parseOperatorFile(source: string, text: string): Promise<OperatorFile> {
   return readFileWith(source, text, 'ACCESS_CEILING_INVALID', (root, reader) => {
-    const fields = reader.fields(root, 'the file', ['version', 'egress', 'limits'])
+    const fields = reader.fields(root, 'the file', ['version', 'egress', 'limits', 'hostLogs'])
     reader.version(fields.version, root)
-    return { source, egress: readOperatorEgress(fields.egress, reader), limits: readLimits(fields.limits, reader) }
+    return {
+      source,
+      egress: readOperatorEgress(fields.egress, reader),
+      limits: readLimits(fields.limits, reader),
+      hostLogs: readHostLogs(fields.hostLogs, reader),
+    }
   })
+}
+
+/** One word for all of them, or one for each. */
+function readHostLogs(node: YamlNode | undefined, reader: TreeReader): HostLogNeeds {
+  if (node === undefined) return HOST_LOGS_DEFAULT
+  const needOf = (one: YamlNode | undefined, what: string): HostLogNeed =>
+    (one === undefined ? null : reader.choice(one, what, HOST_LOG_NEEDS)) ?? 'available'
+  if (node.kind === 'text') {
+    const need = needOf(node, 'hostLogs')
+    return { kernel: need, auth: need, journal: need }
+  }
+  const { kernel, auth, journal } = reader.fields(node, 'hostLogs', HOST_LOGS)
+  return { kernel: needOf(kernel, 'kernel'), auth: needOf(auth, 'auth'), journal: needOf(journal, 'journal') }
 }
 
 function readOperatorEgress(node: YamlNode | undefined, reader: TreeReader): OperatorEgress {

@@ -14,6 +14,8 @@ export type AgentErrorCode =
   | 'RUNNER_UNSUPPORTED'
   /** A guarantee does not hold on this host; nothing of the job has run. */
   | 'GUARANTEE_MISSING'
+  /** A log of the host that the operator requires cannot be read. */
+  | 'HOST_LOG_MISSING'
   /** What `--write` was to keep cannot be kept. */
   | 'WRITE_REFUSED'
   /** Sallyport was interrupted before the end. */
@@ -48,6 +50,20 @@ export type AgentErrorCode =
   | 'AUDIT_MEMORY_INVALID'
   /** No entry of the log is the one that was asked for. */
   | 'AUDIT_ENTRY_NOT_FOUND'
+  /** The file that says how long what is kept is none. */
+  | 'AUDIT_RETENTION_INVALID'
+  /** Nobody has said how long entries are kept. */
+  | 'AUDIT_RETENTION_UNSET'
+  /** A legal hold keeps what was to be erased. */
+  | 'AUDIT_HELD'
+  /** There is no legal hold of this id. */
+  | 'AUDIT_HOLD_NOT_FOUND'
+  /** The file of the legal holds is not what the log says. */
+  | 'AUDIT_HOLDS_CHANGED'
+  /** What was to be erased is of a run that goes on. */
+  | 'AUDIT_RUN_ACTIVE'
+  /** Another process changes what is kept of the log. */
+  | 'AUDIT_CHANGE_LOCKED'
   /** A recorded run tells nothing that an access file could be made of. */
   | 'NOTHING_RECORDED'
 

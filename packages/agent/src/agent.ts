@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AccessCommands } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
+import type { RetentionCommands } from './audit/retention-contract.ts'
 import type { Agent } from './contract.ts'
 
 /** Each part is loaded when it is called: `exec` does not wait for the workflow parser. */
@@ -19,11 +20,22 @@ export function createAgent(): Agent {
       explain: async (place, question) => (await loadAccess()).explain(place, question),
     },
     audit: {
-      verify: async (place, remember) => (await loadAudit()).verify(place, remember),
+      publish: async (stateDirectory) => (await loadAudit()).publish(stateDirectory),
+      verify: async (place, options) => (await loadAudit()).verify(place, options),
       prove: async (place, run, index) => (await loadAudit()).prove(place, run, index),
       async *show(place, filter) {
         yield* (await loadAudit()).show(place, filter)
       },
+    },
+    retention: {
+      holds: async (state) => (await loadRetention()).holds(state),
+      hold: async (state, selection) => (await loadRetention()).hold(state, selection),
+      release: async (state, id, reason) => (await loadRetention()).release(state, id, reason),
+      retain: async (state, applies) => (await loadRetention()).retain(state, applies),
+      archive: async (state, request) => (await loadRetention()).archive(state, request),
+      verifyArchive: async (place, archive) => (await loadRetention()).verifyArchive(place, archive),
+      erase: async (state, run, request) => (await loadRetention()).erase(state, run, request),
+      payloads: async (state, run) => (await loadRetention()).payloads(state, run),
     },
   }
 }
@@ -34,4 +46,8 @@ async function loadAccess(): Promise<AccessCommands> {
 
 async function loadAudit(): Promise<AuditCommands> {
   return (await import('./audit/commands.ts')).auditCommands
+}
+
+async function loadRetention(): Promise<RetentionCommands> {
+  return (await import('./audit/retention-commands.ts')).retentionCommands
 }

@@ -5,6 +5,7 @@ import type { Conclusion } from '@sallyport/engine'
 import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
 import type { AccessCommands, EgressOptions } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
+import type { RetentionCommands } from './audit/retention-contract.ts'
 
 /** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
 export type IsolationKind = 'oci' | 'runc' | 'crun'
@@ -87,8 +88,17 @@ export interface RunDocument {
   readonly refusals: readonly { readonly job: string; readonly step: string | null; readonly what: string; readonly detail: string }[]
   /** Why the run is not a success, when the reason is not a job's own failure. */
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null
-  /** Indices of the run's first and last entry in the transparency log, and how many that had then; null: it could not be written. */
-  readonly log: { readonly origin: string; readonly first: number; readonly last: number; readonly size: number } | null
+  /**
+   * Indices of the run's first and last entry in the transparency log, and how many that had then; null: it could not be written. `unpublished`: why a
+   * checkpoint that was to have all of it was not published.
+   */
+  readonly log: {
+    readonly origin: string
+    readonly first: number
+    readonly last: number
+    readonly size: number
+    readonly unpublished: string | null
+  } | null
 }
 
 /** Every way out that was used, and every one that was refused. `job` is the job's key. */
@@ -186,11 +196,11 @@ export interface DoctorReport {
  * | `run.started` | `{ workflows, event, repository, directory, commit, isolation, egress: 'enforce'\|'observe' }` |
  * | `run.notice` | `{ message, file, line }` |
  * | `job.preparing` | `{ name, runsOn, image, limits }` |
- * | `job.prepared` | `{ isolation, prepareMs, selfCheckMs, passed, failed }` |
+ * | `job.prepared` | `{ isolation, prepareMs, selfCheckMs, passed, failed, hostLogs }` |
  * | `job.refused` | `{ code, message, hint }` |
  * | `job.disposed` | `{ durationMs }` |
  * | `step.annotation` | `{ level: 'error'|'warning'|'notice', message, title, file, line, endLine, column, endColumn }` |
- * | `step.log` | `{ file, from, to, bytes, masked, dropped }` where the step's output lies in the record |
+ * | `step.log` | `{ file, from, to, piece, commitment, bytes, masked, dropped }` where the step's output lies in the record, and what commits to it |
  * | `exec.copying` | `{ directory }`, when the copy takes more than a second |
  * | `limit.hit` | `{ limit, detail }` |
  * | `door.used` | `{ host, port, rule }`, the first connection of a step to a destination |
@@ -226,4 +236,6 @@ export interface Agent {
   /** `sallyport trust` and `sallyport access`. */
   readonly access: AccessCommands
   readonly audit: AuditCommands
+  /** What is kept of the log, and beside it. */
+  readonly retention: RetentionCommands
 }

@@ -6,8 +6,11 @@ import type {
   Agent,
   AuditCommands,
   AuditReport,
+  CheckedPayload,
   DoctorReport,
   ExecOptions,
+  RetentionCommands,
+  RetentionReport,
   RunDocument,
   RunObserver,
   RunOptions,
@@ -163,7 +166,7 @@ export const DOCUMENT: RunDocument = {
   findings: [],
   refusals: [{ job: 'test (20)', step: '2', what: 'pids', detail: '512 processes' }],
   error: null,
-  log: { origin: '', first: 1, last: 30, size: 30 },
+  log: { origin: '', first: 1, last: 30, size: 30, unpublished: null },
 }
 
 const PREVIEW: RunPreview = {
@@ -244,7 +247,22 @@ export interface FakeAgent extends Agent {
     /** Name and arguments. */
     access: unknown[][]
     audit: unknown[][]
+    retention: unknown[][]
   }
+}
+
+type CallRecorder = <Arguments extends unknown[], Result>(
+  name: string,
+  answer: (...args: Arguments) => Result,
+) => (...args: Arguments) => Result
+
+/** Notes each call, and answers. */
+function recordIn(calls: unknown[][]): CallRecorder {
+  return (name, answer) =>
+    (...args) => {
+      calls.push([name, ...args])
+      return answer(...args)
+    }
 }
 
 /** Answers for a repository that asks for more than was approved, and for one run that it suffices for. */
@@ -264,12 +282,7 @@ function createFakeAccess(calls: unknown[][], overrides: Partial<AccessCommands>
     explain: async () => ({ allowed: true, lines: ['sallyport.yml:4 allows it'] }),
     ...overrides,
   }
-  const record =
-    <Arguments extends unknown[], Result>(name: string, answer: (...args: Arguments) => Result) =>
-    (...args: Arguments): Result => {
-      calls.push([name, ...args])
-      return answer(...args)
-    }
+  const record = recordIn(calls)
   return {
     review: record('review', answers.review),
     approve: record('approve', answers.approve),
@@ -281,15 +294,24 @@ function createFakeAccess(calls: unknown[][], overrides: Partial<AccessCommands>
 }
 
 /** A log with a run that somebody has edited. */
+export const AUDIT_KEY = 'host.test/sallyport/00000000+00000000+AAAA'
+
 export const AUDIT_REPORT: AuditReport = {
   sound: false,
   directory: '/state/audit',
   origin: 'host.test/sallyport/00000000',
   size: 9,
   root: 'AAAA',
-  key: 'host.test/sallyport/00000000+00000000+AAAA',
+  key: AUDIT_KEY,
   trust: 'own',
+  policy: null,
+  witnesses: [],
+  minimumIndex: 0,
+  archives: [],
   entriesChecked: 8,
+  publishedNow: 0,
+  unpublished: 0,
+  runsCompared: 1,
   manipulation: 'entry-edited',
   firstWrong: { first: 4, last: 4 },
   findings: [
@@ -329,11 +351,16 @@ function createFakeAudit(calls: unknown[][], overrides: Partial<AuditCommands>):
       calls.push(['verify', ...args])
       return overrides.verify === undefined ? AUDIT_REPORT : overrides.verify(...args)
     },
+    publish: async (...args) => {
+      calls.push(['publish', ...args])
+      if (overrides.publish !== undefined) return overrides.publish(...args)
+      return { origin: AUDIT_REPORT.origin, size: 9, key: AUDIT_KEY, witnesses: ['w1', 'w2\x1b[2J'] }
+    },
     prove: async (...args) => {
       calls.push(['prove', ...args])
       const [, run] = args
       const [{ index, entry }] = SHOWN as readonly [ShownEntry]
-      return { proof: 'c2sp.org/tlog-proof@v1\n', run, index, size: 9, entry, key: AUDIT_REPORT.key, notices: [] }
+      return { proof: 'c2sp.org/tlog-proof@v1\n', run, index, size: 9, entry, key: AUDIT_KEY }
     },
     async *show(...args) {
       calls.push(['show', ...args])
@@ -342,22 +369,68 @@ function createFakeAudit(calls: unknown[][], overrides: Partial<AuditCommands>):
   }
 }
 
+const HOLD = { id: '3f9a2c41', reason: 'case 4711\x1b[2J', source: null, class: 'output', since: '2026-11', until: null }
+
+/** Something of each class is over its time. */
+export const RETENTION: RetentionReport = {
+  file: '/state/audit-retention',
+  keepDays: { caller: 30, output: 90, record: null, entry: 730 },
+  due: [{ class: 'output', sources: 2, bytes: 2048 }],
+  held: 1,
+  archivable: { first: 0, end: 512 },
+  entries: [],
+  notices: [],
+}
+
+const PAYLOADS: readonly CheckedPayload[] = [
+  { index: 0, type: 'source.opened', job: null, step: null, class: 'caller', bytes: 17, state: 'erased' },
+  { index: 7, type: 'step.log', job: 'build\x1b[2J', step: '1', class: 'output', bytes: 6, state: 'different' },
+]
+
+function createFakeRetention(calls: unknown[][], overrides: Partial<RetentionCommands>): RetentionCommands {
+  const recorded = { entry: 9, notices: ['too few witnesses'] }
+  const answers: RetentionCommands = {
+    holds: async () => [HOLD],
+    hold: async (_state, { run, ...selection }) => ({ hold: { id: HOLD.id, source: run, ...selection }, ...recorded }),
+    release: async () => ({ hold: HOLD, ...recorded }),
+    retain: async (_state, applies) => ({ ...RETENTION, entries: applies ? [9] : [] }),
+    archive: async (_state, { archive }) => ({ made: { first: 0, end: 512, archive: archive ?? '/state/audit/archives/0', ...recorded } }),
+    verifyArchive: async (_place, archive) => ({ archive, problem: null, range: { first: 0, end: 512 }, size: 700, inLog: true }),
+    erase: async (_state, run, { classes }) => ({ run, classes, ...recorded }),
+    payloads: async () => PAYLOADS,
+    ...overrides,
+  }
+  const record = recordIn(calls)
+  return {
+    holds: record('holds', answers.holds),
+    hold: record('hold', answers.hold),
+    release: record('release', answers.release),
+    retain: record('retain', answers.retain),
+    archive: record('archive', answers.archive),
+    verifyArchive: record('verifyArchive', answers.verifyArchive),
+    erase: record('erase', answers.erase),
+    payloads: record('payloads', answers.payloads),
+  }
+}
+
 /** What an `exec` comes to that met no door. */
 export const NO_DOORS: RunDocument['doors'] = { observed: false, used: [], refused: [] }
 
 /** Plays {@link SCRIPT}; with `pace` 0 at once. */
 export function createFakeAgent(
-  overrides: Partial<Omit<Agent, 'access' | 'audit'>> & {
+  overrides: Partial<Omit<Agent, 'access' | 'audit' | 'retention'>> & {
     readonly access?: Partial<AccessCommands>
     readonly audit?: Partial<AuditCommands>
+    readonly retention?: Partial<RetentionCommands>
   } = {},
   pace = 0,
 ): FakeAgent {
-  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [], audit: [] }
+  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [], audit: [], retention: [] }
   return {
     calls,
     access: createFakeAccess(calls.access, overrides.access ?? {}),
     audit: createFakeAudit(calls.audit, overrides.audit ?? {}),
+    retention: createFakeRetention(calls.retention, overrides.retention ?? {}),
     run: async (options, observer) => {
       calls.run.push(options)
       if (overrides.run !== undefined) return overrides.run(options, observer)

@@ -198,12 +198,23 @@ export interface FileEntry {
   readonly changedAtNs: bigint
 }
 
+/** How the host's kernel names what belongs to a sandbox, while that lives. */
+export interface HostIdentity {
+  /** The last name in the paths of its cgroups; no other sandbox ever has the same at the same time. */
+  readonly cgroup: string
+  /** The ids of its processes. */
+  readonly uids: { readonly first: number; readonly count: number }
+  /** Host pids of the first process of each step that has begun; it grows. */
+  readonly pids: ReadonlySet<number>
+}
+
 /**
  * A prepared sandbox. Everything that comes out of it is chosen by an attacker.
  * All methods may be called concurrently.
  */
 export interface Sandbox extends AsyncDisposable {
   readonly id: string
+  readonly hostIdentity: HostIdentity
   /** What the image became on this host, e.g. `host (Debian GNU/Linux 12)`. */
   readonly imageDescription: string
   /** How often the job ran into its limits so far, as the kernel counted it. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { RuleSet } from '@sallyport/access'
+import type { HostLogNeeds, RuleSet } from '@sallyport/access'
 import type { GateConfig } from '@sallyport/gate'
 import type { JobLimits } from '../contract.ts'
 
@@ -29,6 +29,8 @@ export interface EffectiveAccess {
   readonly limits: Partial<JobLimits>
   /** The most that a job may have, whoever asks for it: the operator's. */
   readonly limitsMax: Partial<JobLimits>
+  /** The operator's. */
+  readonly hostLogs: HostLogNeeds
   /** For people, e.g. that nothing is blocked. */
   readonly notices: readonly string[]
 }

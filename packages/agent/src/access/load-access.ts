@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type AccessFile, ceilingSet, effectiveTerminates, type RuleSet, requestSet } from '@sallyport/access'
+import { type AccessFile, ceilingSet, effectiveTerminates, HOST_LOGS_DEFAULT, type RuleSet, requestSet } from '@sallyport/access'
 import type { WorkflowPlan } from '@sallyport/workflow'
 import { AgentError } from '../agent-error.ts'
 import { cutLimits } from './access-limits.ts'
@@ -51,6 +51,7 @@ export async function loadEffectiveAccess({ egress, repository, base, plans, sta
     observes,
     limits: policy.file?.limits ?? {},
     limitsMax: policy.operator?.limits ?? {},
+    hostLogs: policy.operator?.hostLogs ?? HOST_LOGS_DEFAULT,
     notices: [
       ...baseNotices(base, policy),
       ...policy.notices,

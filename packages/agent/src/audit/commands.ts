@@ -2,7 +2,8 @@
 // `sallyport audit`, over the log of a state directory or another one.
 import type { AuditCommands } from './contract.ts'
 import { proveRun } from './prove.ts'
+import { publishLog } from './publish.ts'
 import { showEntries } from './show.ts'
 import { verifyAudit } from './verify.ts'
 
-export const auditCommands: AuditCommands = { verify: verifyAudit, prove: proveRun, show: showEntries }
+export const auditCommands: AuditCommands = { publish: publishLog, verify: verifyAudit, prove: proveRun, show: showEntries }

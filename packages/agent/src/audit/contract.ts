@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Finding, LogEntry, LogReport } from '@sallyport/audit-log'
 
+/**
+ * What is kept for its own time: who called; what steps printed; the record of a run, with the events that are too large for an entry; the
+ * entries of the log themselves.
+ */
+export type RetentionClass = 'caller' | 'output' | 'record' | 'entry'
+
 /** Which log. */
 export interface AuditPlace {
   /** State directory, absolute. */
@@ -11,20 +17,45 @@ export interface AuditPlace {
   readonly key: string | null
 }
 
+export interface VerifyOptions {
+  /** A file with the last head that was found sound, which this one is compared with and then takes its place; null: none. */
+  readonly remember: string | null
+  /** A file, C2SP tlog-policy, with the witnesses that are asked for, and with keys of logs to trust. Null: the policy that the state directory publishes by. */
+  readonly policy: string | null
+  /** How old the log's last sign of life may be. Null: a day where there are witnesses, else as old as it is. */
+  readonly freshnessS: number | null
+  /** Where archives of pruned parts are; null: beside the log. */
+  readonly archives: string | null
+}
+
 export interface AuditReport {
   /** No failure among the findings. */
   readonly sound: boolean
   readonly directory: string
   readonly origin: string
-  /** Of the checkpoint; null where there is none to read. */
+  /** Of the checkpoint; null where there is none. */
   readonly size: number | null
   /** Base64. */
   readonly root: string | null
-  /** The key that signs now. */
-  readonly key: string
+  /** The key that signs now; null where nothing was ever signed. */
+  readonly key: string | null
   /** Where the keys come from. */
-  readonly trust: 'named' | 'remembered' | 'own'
+  readonly trust: 'named' | 'policy' | 'remembered' | 'own'
+  /** Whose cosignatures were asked for; null: nobody but the log's own host vouches for it. */
+  readonly policy: { readonly path: string; readonly quorum: string; readonly freshnessS: number } | null
+  /** Those of the policy that have cosigned the checkpoint, and when (ISO 8601). */
+  readonly witnesses: readonly { readonly name: string; readonly at: string }[]
+  /** Entries before this one were pruned, and no archive of them was found. */
+  readonly minimumIndex: number
+  readonly archives: readonly { readonly path: string; readonly first: number; readonly end: number }[]
+  /** Entries that a checkpoint covers. */
   readonly entriesChecked: number
+  /** How many of those were durable and had no checkpoint before this check, which made one. */
+  readonly publishedNow: number
+  /** How many are durable, were checked, and have no checkpoint. */
+  readonly unpublished: number
+  /** Runs of the state directory whose records were compared with their entries. */
+  readonly runsCompared: number
   readonly manipulation: LogReport['manipulation']
   readonly firstWrong: LogReport['firstWrong']
   readonly findings: readonly Finding[]
@@ -41,7 +72,6 @@ export interface AuditProof {
   readonly size: number
   readonly entry: LogEntry
   readonly key: string
-  readonly notices: readonly string[]
 }
 
 /** What has to fit; null: whatever it is. */
@@ -66,9 +96,19 @@ export interface ShownEntry {
   readonly entry: LogEntry
 }
 
+export interface PublishedLog {
+  readonly origin: string
+  readonly size: number
+  /** The key that signs now. */
+  readonly key: string
+  /** Names of those who have cosigned, in the policy's words; null: the policy asks for none. */
+  readonly witnesses: readonly string[] | null
+}
+
 export interface AuditCommands {
-  /** `remember`: a file with the last head that was found sound, which this one is compared with and then takes its place; null: none. */
-  verify(place: AuditPlace, remember: string | null): Promise<AuditReport>
+  /** All that is durable; the same tree with new cosignatures where there is nothing new. Rejects when too few witnesses cosign. */
+  publish(stateDirectory: string): Promise<PublishedLog>
+  verify(place: AuditPlace, options: VerifyOptions): Promise<AuditReport>
   /** `index`: of one entry of the run; null: of its last one, which commits to all of them. */
   prove(place: AuditPlace, run: string, index: number | null): Promise<AuditProof>
   show(place: AuditPlace, filter: AuditFilter): AsyncIterable<ShownEntry>

@@ -1,14 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CheckpointSigner } from '@sallyport/audit-log'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CheckpointSigner, Policy } from '@sallyport/audit-log'
 import { messageOf, SallyportError } from '@sallyport/core'
 import { type SignerClient, startSigner } from '@sallyport/signer'
-import { type CheckpointCosigner, openTransparencyLog, StoreError, type TransparencyLog } from '@sallyport/store'
+import {
+  lockExclusively,
+  makePrivateDirectory,
+  openTransparencyLog,
+  publishCheckpoint,
+  type SignedCheckpoint,
+  StoreError,
+  type TransparencyLog,
+} from '@sallyport/store'
 import { AgentError } from '../agent-error.ts'
 import { type AuditPlaces, auditPlaces } from './audit-places.ts'
 import { establishLogIdentity, type LogIdentity } from './log-identity.ts'
+import { isPublished, publishedNote } from './published.ts'
 import { type PublishPurpose, readWitnessPolicy, startCosigner } from './witness-policy.ts'
 
-/** Others hold the log for some tens of milliseconds, or 3 s for witnesses that do not answer: whoever waits longer waits for one that hangs. */
+/** Others hold the log for some tens of milliseconds: whoever waits longer waits for one that hangs. */
 const LOCK_WAIT_MS = 20_000
 
 /** `origin`: the name of the log. */
@@ -36,41 +47,111 @@ export interface AppendedAndPublished<T> {
   readonly unpublished: SallyportError | null
 }
 
+export interface PublishOptions {
+  readonly purpose: PublishPurpose
+  /** While another process publishes, for so long: it may publish what this one has appended. Nothing that is appended waits. */
+  readonly waitMs: number
+  /** Also when readers see all of it already: its cosignatures are to be fresh. */
+  readonly renews?: boolean
+}
+
 /**
- * The same, and a checkpoint of all that is durable, with the cosignatures that the policy asks for. Its signer runs before the log is held. It stays
- * unpublished when too few witnesses cosign, and when the keys are in use for longer than a signer waits: whoever uses them publishes.
+ * The same, and a checkpoint of all that is durable, with the cosignatures that the policy asks for: nobody waits for the log while witnesses are asked. It stays
+ * unpublished when too few of them cosign, and when another process publishes, or uses the keys, for longer than this one waits.
  *
  * @throws AgentError AUDIT_LOG_UNWRITABLE, AUDIT_POLICY_INVALID
  */
 export async function appendAndPublish<T>(
   stateDirectory: string,
   work: LogWork<T>,
-  purpose: PublishPurpose = 'interval',
+  { purpose, waitMs, renews = false }: PublishOptions,
 ): Promise<AppendedAndPublished<T>> {
   const policy = await readWitnessPolicy(stateDirectory, purpose)
   return naming(stateDirectory, async (places) => {
     const identity = await establishLogIdentity(places)
-    const started = await startUnlessInUse(places, identity)
-    if (started instanceof SallyportError) {
-      await using log = await open(places, identity, noSigner(identity.origin))
-      return { result: await work(log, identity.origin), unpublished: started }
+    const publisher = new Publisher(places, identity, { policy, renews })
+    const turn = await takeTurn(places, 0)
+    if (turn !== null) {
+      await using _turn = turn
+      return publisher.publish(work)
     }
-    using signer = started
-    using cosigner = policy === null ? null : await startCosigner(policy, signer)
-    await using log = await open(places, identity, signer, cosigner)
-    const result = await work(log, identity.origin)
-    return { result, unpublished: await publish(log) }
+    const { result, size } = await append(places, identity, work)
+    await using later = await takeTurn(places, waitMs)
+    if (later === null) return { result, unpublished: isPublishing(places) }
+    if (!renews && (await isPublished(places, size, policy))) return { result, unpublished: null }
+    return { result, unpublished: (await publisher.publish(async () => undefined)).unpublished }
   })
 }
 
-/** What witnesses do not cosign now they cosign later: the records are durable. */
-async function publish(log: TransparencyLog): Promise<SallyportError | null> {
-  try {
+/** Publications of a log take turns, so that witnesses are asked for one tree after the other. What else is appended does not wait for them. */
+async function takeTurn({ log }: AuditPlaces, waitMs: number): Promise<FileHandle | null> {
+  await makePrivateDirectory(log) // Where somebody has removed it, opening the log says what is wrong.
+  return lockExclusively(join(log, 'publishing'), waitMs)
+}
+
+function isPublishing({ log }: AuditPlaces): StoreError {
+  return new StoreError('LOG_LOCKED', `Cannot publish the log in "${log}": another process does`, {
+    hint: 'The records are durable; the next checkpoint has them',
+  })
+}
+
+async function append<T>(places: AuditPlaces, identity: LogIdentity, work: LogWork<T>): Promise<{ result: T; size: number }> {
+  await using log = await open(places, identity, noSigner(identity.origin))
+  const result = await work(log, identity.origin)
+  return { result, size: log.size }
+}
+
+class Publisher {
+  readonly #places: AuditPlaces
+  readonly #identity: LogIdentity
+  readonly #policy: Policy | null
+  readonly #renews: boolean
+
+  constructor(places: AuditPlaces, identity: LogIdentity, { policy, renews }: { policy: Policy | null; renews: boolean }) {
+    this.#places = places
+    this.#identity = identity
+    this.#policy = policy
+    this.#renews = renews
+  }
+
+  /** The signer runs before the log is held. */
+  async publish<T>(work: LogWork<T>): Promise<AppendedAndPublished<T>> {
+    const started = await startUnlessInUse(this.#places, this.#identity)
+    if (started instanceof SallyportError) {
+      const { result } = await append(this.#places, this.#identity, work)
+      return { result, unpublished: started }
+    }
+    using signer = started
+    if (this.#policy === null) return { result: await this.#publishAlone(work, signer), unpublished: null }
+    const { result, signed } = await this.#sign(work, signer)
+    return { result, unpublished: signed === null ? null : await this.#publishCosigned(signed, this.#policy, signer) }
+  }
+
+  async #publishAlone<T>(work: LogWork<T>, signer: CheckpointSigner): Promise<T> {
+    await using log = await open(this.#places, this.#identity, signer)
+    const result = await work(log, this.#identity.origin)
     await log.publish()
-    return null
-  } catch (error) {
-    if (error instanceof SallyportError && error.code === 'WITNESS_QUORUM_MISSED') return error
-    throw error
+    return result
+  }
+
+  /** Null: all of it is published already. */
+  async #sign<T>(work: LogWork<T>, signer: CheckpointSigner): Promise<{ readonly result: T; readonly signed: SignedCheckpoint | null }> {
+    await using log = await open(this.#places, this.#identity, signer)
+    const result = await work(log, this.#identity.origin)
+    const isDone = !this.#renews && (await isPublished(this.#places, log.size, this.#policy))
+    return { result, signed: isDone ? null : await log.sign() }
+  }
+
+  /** Others write to the log meanwhile. What witnesses do not cosign now they cosign later: the records are durable. */
+  async #publishCosigned({ note, prove }: SignedCheckpoint, policy: Policy, signer: SignerClient): Promise<SallyportError | null> {
+    using cosigner = await startCosigner(policy, signer, await publishedNote(this.#places))
+    try {
+      await publishCheckpoint(this.#places.log, await cosigner.cosign(note, prove), { lockWaitMs: LOCK_WAIT_MS })
+      return null
+    } catch (error) {
+      if (error instanceof SallyportError && error.code === 'WITNESS_QUORUM_MISSED') return error
+      throw error
+    }
   }
 }
 
@@ -83,13 +164,8 @@ async function naming<T>(stateDirectory: string, work: (places: AuditPlaces) => 
   }
 }
 
-async function open(
-  places: AuditPlaces,
-  { signed }: LogIdentity,
-  signer: CheckpointSigner,
-  cosigner: CheckpointCosigner | null = null,
-): Promise<TransparencyLog> {
-  const log = await openTransparencyLog(places.log, { signer, cosigner, lockWaitMs: LOCK_WAIT_MS })
+async function open(places: AuditPlaces, { signed }: LogIdentity, signer: CheckpointSigner): Promise<TransparencyLog> {
+  const log = await openTransparencyLog(places.log, { signer, cosigner: null, lockWaitMs: LOCK_WAIT_MS })
   if (signed === null || signed.size <= log.size) return log
   await log[Symbol.asyncDispose]()
   throw new StoreError('LOG_ROLLED_BACK', `it has ${log.size} entries, and ${signed.size} were signed already`)

@@ -2,40 +2,112 @@
 import { proveEntry } from '@sallyport/audit-log'
 import { AgentError } from '../agent-error.ts'
 import type { AuditPlace, AuditProof, ShownEntry } from './contract.ts'
-import { locateLog, readHead } from './located-log.ts'
-import { entriesOf } from './run-range.ts'
+import { headOf, keysOf, type LocatedLog, locateLog, type PublishedHead, parseTrustedKey } from './located-log.ts'
+import { publishRest } from './publish-rest.ts'
+import { entriesOf, entryOf, findClaim, isEndOf, type RunClaim } from './run-range.ts'
+import { lookAt, visibleLog } from './visible-log.ts'
 
 /** That an entry of a run is in the log, for somebody who has neither. */
 export async function proveRun(place: AuditPlace, run: string, index: number | null): Promise<AuditProof> {
   const log = await locateLog(place)
-  const { size, note } = await readHead(log)
-  const entry = await findEntry(entriesOf(log.source, size), run, index)
-  const proof = await proveEntry({ source: log.source, checkpoint: note, index: entry.index })
+  const found = await findEntry(log, place, { run, index })
+  const head = await headWith(log, place, found.index)
+  // After a publication, which perhaps made the first key
+  const { key } = keysOf(await locateLog(place), place.key === null ? null : parseTrustedKey(place.key))
+  const proof = await proveEntry({ source: log.source, checkpoint: head.note, index: found.index })
   return {
     proof: Buffer.from(proof).toString(),
-    run: entry.entry.source.slice('run/'.length),
-    index: entry.index,
-    size,
-    entry: entry.entry,
-    key: log.key,
-    notices: log.notices,
+    run: found.entry.source.slice('run/'.length),
+    index: found.index,
+    size: head.size,
+    entry: found.entry,
+    key,
   }
 }
 
-/** @throws AgentError AUDIT_ENTRY_NOT_FOUND */
-async function findEntry(entries: AsyncIterable<ShownEntry>, run: string, index: number | null): Promise<ShownEntry> {
+interface Wanted {
+  readonly run: string
+  /** Null: the last one of the run. */
+  readonly index: number | null
+}
+
+/** Where the record of the run or the caller says which it is, nothing else is read. @throws AgentError AUDIT_ENTRY_NOT_FOUND */
+async function findEntry(log: LocatedLog, place: AuditPlace, { run, index }: Wanted): Promise<ShownEntry> {
+  if (index !== null) {
+    const entry = await entryAt(log, index)
+    if (entry !== null && isOf(entry, run)) return entry
+    throw notFound(`entry ${index} of run "${run}" in the log`)
+  }
+  const claim = log.isOwn ? await findClaim(place.stateDirectory, run) : null
+  if (claim === null || claim.origin !== log.origin) return scan(log, run)
+  const entry = await entryAt(log, claim.last)
+  if (entry !== null && isEndOf(claim.run, 'last', entry.entry)) return entry
+  throw otherEntry(claim)
+}
+
+async function entryAt(log: LocatedLog, index: number): Promise<ShownEntry | null> {
+  const published = await entryOf(log.source, (await headOf(log.source))?.size ?? 0, index)
+  if (published !== null) return published
+  const { source, size } = await visibleLog(log)
+  return entryOf(source, size, index)
+}
+
+function isOf({ entry }: ShownEntry, run: string): boolean {
+  return entry.source.startsWith(`run/${run}`)
+}
+
+/** Of a run without a record here: the whole log is read. */
+async function scan(log: LocatedLog, run: string): Promise<ShownEntry> {
+  const { source, size } = await visibleLog(log)
   const sources = new Set<string>()
   let found: ShownEntry | null = null
-  for await (const shown of entries) {
-    if (!shown.entry.source.startsWith(`run/${run}`)) continue
+  for await (const shown of entriesOf(source, size, Math.min(log.minimumIndex, size))) {
+    if (!isOf(shown, run)) continue
     sources.add(shown.entry.source)
-    if (index === null || shown.index === index) found = shown
+    found = shown
   }
   if (sources.size > 1)
     throw new AgentError('AUDIT_ENTRY_NOT_FOUND', `Cannot tell which run "${run}" is: ${sources.size} runs in the log begin with it`, {
       hint: 'Write more of the id: sallyport runs ls',
     })
-  if (found !== null) return found
-  const what = sources.size === 0 ? `run "${run}" in the log` : `entry ${index} of run "${run}" in the log`
-  throw new AgentError('AUDIT_ENTRY_NOT_FOUND', `Cannot find ${what}`, { hint: 'See what there is: sallyport audit show' })
+  if (found === null) throw notFound(`run "${run}" in the log`)
+  return found
+}
+
+function notFound(what: string): AgentError {
+  return new AgentError('AUDIT_ENTRY_NOT_FOUND', `Cannot find ${what}`, { hint: 'See what there is: sallyport audit show' })
+}
+
+function otherEntry({ run, last }: RunClaim): AgentError {
+  return new AgentError(
+    'AUDIT_ENTRY_NOT_FOUND',
+    `Cannot prove run "${run}": its record says that it ends with entry ${last}, which is another one`,
+    {
+      hint: 'The log or the record was changed: sallyport audit verify says what is wrong',
+    },
+  )
+}
+
+/** A checkpoint that covers the entry: the one that is there, or a new one. @throws AgentError AUDIT_ENTRY_NOT_FOUND */
+async function headWith(log: LocatedLog, place: AuditPlace, index: number): Promise<PublishedHead> {
+  const head = await headOf(log.source)
+  if (head !== null && index < head.size) return head
+  const problem = log.isOwn ? await publishBehind(log, place) : 'this log is somebody else’s to publish'
+  const next = problem === null ? await headOf(log.source) : null
+  if (next !== null && index < next.size) return next
+  throw new AgentError('AUDIT_ENTRY_NOT_FOUND', `Cannot prove entry ${index}: no checkpoint covers it yet, and ${problem ?? 'none came'}`, {
+    hint: 'The entry itself is durable; see what is wrong: sallyport audit verify',
+  })
+}
+
+/** A checkpoint that was taken away is not put back here: then nobody would ever be told. */
+async function publishBehind(log: LocatedLog, { stateDirectory }: AuditPlace): Promise<string | null> {
+  const { published, also: signer } = await lookAt(
+    log,
+    async () => (await locateLog({ stateDirectory, directory: null, key: null })).signer,
+  )
+  const signed = signer?.latest?.size ?? 0
+  const size = (await headOf(published))?.size ?? 0
+  if (size < signed) return `the one that is there is of ${size} entries, although ${signed} were signed already`
+  return publishRest(stateDirectory)
 }

@@ -7,8 +7,8 @@ import { auditPlaces } from './audit-places.ts'
 import { appendAndPublish } from './open-log.ts'
 import { readWitnessPolicy } from './witness-policy.ts'
 
-/** Another run publishes with the same keys; a signer waits two seconds for them each time. */
-const ATTEMPTS = 5
+/** Another run publishes: each takes some tens of milliseconds, or 3 s for witnesses that do not answer. */
+const WAIT_MS = 10_000
 
 /**
  * Has witnesses cosign all that is durable, where the lease policy of the log names any. Answers with why secrets may not be handed over; null:
@@ -18,11 +18,7 @@ const ATTEMPTS = 5
  */
 export async function publishForLease(stateDirectory: string): Promise<AgentError | null> {
   if ((await readWitnessPolicy(stateDirectory, 'lease')) === null) return null
-  let unpublished: SallyportError | null = null
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    ;({ unpublished } = await appendAndPublish(stateDirectory, async () => undefined, 'lease'))
-    if (unpublished?.code !== 'SIGNER_LOCKED') break
-  }
+  const { unpublished } = await appendAndPublish(stateDirectory, async () => undefined, { purpose: 'lease', waitMs: WAIT_MS })
   return unpublished === null ? null : unwitnessed(unpublished, await verifierKey(stateDirectory))
 }
 

@@ -12,22 +12,24 @@ import {
 } from '@sallyport/audit-log'
 import type { EventEnvelope } from '@sallyport/core'
 import { PayloadStore } from '@sallyport/store'
+import { callerFacts } from './caller.ts'
 import { readCaller } from './config.ts'
+import type { RetentionClass } from './contract.ts'
 
 /** More goes beside the log. */
 const INLINE_CHARS_MAX = 16 * 1024
 /** The longest name that an entry takes; what is longer was chosen by somebody who tries things. */
 const NAME_LENGTH_MAX = 1024
 
-/** Classes of payloads, for their retention. */
-const EVENT_CLASS = 'event'
-const CALLER_CLASS = 'caller'
+/** For the retention of payloads. */
+const EVENT_CLASS: RetentionClass = 'record'
 
 type Facts = Pick<LogEntry, 'at' | 'type' | 'job' | 'step'>
+type Event = Pick<EventEnvelope, 'at' | 'type' | 'job' | 'step' | 'data'>
 
 /**
  * The events of one run as the entries of one source: `source.opened`, the events of the journal in their order, `job.closed` for each job and
- * `source.closed`, both with counts. Calls must not overlap. Names and data in events were chosen by jobs.
+ * `source.closed`, both with counts. A source beside the run begins with `begun` instead. Calls must not overlap. Names and data in events were chosen by jobs.
  */
 export class RunEntries {
   readonly #source: string
@@ -42,29 +44,33 @@ export class RunEntries {
     this.#payloads = new PayloadStore(logDirectory)
   }
 
-  /** Who called is personal, unless it is nobody in particular. */
   async opened(at: string): Promise<Uint8Array> {
-    const actor = readCaller()
-    const facts = { at, type: SOURCE_OPENED }
-    const entry = this.#next({ ...facts, data: { host: hostname().toWellFormed(), ...(actor === 'root' && { actor }) } })
-    if (actor === 'root') return this.#add(encodeEntry(entry))
-    return this.#add(encodeEntry({ ...entry, private: await this.#keep(JSON.stringify({ actor }), CALLER_CLASS, facts) }))
+    const { data, ...beside } = await callerFacts(this.#payloads, readCaller(), { at, source: this.#source })
+    const entry = this.#next({ at, type: SOURCE_OPENED })
+    return this.#add(encodeEntry({ ...entry, data: { host: hostname().toWellFormed(), ...data }, ...beside }))
   }
 
-  async event({ at, type, job, step, data }: EventEnvelope): Promise<Uint8Array> {
+  /** Of a source that nobody has called. */
+  begun(at: string, data: Readonly<Record<string, unknown>>): Uint8Array {
+    return this.#add(encodeEntry(this.#next({ at, type: SOURCE_OPENED, data })))
+  }
+
+  async event({ at, type, job, step, data }: Event): Promise<Uint8Array> {
     const facts: Facts = { at, type, ...nameOf('job', job), ...nameOf('step', step) }
+    const output = type === 'step.log' ? splitOutput(data) : null
+    if (output !== null) return this.#add(encodeEntry({ ...this.#next(facts), ...output }))
     const text = JSON.stringify(data)
     const entry = this.#next(facts)
-    return this.#add(inline(entry, text) ?? encodeEntry({ ...entry, private: await this.#keep(text, EVENT_CLASS, facts) }))
+    return this.#add(inline(entry, text) ?? encodeEntry({ ...entry, private: await this.#keep(text, facts) }))
   }
 
-  /** The last entry commits to all others: its proof is one for the whole run. */
-  closed(): Uint8Array[] {
+  /** The last entry commits to all others: its proof is one for the whole run. `facts`: what else it says. */
+  closed(facts: Readonly<Record<string, unknown>> = { dropped: {} }): Uint8Array[] {
     const at = new Date().toISOString()
     const jobs = [...this.#jobs].map(([job, count]) =>
       this.#add(encodeEntry(this.#next({ at, type: JOB_CLOSED, job, data: { events: count + 1 } }))),
     )
-    const data = { events: this.#seq + 1, dropped: {}, root: Buffer.from(this.#tree.root()).toString('base64') }
+    const data = { ...facts, events: this.#seq + 1, root: Buffer.from(this.#tree.root()).toString('base64') }
     return [...jobs, encodeEntry(this.#next({ at, type: SOURCE_CLOSED, data }))]
   }
 
@@ -79,9 +85,15 @@ export class RunEntries {
     return { ...facts, v: 1, source: this.#source, seq: this.#seq }
   }
 
-  #keep(text: string, payloadClass: string, { at, job }: Facts): ReturnType<PayloadStore['put']> {
-    return this.#payloads.put([Buffer.from(text)], { class: payloadClass, at, source: this.#source, job: job ?? null })
+  #keep(text: string, { at, job }: Facts): ReturnType<PayloadStore['put']> {
+    return this.#payloads.put([Buffer.from(text)], { class: EVENT_CLASS, at, source: this.#source, job: job ?? null })
   }
+}
+
+/** What a step printed lies in the record of the run; null where it printed nothing. Our own data: no job chose it. */
+function splitOutput({ commitment, ...data }: EventEnvelope['data']): Pick<LogEntry, 'data' | 'private'> | null {
+  if (typeof commitment !== 'string') return null
+  return { data, private: { commitment, bytes: Number(data['to']) - Number(data['from']) } }
 }
 
 /** An entry has no empty and no endless names. */

@@ -8,7 +8,7 @@ import type { EventEnvelope } from '@sallyport/core'
 import { createRunStore, directoryTileSource } from '@sallyport/store'
 import { makeDirectory } from '../access/_temporary-directory.ts'
 import { auditCommands } from './commands.ts'
-import type { AuditFilter, AuditPlace, AuditReport } from './contract.ts'
+import type { AuditFilter, AuditPlace, AuditReport, VerifyOptions } from './contract.ts'
 import { RunLog } from './run-log.ts'
 
 const RUN = '20261129-140200-abcdef'
@@ -33,7 +33,10 @@ async function show(state: string, filter: Partial<AuditFilter> = {}): Promise<L
   return shown.map(({ entry }) => entry)
 }
 
-const verify = (state: string, remember: string | null = null): Promise<AuditReport> => auditCommands.verify(placeIn(state), remember)
+const PLAIN: VerifyOptions = { remember: null, policy: null, freshnessS: null, archives: null }
+
+const verify = (state: string, options: Partial<VerifyOptions> = {}): Promise<AuditReport> =>
+  auditCommands.verify(placeIn(state), { ...PLAIN, ...options })
 
 /** The files of the tree, by their paths. */
 function entriesFile(state: string): string {
@@ -49,6 +52,8 @@ test('a run is a source of the log, from its beginning to an end with counts and
     eventsOf({ type: 'run.started' }, { type: 'step.started', job: 'build', step: '1' }, { type: 'run.finished' }),
   )
   assert.deepEqual([place?.first, place?.last, place?.size], [0, 5, 6])
+  const report = await verify(state)
+  assert.deepEqual([report.sound, report.size, report.publishedNow, report.openRuns], [true, 6, 6, []])
   const entries = await show(state)
   assert.deepEqual(
     entries.map(({ seq, source, type, job }) => [seq, source, type, job]),
@@ -63,8 +68,6 @@ test('a run is a source of the log, from its beginning to an end with counts and
   for await (const { bytes } of readEntries(directoryTileSource(join(state, 'audit/log')), { size: 6, from: 0, to: 5 }))
     tree.append(leafHash(bytes))
   assert.deepEqual(entries.at(-1)?.data, { events: 6, dropped: {}, root: Buffer.from(tree.root()).toString('base64') })
-  const report = await verify(state)
-  assert.deepEqual([report.sound, report.size, report.openRuns], [true, 6, []])
 })
 
 test('what waits for the log is told when the first of it is durable there, while the run goes on', async (t) => {
@@ -106,6 +109,20 @@ test('events that no entry can hold are kept beside the log', async (t) => {
     ['big', 'deep', 'half'],
   )
   assert.equal((await verify(state)).sound, true)
+})
+
+test('the log commits to what a step printed, and holds none of it', async (t) => {
+  const state = makeDirectory(t)
+  const commitment = Buffer.alloc(32, 7).toString('base64')
+  const where = { file: 'log/1.log', from: 3, to: 12, piece: 2, bytes: 9 }
+  await log(
+    state,
+    RUN,
+    eventsOf({ type: 'step.log', data: { ...where, commitment } }, { type: 'step.log', data: { ...where, commitment: null } }),
+  )
+  const [printed, silent] = (await show(state)).filter(({ type }) => type === 'step.log')
+  assert.deepEqual([printed?.data, printed?.private], [where, { commitment, bytes: 9 }])
+  assert.deepEqual([silent?.data, silent?.private], [{ ...where, commitment: null }, undefined])
 })
 
 test('a run that was cut off is said to be, and is no manipulation', async (t) => {
@@ -160,15 +177,15 @@ test('log and keys that were put back together are found by who remembers, and b
   const before = makeDirectory(t)
   cpSync(state, before, { recursive: true })
   await log(state, '20261129-150000-abcdef', eventsOf({}))
-  assert.equal((await verify(state, memory)).sound, true)
+  assert.equal((await verify(state, { remember: memory })).sound, true)
   rmSync(state, { recursive: true })
   mkdirSync(state, { mode: 0o700 })
   cpSync(before, state, { recursive: true })
   assert.equal((await verify(state)).sound, true)
-  const { sound, manipulation } = await verify(state, memory)
+  const { sound, manipulation } = await verify(state, { remember: memory })
   assert.deepEqual([sound, manipulation], [false, 'rolled-back'])
   writeFileSync(memory, '{}')
-  await assert.rejects(verify(state, memory), { code: 'AUDIT_MEMORY_INVALID' })
+  await assert.rejects(verify(state, { remember: memory }), { code: 'AUDIT_MEMORY_INVALID' })
 })
 
 test('other keys in the place of the log’s own are found by who names the one that is trusted', async (t) => {
@@ -177,9 +194,9 @@ test('other keys in the place of the log’s own are found by who names the one 
   await log(other, RUN, eventsOf({}))
   const { key } = await verify(state)
   await verify(other)
-  const report = await auditCommands.verify({ stateDirectory: state, directory: join(other, 'audit'), key }, null)
+  const report = await auditCommands.verify({ stateDirectory: state, directory: join(other, 'audit'), key }, PLAIN)
   assert.deepEqual([report.sound, report.manipulation], [false, 'other-log'])
-  await assert.rejects(auditCommands.verify({ ...placeIn(state), key: 'x' }, null), { code: 'AUDIT_KEY_INVALID' })
+  await assert.rejects(auditCommands.verify({ ...placeIn(state), key: 'x' }, PLAIN), { code: 'AUDIT_KEY_INVALID' })
 })
 
 test('entries are found by run, job, type, time, secret, destination and caller', async (t) => {

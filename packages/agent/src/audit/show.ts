@@ -2,34 +2,61 @@
 import { type LogEntry, SOURCE_OPENED } from '@sallyport/audit-log'
 import { PayloadStore, StoreError } from '@sallyport/store'
 import type { AuditFilter, AuditPlace, ShownEntry } from './contract.ts'
-import { locateLog, readHead } from './located-log.ts'
-import { entriesOf } from './run-range.ts'
+import { type LocatedLog, locateLog } from './located-log.ts'
+import { entriesOf, entryOf, findClaim, isEndOf } from './run-range.ts'
+import { type VisibleLog, visibleLog } from './visible-log.ts'
 
 /** Sources whose caller is remembered while the log is read. */
 const SOURCES_MAX = 20_000
 
-/** The entries that fit, in the order of the log. */
+/** The entries that fit, in the order of the log, published or not. Nothing is written. */
 export async function* showEntries(place: AuditPlace, filter: AuditFilter): AsyncGenerator<ShownEntry> {
   const log = await locateLog(place)
-  const { size } = await readHead(log)
+  const visible = await visibleLog(log)
   const callers = new Callers(new PayloadStore(log.directory))
-  for await (const shown of entriesOf(log.source, size)) {
+  const [from, to] = await rangeOf(log, visible, place, filter.run)
+  for await (const shown of entriesOf(visible.source, visible.size, from, to)) {
     if (filter.actor !== null) await callers.note(shown.entry)
     if (fits(shown.entry, filter) && (filter.actor === null || callers.of(shown.entry) === filter.actor)) yield shown
   }
 }
 
+/** Of a run whose own record says where it stands, and is right, that part of the log; else all of it that is here. */
+async function rangeOf(
+  log: LocatedLog,
+  { source, size }: VisibleLog,
+  place: AuditPlace,
+  run: string | null,
+): Promise<readonly [from: number, to: number]> {
+  const all = [Math.min(log.minimumIndex, size), size] as const
+  const claim = run === null || !log.isOwn ? null : await findClaim(place.stateDirectory, run)
+  if (claim === null || claim.origin !== log.origin || claim.first < log.minimumIndex) return all
+  const [first, last] = [await entryOf(source, size, claim.first), await entryOf(source, size, claim.last)]
+  const isRight = isEndOf(claim.run, 'first', first?.entry) && isEndOf(claim.run, 'last', last?.entry)
+  return isRight ? [claim.first, claim.last + 1] : all
+}
+
 function fits({ source, job, type, at, data }: LogEntry, filter: AuditFilter): boolean {
   return (
-    (filter.run === null || source.startsWith(`run/${filter.run}`)) &&
+    (filter.run === null || isOfRun(source, filter.run)) &&
     (filter.job === null || job === filter.job) &&
-    (filter.type === null || type === filter.type) &&
+    (filter.type === null || isOfType(type, filter.type)) &&
     (filter.since === null || at >= filter.since) &&
     // A day, or a minute, is over when the next one begins
     (filter.until === null || at.slice(0, filter.until.length) <= filter.until) &&
     (filter.secret === null || (Array.isArray(data?.['secrets']) && data['secrets'].includes(filter.secret))) &&
     (filter.host === null || isAbout(data, filter.host))
   )
+}
+
+/** What the host's logs say while it ran is beside the run's own source. */
+function isOfRun(source: string, run: string): boolean {
+  return source.startsWith(`run/${run}`) || source.startsWith(`host/${run}`)
+}
+
+/** `host.*`: every type of that area. */
+function isOfType(type: string, wanted: string): boolean {
+  return wanted.endsWith('.*') ? type.startsWith(wanted.slice(0, -1)) : type === wanted
 }
 
 function isAbout(data: LogEntry['data'], host: string): boolean {

@@ -1,66 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type RememberedHead, verifyLog } from '@sallyport/audit-log'
-import { createRunStore, StoreError } from '@sallyport/store'
-import type { AuditPlace, AuditReport } from './contract.ts'
-import { type LocatedLog, locateLog } from './located-log.ts'
-import { type RememberedLog, readRemembered, writeRemembered } from './remembered-head.ts'
+import type { Finding } from '@sallyport/audit-log'
+import { type CheckedLog, checkLog, checkPublished, type LogToCheck } from './checked-log.ts'
+import type { AuditPlace, AuditReport, VerifyOptions } from './contract.ts'
+import { locateLog } from './located-log.ts'
+import { describeOpenRuns } from './open-runs.ts'
+import { publishRest } from './publish-rest.ts'
+import { writeRemembered } from './remembered-head.ts'
+import { freshnessOf, readSetting } from './verify-setting.ts'
 
-/** Nobody has to have witnessed it. */
-const NO_WITNESSES = { logs: [], witnesses: [], groups: [], quorum: null }
+/** Runs that end while the log is checked make it longer: then it is checked again, so often at most. */
+const ATTEMPTS = 3
 
-/** Everything about a log that can be checked from here. */
-export async function verifyAudit(place: AuditPlace, remember: string | null): Promise<AuditReport> {
-  const remembered = remember === null ? null : await readRemembered(remember)
-  const key = place.key ?? remembered?.key ?? null
-  const log = await locateLog({ ...place, key })
-  const report = await verifyLog({
-    source: log.source,
-    trust: { origin: log.origin, epochs: log.epochs, policy: NO_WITNESSES },
-    clock: { nowS: Math.floor(Date.now() / 1000), freshnessS: null },
-    remembered: headsOf(log, remembered),
-    minimumIndex: 0,
-    hasOurEntries: true,
-  })
-  const { isSound, head } = report
-  if (remember !== null && isSound && head !== null) await writeRemembered(remember, { key: log.key, head })
-  return {
-    sound: isSound,
-    directory: log.directory,
-    origin: log.origin,
-    size: head?.size ?? null,
-    root: head === null ? null : Buffer.from(head.root).toString('base64'),
-    key: log.key,
-    trust: place.key !== null ? 'named' : remembered !== null ? 'remembered' : 'own',
-    entriesChecked: report.entriesChecked,
-    manipulation: report.manipulation,
-    firstWrong: report.firstWrong,
-    findings: report.findings,
-    openRuns: await describeOpenRuns(place, report.openSources),
-    notices: log.notices,
+/**
+ * Everything about a log that can be checked from here.
+ *
+ * The log is taken as it stands: what root took away or put back must not be mended before anybody has looked. What is durable and has no
+ * checkpoint yet is checked, too, and only if nothing at all is wrong it is published then. That destroys no evidence, since the new checkpoint grows
+ * from what was just found to be whole; and to leave it would leave open the window in which entries can be changed without a trace. A log
+ * that is not sound, and one that is named as a directory, stays as it is.
+ */
+export async function verifyAudit(place: AuditPlace, options: VerifyOptions): Promise<AuditReport> {
+  const log = await locateLog(place, options.archives)
+  const check = { place, options, log, setting: await readSetting(place, options, log.origin) }
+  const { checked, publishedNow, problem } = await checkAndPublish(check)
+  const report = await reportOf(check, checked)
+  if (options.remember !== null && report.sound && report.key !== null && checked.report.head !== null)
+    await writeRemembered(options.remember, { key: report.key, head: checked.report.head })
+  return { ...report, publishedNow, notices: [...report.notices, ...(problem === null ? [] : [problem])] }
+}
+
+interface Published {
+  readonly checked: CheckedLog
+  readonly publishedNow: number
+  /** Why what is durable has no checkpoint; null: it has, or is wrong. */
+  readonly problem: string | null
+}
+
+async function checkAndPublish(check: LogToCheck): Promise<Published> {
+  for (let attempt = 1; ; attempt += 1) {
+    const checked = await checkLog(check)
+    const { unpublished, head } = checked.report
+    if (!check.log.isOwn || !isSound(checked) || unpublished === null) return { checked, publishedNow: 0, problem: null }
+    if (attempt > ATTEMPTS) return { checked, publishedNow: 0, problem: 'others write all the time, and publish' }
+    const problem = await publishRest(check.place.stateDirectory)
+    if (problem !== null) return { checked, publishedNow: 0, problem: `the last entries have no checkpoint: ${problem}` }
+    const published = await checkPublished(check, unpublished)
+    // Else others were faster with what was not checked
+    if (published.report.head === null || published.report.head.size === unpublished.size)
+      return { checked: joinedWith(checked, published), publishedNow: unpublished.size - (head?.size ?? 0), problem: null }
   }
 }
 
-function headsOf({ signed }: LocatedLog, remembered: RememberedLog | null): RememberedHead[] {
-  return [
-    ...(remembered === null ? [] : [{ ...remembered.head, from: 'an earlier check' }]),
-    ...(signed === null ? [] : [{ ...signed, from: 'the memory of its signer' }]),
-  ]
+/** What was found before, about the entries, with what was found of the new checkpoint. */
+function joinedWith(before: CheckedLog, { report, keys }: Awaited<ReturnType<typeof checkPublished>>): CheckedLog {
+  const { entriesChecked, unpublished, head, findings, openSources } = before.report
+  const known = new Set(findings.map(({ kind }) => kind))
+  const count = entriesChecked + (unpublished?.size ?? 0) - (head?.size ?? 0)
+  return {
+    ...before,
+    keys,
+    report: {
+      ...report,
+      findings: [...report.findings.filter(({ kind }) => !known.has(kind)), ...findings],
+      entriesChecked: count,
+      openSources,
+      unpublished: null,
+    },
+  }
 }
 
-/** A source without an end is a run that goes on, or one that was cut off: a crash is no manipulation. */
-async function describeOpenRuns({ stateDirectory, directory }: AuditPlace, sources: readonly string[]): Promise<AuditReport['openRuns']> {
-  const store = directory === null ? createRunStore(stateDirectory) : null
-  const runs = sources.flatMap((source) => (source.startsWith('run/') ? [source.slice('run/'.length)] : []))
-  return Promise.all(runs.map(async (run) => ({ run, state: store === null ? 'unknown' : await stateOf(store, run) }) as const))
+async function reportOf({ place, log, setting }: LogToCheck, checked: CheckedLog): Promise<Omit<AuditReport, 'publishedNow'>> {
+  const { report, keys, policy, unpruned, runsCompared } = checked
+  const { head, unpublished, entriesChecked, firstWrong } = report
+  const pruning = pruningOf(checked)
+  const size = unpublished?.size ?? head?.size ?? 0
+  return {
+    sound: isSound(checked),
+    directory: log.directory,
+    origin: keys?.origin ?? log.origin ?? '',
+    size: head?.size ?? null,
+    root: head === null ? null : Buffer.from(head.root).toString('base64'),
+    key: keys?.key ?? null,
+    trust: setting.trust,
+    policy: policyOf(checked, freshnessOf(setting, policy)),
+    witnesses: report.witnesses.map(({ name, timestampS }) => ({ name, at: new Date(timestampS * 1000).toISOString() })),
+    ...unpruned,
+    entriesChecked,
+    unpublished: size - (head?.size ?? 0),
+    runsCompared,
+    manipulation: report.manipulation ?? pruning?.manipulation ?? null,
+    firstWrong,
+    findings: pruning === null ? report.findings : [...report.findings, pruning],
+    openRuns: await describeOpenRuns(report.openSources, log.isOwn ? place.stateDirectory : null, size),
+    notices: log.isOwn && !checked.isStill ? ['the log could not be held still: what was read of it may be of different moments'] : [],
+  }
 }
 
-async function stateOf(store: ReturnType<typeof createRunStore>, run: string): Promise<AuditReport['openRuns'][number]['state']> {
-  try {
-    const { state } = await store.open(run)
-    // Its record has an end and the log has none: the log could not be written then, or somebody kept it from the log.
-    return state === 'finished' ? 'ended-elsewhere' : state === 'running' ? 'running' : 'cut-off'
-  } catch (error) {
-    if (error instanceof StoreError) return 'unknown'
-    throw error
+function policyOf({ policy }: CheckedLog, freshnessS: number | null): AuditReport['policy'] {
+  const quorum = policy?.policy.quorum ?? null
+  return policy === null || quorum === null || freshnessS === null ? null : { path: policy.path, quorum, freshnessS }
+}
+
+function isSound(checked: CheckedLog): boolean {
+  return checked.report.isSound && pruningOf(checked)?.severity !== 'failure'
+}
+
+/** What is not there has to have been archived, and the log itself to say so: else whoever deletes its beginning would only have to say that it was pruned. */
+function pruningOf({ unpruned: { minimumIndex: first }, report }: CheckedLog): Finding | null {
+  if (first === 0) return null
+  const facts = { kind: 'entries-pruned', entries: { first: 0, last: first - 1 }, path: null, count: 1 } as const
+  if (report.archivedTo >= first)
+    return {
+      ...facts,
+      severity: 'notice',
+      manipulation: null,
+      message: `the entries before ${first} were archived, and their archive is not here: they were not checked`,
+    }
+  return {
+    ...facts,
+    severity: 'failure',
+    manipulation: 'entry-removed',
+    message: `the entries before ${first} are not there, and no entry of the log says that they were archived`,
   }
 }

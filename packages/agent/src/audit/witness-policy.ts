@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path'
-import { AuditLogError, type Policy, parsePolicy } from '@sallyport/audit-log'
+import { AuditLogError, type KeyEpoch, type Policy, parsePolicy } from '@sallyport/audit-log'
 import type { SignerClient } from '@sallyport/signer'
 import { readWhole } from '@sallyport/store'
 import type { PolicyCosigner } from '@sallyport/witness'
@@ -9,11 +9,12 @@ import { AgentError } from '../agent-error.ts'
 /** What a checkpoint is published for: at intervals, or before secrets are handed over. */
 export type PublishPurpose = 'interval' | 'lease'
 
-const AUDIT_POLICY = 'audit-policy'
-const LEASE_POLICY = 'lease-policy'
+/** Names of policies in a state directory. */
+export const AUDIT_POLICY = 'audit-policy'
+export const LEASE_POLICY = 'lease-policy'
 const FILE_BYTES_MAX = 1024 * 1024
 
-/** Others wait for the log meanwhile: a witness that takes longer is asked again with the next checkpoint. */
+/** Whoever has secrets to hand over waits meanwhile: a witness that takes longer is asked again with the next checkpoint. */
 const TIMES = { requestMs: 1500, totalMs: 3000 }
 
 /**
@@ -28,14 +29,19 @@ export async function readWitnessPolicy(stateDirectory: string, purpose: Publish
   return policy === null || policy.quorum === null ? null : policy
 }
 
-/** Its `log` lines are for verifiers: what is published here is signed by this signer's keys, whichever they are after rotations. */
-export async function startCosigner(policy: Policy, signer: SignerClient): Promise<PolicyCosigner> {
+/** `published`: the note that readers see, from which each witness's size is guessed. */
+export async function startCosigner(policy: Policy, signer: SignerClient, published: Uint8Array | null): Promise<PolicyCosigner> {
   const { PolicyCosigner } = await import('@sallyport/witness')
-  const logs = (await signer.epochs()).map(({ key }) => ({ key, url: null }))
-  return new PolicyCosigner({ policy: { ...policy, logs }, times: TIMES })
+  return new PolicyCosigner({ policy: ofSigner(policy, await signer.epochs()), times: TIMES, published })
 }
 
-async function readPolicy(path: string): Promise<Policy | null> {
+/** Its `log` lines are for verifiers: what is published here is signed by this signer's keys, whichever they are after rotations. */
+export function ofSigner(policy: Policy, epochs: readonly KeyEpoch[]): Policy {
+  return { ...policy, logs: epochs.map(({ key }) => ({ key, url: null })) }
+}
+
+/** Null where there is no such file. @throws AgentError AUDIT_POLICY_INVALID */
+export async function readPolicy(path: string): Promise<Policy | null> {
   const bytes = await readWhole(path, FILE_BYTES_MAX)
   try {
     return bytes === null ? null : parsePolicy(bytes)

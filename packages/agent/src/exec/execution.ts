@@ -5,6 +5,7 @@ import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import type { EffectiveAccess } from '../access/contract.ts'
+import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
 import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
@@ -37,19 +38,21 @@ export interface ExecRequest {
 
 /** Carries the command out in a sandbox that is on its way. */
 export async function execute(request: ExecRequest, preparing: Promise<PreparedSandbox>): Promise<ExecResult> {
-  const { options, observer } = request
+  const { options, observer, access } = request
   const runId = newRunId()
   const secrets = createSecretSet()
+  using host = new HostSources({ runId, needs: access.hostLogs, secrets })
+  host.prepare()
   const unmasked = maskSecrets(secrets, options.secrets)
-  await protectSupervisor(options.secrets)
+  protectSupervisor(options.secrets)
   await using record = await openRecord(options.stateDirectory, runId, preparing)
-  await using log = new RunLog(options.stateDirectory, runId)
+  await using log = new RunLog(options.stateDirectory, runId, host)
   record.onEvent = (event) => {
     log.add(event)
     observer.event(event)
   }
   // Awaited here: the record closes with this scope.
-  return await new Execution({ ...request, record, log, secrets, unmasked, runId }).run(preparing)
+  return await new Execution({ ...request, record, log, host, secrets, unmasked, runId }).run(preparing)
 }
 
 /** A sandbox without a record is not used: it goes again. */
@@ -66,6 +69,7 @@ async function openRecord(stateDirectory: string, runId: string, preparing: Prom
 interface Parts extends ExecRequest {
   readonly record: RunRecord
   readonly log: RunLog
+  readonly host: HostSources
   readonly secrets: SecretSet
   readonly unmasked: readonly UnmaskedSecret[]
   readonly runId: string
@@ -99,7 +103,8 @@ class Execution {
   }
 
   async run(preparing: Promise<PreparedSandbox>): Promise<ExecResult> {
-    const { options } = this.#parts
+    const { options, log } = this.#parts
+    log.onQuorumMissed = (message) => this.#report('run.notice', { message, file: null, line: null })
     this.#report('run.started', {
       workflows: [],
       event: 'exec',
@@ -123,7 +128,7 @@ class Execution {
   async #inSandbox(prepared: PreparedSandbox): Promise<Outcome> {
     const { options } = this.#parts
     const { sandbox } = prepared
-    this.#report('job.prepared', preparedFacts(prepared))
+    this.#report('job.prepared', { ...preparedFacts(prepared), hostLogs: await this.#parts.host.watch(JOB, sandbox.hostIdentity) })
     const baseline = await this.#copyIn(sandbox)
     options.interrupt.soft.throwIfAborted()
     const exit = await this.#execute(prepared)
@@ -223,6 +228,7 @@ class Execution {
   async #pipe(running: RunningStep, lost: Promise<string>): Promise<StepExit> {
     const { observer, record, secrets, limits } = this.#parts
     await using log = await record.openLog(JOB)
+    const piece = log.beginPiece()
     const output = new StepOutput({
       secrets,
       log,
@@ -243,7 +249,7 @@ class Execution {
       const exit = await running.exit
       if (!(await this.#doors.close(STEP, exit))) this.#lost ??= await lost
       await output.settle()
-      this.#report('step.log', { file: log.file, from: 0, to: log.offset, ...totals }, STEP)
+      this.#report('step.log', { ...(await piece.end()), ...totals }, STEP)
       return exit
     } finally {
       this.#doors.note = null
@@ -253,6 +259,7 @@ class Execution {
   /** The record is written while the sandbox goes. */
   async #finish(outcome: Outcome, prepared: PreparedSandbox | null): Promise<ExecResult> {
     const error = this.#error(outcome)
+    await this.#parts.host.unwatch(JOB)
     const disposed = prepared?.sandbox.disposeInBackground()
     const { record, runId } = this.#parts
     const { exit } = outcome

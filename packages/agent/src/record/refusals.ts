@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
-import { AgentError } from '../agent-error.ts'
+import { AgentError, type AgentErrorCode } from '../agent-error.ts'
 import type { RunDocument } from '../contract.ts'
 import { isMissingGuarantee } from '../prepare/prepare-sandbox.ts'
 
@@ -51,12 +51,11 @@ const BAD_INPUT: readonly string[] = [
 
 /** The exit code that tells a script what kind of reason it was. */
 export function exitCodeOfError(thrown: unknown): ExitCode {
-  if (isMissingGuarantee(thrown) || isUnwitnessed(thrown)) return ExitCode.guaranteeMissing
+  if (isMissingGuarantee(thrown) || (thrown instanceof AgentError && MISSING.includes(thrown.code))) return ExitCode.guaranteeMissing
   if (thrown instanceof SallyportError && BAD_INPUT.includes(thrown.code)) return ExitCode.badInput
   if (thrown instanceof Error && thrown.name === 'AbortError') return ExitCode.interrupted
   return ExitCode.internal
 }
 
-function isUnwitnessed(thrown: unknown): boolean {
-  return thrown instanceof AgentError && thrown.code === 'LEASE_UNWITNESSED'
-}
+/** What was asked for and is not to be had here. */
+const MISSING: readonly AgentErrorCode[] = ['HOST_LOG_MISSING', 'LEASE_UNWITNESSED']

@@ -20,6 +20,7 @@ import type { WorkflowPlan } from '@sallyport/workflow'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { assertRunsHere } from '../admit/runs-on.ts'
 import { AgentError, type AgentErrorCode } from '../agent-error.ts'
+import type { HostSources } from '../audit/host-sources.ts'
 import type { RunLog } from '../audit/run-log.ts'
 import type { Repository } from '../claim/repository.spawn.ts'
 import { checkout } from '../collect/checkout.ts'
@@ -50,6 +51,7 @@ export interface RunShared {
   readonly secrets: SecretSet
   readonly record: RunRecord
   readonly log: RunLog
+  readonly host: HostSources
   readonly recorder: Recorder
   readonly observer: RunObserver
   readonly refusals: Refusals
@@ -129,7 +131,8 @@ export class JobHost {
     this.#prepared = prepared
     this.#log = await shared.record.openLog(job.key)
     await putEvent(prepared.sandbox, shared.eventJson)
-    this.#report('job.prepared', preparedFacts(prepared))
+    const hostLogs = await shared.host.watch(job.key, prepared.sandbox.hostIdentity)
+    this.#report('job.prepared', { ...preparedFacts(prepared), hostLogs })
     await shared.recorder.settle()
     const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
     this.#timer = setTimeout(() => this.#emit({ type: 'job-timed-out', job: job.key }), Math.min(timeMs, 2 ** 31 - 1))
@@ -245,7 +248,7 @@ export class JobHost {
   /** The log is complete once the doors are shut: what was refused last stands in it too. */
   async #pipe(step: string, running: RunningStep, causes: EndCauses): Promise<StepExit> {
     const log = this.#openLog
-    const from = log.offset
+    const piece = log.beginPiece()
     const output = this.#stepOutput(step, log, causes)
     this.#doors.note = (text) => output.note(text)
     try {
@@ -254,8 +257,7 @@ export class JobHost {
       // Told to the engine before this step's end: nothing more of the job starts.
       if (!(await this.#doors.close(step, exit))) await this.#prepared?.lost
       await output.settle()
-      await log.sync()
-      this.#report('step.log', { file: log.file, from, to: log.offset, ...totals }, step)
+      this.#report('step.log', { ...(await piece.end()), ...totals }, step)
       return exit
     } finally {
       this.#doors.note = null
@@ -335,11 +337,11 @@ export class JobHost {
   /** A line of our own in the step's log. */
   async #note(step: string, text: string): Promise<void> {
     const log = this.#openLog
-    const from = log.offset
+    const piece = log.beginPiece()
     const bytes = Buffer.from(this.#shared.secrets.redact(text))
     this.#shared.observer.output(this.job.key, step, bytes)
     await log.write(bytes)
-    this.#report('step.log', { file: log.file, from, to: log.offset, bytes: bytes.length, masked: 0, dropped: 0 }, step)
+    this.#report('step.log', { ...(await piece.end()), bytes: bytes.length, masked: 0, dropped: 0 }, step)
   }
 
   async #end(): Promise<void> {
@@ -350,6 +352,7 @@ export class JobHost {
 
   async #dispose(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer)
+    await this.#shared.host.unwatch(this.job.key)
     await this.#prepared?.sandbox[Symbol.asyncDispose]()
     // A job that was lost ends while its step is still being written down. Bounded, so that whatever holds that up cannot hold the job.
     await Promise.race([this.#recorded, sleep(RECORD_MS, null, { ref: false })])

@@ -10,6 +10,7 @@ import { knownPlans } from '../access/known-plans.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
 import { forkBaseOf } from '../access/pull-request-base.ts'
 import { effectiveLimits } from '../admit/limits.ts'
+import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
@@ -58,15 +59,17 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     plans: options.files.length === 0 ? knownPlans(workflows) : null,
     stateDirectory,
   })
-  await protectSupervisor(options.secrets)
+  protectSupervisor(options.secrets)
   await using record = await createRunStore(stateDirectory).create(runId)
-  await using log = new RunLog(stateDirectory, runId)
+  using host = new HostSources({ runId, needs: access.hostLogs, secrets })
+  host.prepare()
+  await using log = new RunLog(stateDirectory, runId, host)
   record.onEvent = (event) => {
     log.add(event)
     observer.event(event)
   }
   const recorder = new Recorder(record, secrets, log)
-  const session = new RunSession({ options, repository, access, plans, observer, record, log, recorder, secrets, runId })
+  const session = new RunSession({ options, repository, access, plans, observer, record, log, host, recorder, secrets, runId })
   session.announce()
   for (const input of inputs) {
     if (options.interrupt.soft.aborted) break
@@ -86,6 +89,7 @@ interface SessionParts {
   readonly observer: RunObserver
   readonly record: RunRecord
   readonly log: RunLog
+  readonly host: HostSources
   readonly recorder: Recorder
   readonly secrets: SecretSet
   readonly runId: string
@@ -107,7 +111,8 @@ class RunSession {
   }
 
   announce(): void {
-    const { options, repository, access, plans, recorder, secrets } = this.#parts
+    const { options, repository, access, plans, recorder, secrets, log } = this.#parts
+    log.onQuorumMissed = (message) => this.#notice(message)
     // Masked before the first event: a name in a workflow may hold a value.
     for (const secret of maskSecrets(secrets, options.secrets)) this.#notice(describeUnmasked(secret))
     recorder.add({
@@ -152,7 +157,7 @@ class RunSession {
   }
 
   #shared(plan: WorkflowPlan, eventJson: string): RunShared {
-    const { options, repository, access, record, log, recorder, secrets, observer, runId } = this.#parts
+    const { options, repository, access, record, log, host, recorder, secrets, observer, runId } = this.#parts
     return {
       runId,
       plan,
@@ -166,6 +171,7 @@ class RunSession {
       secrets,
       record,
       log,
+      host,
       recorder,
       observer,
       refusals: this.#refusals,

@@ -37,13 +37,9 @@ async function hear(chunks: readonly (string | Buffer)[], { notesAfter = () => [
   const output = new StepOutput({
     secrets,
     log: {
-      file: 'log/1.log',
-      offset: 0,
       write: async (bytes) => {
         heard.recorded += Buffer.from(bytes).toString()
       },
-      sync: async () => undefined,
-      [Symbol.asyncDispose]: async () => undefined,
     },
     budget: { left: 1 << 30 },
     print: (bytes) => {

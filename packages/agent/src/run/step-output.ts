@@ -22,7 +22,7 @@ export interface OutputBudget {
 
 export interface StepOutputSinks {
   readonly secrets: SecretSet
-  readonly log: LogWriter
+  readonly log: Pick<LogWriter, 'write'>
   readonly budget: OutputBudget
   /** Redacted. */
   readonly print: (bytes: Uint8Array) => void

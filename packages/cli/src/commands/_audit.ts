@@ -9,6 +9,7 @@ import { encodeEntry, formatVerifierKey, type LogEntry } from '@sallyport/audit-
 import { startSigner } from '@sallyport/signer'
 import { makePrivateDirectory, openTransparencyLog } from '@sallyport/store'
 import { Command } from 'commander'
+import type { FakeAgent } from '../_fake-agent.ts'
 import { type FakeContext, fakeContext, makeTemporaryDirectory } from '../_harness.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOf, reportError } from '../report-error.ts'
@@ -42,8 +43,8 @@ export class RunningCommand {
   readonly #fake: FakeContext
   readonly #signals = new EventEmitter()
 
-  constructor(register: (audit: Command, context: Context) => void, argv: readonly string[], directory = '/') {
-    this.#fake = fakeContext({ directory })
+  constructor(register: (audit: Command, context: Context) => void, argv: readonly string[], directory = '/', agent?: FakeAgent) {
+    this.#fake = fakeContext({ directory, ...(agent && { agent }) })
     const context: Context = Object.assign(this.#fake.context, { signals: this.#signals })
     const audit = new Command('audit').exitOverride().configureOutput({ writeErr: () => undefined })
     register(audit, context)

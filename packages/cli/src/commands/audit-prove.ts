@@ -35,11 +35,10 @@ export function registerProve(audit: Command, context: Context): void {
 }
 
 async function prove(run: string, flags: ProveFlags, context: Context): Promise<void> {
-  const { stdout, stderr, workingDirectory } = context
+  const { stdout, workingDirectory } = context
   const agent = await context.loadAgent()
   const { proof, ...proven } = await agent.audit.prove(auditPlaceOf(undefined, flags, context), run, flags.entry ?? null)
   writeOutputFile(resolve(workingDirectory, flags.output), proof, { force: flags.force === true })
-  for (const notice of proven.notices) stderr.write(`sallyport: notice: ${oneLine(notice, 1000)}\n`)
   if (flags.json === true) return stdout.write(`${JSON.stringify({ ...proven, file: flags.output })}\n`)
   stdout.write(
     `entry ${proven.index} of ${proven.size}: ${oneLine(proven.entry.type)} of run ${oneLine(proven.run)}\nkey   ${oneLine(proven.key, 1000)}\n`,

@@ -3,8 +3,8 @@ import type { AuditFilter, ShownEntry } from '@sallyport/agent'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type AuditFlags, addAuditOptions, auditPlaceOf } from '../options/audit-place.ts'
+import { parseTime } from '../options/time.ts'
 import { oneLine } from '../terminal/sanitize.ts'
-import { UsageError } from '../usage-error.ts'
 
 const EXAMPLES = `
 Examples:
@@ -34,7 +34,7 @@ export function registerShow(audit: Command, context: Context): void {
     .description('Print the entries of the log that fit.')
     .option('--run <id>', 'of this run (id, or its beginning)')
     .option('--job <key>', 'of this job')
-    .option('--type <type>', 'of this type, e.g. step.started')
+    .option('--type <type>', 'of this type, e.g. step.started, or host.* for all of an area')
     .option('--since <time>', 'from then on, UTC: 2026-11-22, or 2026-11-22T20:15')
     .option('--until <time>', 'up to and with that day, minute or second')
     .option('--secret <name>', 'that hand over this secret')
@@ -58,15 +58,6 @@ async function show(directory: string | undefined, flags: ShowFlags, context: Co
 function filterOf(flags: ShowFlags): AuditFilter {
   const { run = null, job = null, type = null, secret = null, host = null, actor = null } = flags
   return { run, job, type, since: parseTime('--since', flags.since), until: parseTime('--until', flags.until), secret, host, actor }
-}
-
-/** Times are compared as texts, in the form that the log has them in. */
-function parseTime(option: string, text: string | undefined): string | null {
-  if (text === undefined) return null
-  if (/^\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{3}Z?)?)?)?)?)?)?$/.test(text)) return text
-  throw new UsageError('USAGE', `${option}: "${text}" is not a time`, {
-    hint: 'Write UTC, as much of it as matters: 2026-11-22, or 2026-11-22T20:15',
-  })
 }
 
 const DATA_LENGTH_MAX = 500

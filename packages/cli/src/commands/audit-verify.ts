@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AuditReport } from '@sallyport/agent'
-import { ExitCode } from '@sallyport/core'
+import { ExitCode, formatDuration, parseDurationMs } from '@sallyport/core'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type AuditFlags, addAuditOptions, auditPlaceOf } from '../options/audit-place.ts'
 import { fileOf } from '../options/egress.ts'
 import { oneLine } from '../terminal/sanitize.ts'
 import { createStyle, type Style } from '../terminal/style.ts'
+import { UsageError } from '../usage-error.ts'
 
 const EXAMPLES = `
 Examples:
   sallyport audit verify
   sallyport audit verify --remember /media/usb/head   the file is made, and then moved on by every check that finds nothing
   sallyport audit verify /mnt/copy/audit --key "$(cat log.vkey)"
+  sallyport audit verify /mnt/copy/audit --policy log.policy --fresh 2h
 
-Every entry is hashed again, every tile is built again. Without --remember or a witness, a log that was cut off or written anew as a whole
-by somebody who has its keys is not found. Exit codes: 0 nothing is wrong, 1 something is, 2 there is no log, or no key.`
+Every entry is hashed again, every tile is built again. The log is taken as it stands; what is durable in the state directory's own log and has
+no checkpoint is checked, too, and published if nothing is wrong. A log that is named as a directory stays as it is. Without --remember or a
+witness, a log that was cut off or written anew as a whole by somebody who has its keys is not found. Exit codes: 0 nothing is wrong, 1 something is, 2 there is no log, or no key.`
 
 interface VerifyFlags extends AuditFlags {
   readonly remember?: string
+  readonly policy?: string
+  readonly fresh?: number
+  readonly archives?: string
 }
 
 export function registerVerify(audit: Command, context: Context): void {
@@ -27,6 +33,9 @@ export function registerVerify(audit: Command, context: Context): void {
     .argument('[dir]', 'a copy of a log (default: the log of the state directory)')
     .description('Check every entry, tile and signature of the log, and name the first that is wrong.')
     .option('--remember <file>', 'compare with the last log that was sound, and remember this one')
+    .option('--policy <file>', 'witnesses to ask for, and keys of logs to trust (C2SP tlog-policy); default: STATE/audit-policy')
+    .option('--fresh <duration>', 'a sign of life within it, e.g. 2h; default: 24h where there are witnesses', parseFresh)
+    .option('--archives <dir>', 'archives of entries that were pruned; default: "archives" in the directory of the log')
     .option('--json', 'the report as one JSON document')
   addAuditOptions(command)
   command.addHelpText('after', EXAMPLES).action((directory: string | undefined, flags: VerifyFlags) => verify(directory, flags, context))
@@ -35,10 +44,22 @@ export function registerVerify(audit: Command, context: Context): void {
 async function verify(directory: string | undefined, flags: VerifyFlags, context: Context): Promise<void> {
   const { stdout, config, workingDirectory } = context
   const agent = await context.loadAgent()
-  const report = await agent.audit.verify(auditPlaceOf(directory, flags, context), fileOf(flags.remember, workingDirectory))
+  const report = await agent.audit.verify(auditPlaceOf(directory, flags, context), {
+    remember: fileOf(flags.remember, workingDirectory),
+    policy: fileOf(flags.policy, workingDirectory),
+    freshnessS: flags.fresh ?? null,
+    archives: fileOf(flags.archives, workingDirectory),
+  })
   const style = createStyle(stdout.isTerminal && config.allowsColor)
   stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : renderReport(report, style))
   context.exitCode = report.sound ? ExitCode.success : ExitCode.jobFailed
+}
+
+/** Whole seconds, as witnesses count. */
+function parseFresh(text: string): number {
+  const ms = parseDurationMs(text)
+  if (ms !== null && ms >= 1000) return Math.floor(ms / 1000)
+  throw new UsageError('USAGE', `--fresh: "${text}" is not a duration of a second or longer`, { hint: 'Write it as 90s, 30m, 2h or 24h' })
 }
 
 function renderReport(report: AuditReport, style: Style): string {
@@ -47,7 +68,9 @@ function renderReport(report: AuditReport, style: Style): string {
     ...renderFindings(report, style),
     `log   ${oneLine(origin)}, ${size === null ? 'no checkpoint' : `${size} entries`}, in ${oneLine(directory, 1000)}`,
     ...(root === null ? [] : [`root  ${root}`]),
-    `key   ${oneLine(key, 1000)} (${TRUST[trust]})`,
+    `key   ${key === null ? 'none: nothing was ever signed' : `${oneLine(key, 1000)} (${TRUST[trust]})`}`,
+    renderWitnesses(report),
+    ...renderUnpublished(report, style),
     ...renderOpenRuns(report, style),
     ...notices.map((notice) => `${style.warn('notice')}: ${oneLine(notice, 1000)}`),
   ]
@@ -56,8 +79,23 @@ function renderReport(report: AuditReport, style: Style): string {
 
 const TRUST: Readonly<Record<AuditReport['trust'], string>> = {
   named: 'as named',
+  policy: 'as the policy names it',
   remembered: 'as remembered',
   own: 'as its signer has noted it: whoever is root here can change both',
+}
+
+function renderWitnesses({ policy, witnesses }: AuditReport): string {
+  if (policy === null) return 'seen  by nobody else: no policy names witnesses that would have to'
+  const names = witnesses.map(({ name, at }) => `${oneLine(name)} at ${at}`)
+  const asked = `quorum ${oneLine(policy.quorum)} of ${oneLine(policy.path, 1000)}, within ${formatDuration(policy.freshnessS * 1000)}`
+  return `seen  by ${names.length === 0 ? 'no witness' : names.join(', ')} (${asked})`
+}
+
+function renderUnpublished({ publishedNow, unpublished }: AuditReport, style: Style): string[] {
+  return [
+    ...(publishedNow === 0 ? [] : [`new   ${publishedNow} of them had no checkpoint; nothing was wrong with them, and now they have`]),
+    ...(unpublished === 0 ? [] : [`${style.warn('rest')}  ${unpublished} more entries are durable, and no checkpoint covers them yet`]),
+  ]
 }
 
 function renderFindings({ sound, findings, manipulation, firstWrong, entriesChecked }: AuditReport, style: Style): string[] {

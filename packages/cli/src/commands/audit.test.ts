@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import type { AuditReport } from '@sallyport/agent'
 import { AUDIT_REPORT, createFakeAgent, DOCUMENT } from '../_fake-agent.ts'
 import { makeTemporaryDirectory, runCli } from '../_harness.ts'
 
+const PLAIN = { remember: null, policy: null, freshnessS: null, archives: null }
 const PLACE = { stateDirectory: '/state', directory: null, key: null }
 
 test('audit verify names the first wrong entry and what fits, and ends with 1', async () => {
@@ -13,7 +15,7 @@ test('audit verify names the first wrong entry and what fits, and ends with 1', 
   assert.equal(exitCode, 1)
   assert.match(stdout, /^not sound: entry-edited, the first wrong entry is 4\n {2}✗ entry-wrong: entry 4 /)
   assert.match(stdout, new RegExp(`open {2}run ${DOCUMENT.id} was cut off`))
-  assert.deepEqual(agent.calls.audit, [['verify', PLACE, null]])
+  assert.deepEqual(agent.calls.audit, [['verify', PLACE, PLAIN]])
 })
 
 test('audit verify of a sound log ends with 0; --json is the report', async () => {
@@ -21,7 +23,29 @@ test('audit verify of a sound log ends with 0; --json is the report', async () =
   const agent = createFakeAgent({ audit: { verify: async () => sound } })
   const { stdout, exitCode } = await runCli(['audit', 'verify', 'copy', '--key', 'k', '--remember', 'head', '--json'], { agent })
   assert.deepEqual([exitCode, JSON.parse(stdout)], [0, sound])
-  assert.deepEqual(agent.calls.audit, [['verify', { ...PLACE, directory: '/copy', key: 'k' }, '/head']])
+  assert.deepEqual(agent.calls.audit, [['verify', { ...PLACE, directory: '/copy', key: 'k' }, { ...PLAIN, remember: '/head' }]])
+})
+
+test('audit verify says who has seen the log, what has no checkpoint, and what it has published', async () => {
+  const report: AuditReport = {
+    ...AUDIT_REPORT,
+    sound: true,
+    findings: [],
+    manipulation: null,
+    firstWrong: null,
+    policy: { path: '/p', quorum: 'both', freshnessS: 7200 },
+    witnesses: [{ name: 'w1', at: '2026-11-29T14:02:00.000Z' }],
+    publishedNow: 3,
+    unpublished: 2,
+  }
+  const agent = createFakeAgent({ audit: { verify: async () => report } })
+  const { stdout, exitCode } = await runCli(['audit', 'verify', '--policy', 'p', '--fresh', '2h', '--archives', 'a'], { agent })
+  assert.equal(exitCode, 0)
+  assert.match(stdout, /^seen {2}by w1 at 2026-11-29T14:02:00\.000Z \(quorum both of \/p, within 2h 00m\)$/m)
+  assert.match(stdout, /^new {3}3 of them had no checkpoint/m)
+  assert.match(stdout, /^rest {2}2 more entries are durable/m)
+  assert.deepEqual(agent.calls.audit, [['verify', PLACE, { remember: null, policy: '/p', freshnessS: 7200, archives: '/a' }]])
+  assert.match((await runCli(['audit', 'verify'])).stdout, /^seen {2}by nobody else: /m)
 })
 
 test('audit prove writes the proof, prints the key, and replaces nothing unasked', async (t) => {
@@ -52,6 +76,8 @@ for (const argv of [
   ['prove', 'r1', '-o', 'x', '--entry', 'last'],
   ['show', '--since', 'yesterday'],
   ['verify', 'a', 'b'],
+  ['verify', '--fresh', 'soon'],
+  ['verify', '--fresh', '5ms'],
   ['verfy'],
 ]) {
   test(`"audit ${argv.join(' ')}" is bad usage`, async () => {

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
+import { registerAuditArchive } from './audit-archive.ts'
+import { registerAuditErase } from './audit-erase.ts'
 import { registerAuditExport } from './audit-export.ts'
+import { registerAuditHold } from './audit-hold.ts'
+import { registerAuditPayload } from './audit-payload.ts'
 import { registerProve } from './audit-prove.ts'
+import { registerAuditPublish } from './audit-publish.ts'
+import { registerAuditRetain } from './audit-retain.ts'
 import { registerAuditServe } from './audit-serve.ts'
 import { registerShow } from './audit-show.ts'
 import { registerVerify } from './audit-verify.ts'
@@ -20,12 +26,18 @@ Every run and exec writes what happens into a transparency log; see docs/audit.m
 export function registerAudit(program: Command, context: Context): void {
   const audit = program
     .command('audit')
-    .description('Check, prove, read, serve and export the log of all runs.')
+    .description('Check, prove, read, publish, serve, export, keep and archive the log of all runs.')
     .addHelpText('after', EXAMPLES)
   registerVerify(audit, context)
   registerProve(audit, context)
   registerShow(audit, context)
+  registerAuditPublish(audit, context)
   registerAuditServe(audit, context)
   registerAuditExport(audit, context)
   registerAuditWitness(audit, context)
+  registerAuditPayload(audit, context)
+  registerAuditHold(audit, context)
+  registerAuditRetain(audit, context)
+  registerAuditErase(audit, context)
+  registerAuditArchive(audit, context)
 }

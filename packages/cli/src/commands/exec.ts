@@ -122,11 +122,13 @@ function printDoors({ doors }: ExecResult, stderr: Sink): void {
   if (sections !== '') stderr.write(sections.replaceAll(/^(?! )/gm, 'sallyport: ').replace(/sallyport: $/, ''))
 }
 
-function printNotes({ error, refusals, doors, kept, dropped, id }: ExecResult, stderr: Sink): void {
+function printNotes({ error, refusals, doors, kept, dropped, id, log }: ExecResult, stderr: Sink): void {
   const notes = refusals.map(({ what, detail }) => `refused: ${oneLine(what)}: ${oneLine(detail)}`)
   if (kept > 0) notes.push(`${kept} changed file${kept === 1 ? '' : 's'} kept`)
   if (dropped > 0) notes.push(`${dropped} changed file${dropped === 1 ? '' : 's'} dropped; --write PATH keeps what changes there`)
   if (refusals.length > 0 || doors.refused.length > 0) notes.push(`record: sallyport runs show ${oneLine(id)}`)
+  const unpublished = log?.unpublished ?? null
+  if (unpublished !== null) notes.push(`notice: the log of this command is durable, and not published: ${oneLine(unpublished, 4000)}`)
   if (error !== null) {
     notes.push(`error[${oneLine(error.code)}]: ${oneLine(error.message, 4000)}`)
     if (error.hint !== null) notes.push(`  ${oneLine(error.hint, 4000)}`)

@@ -20,6 +20,7 @@ export function renderSummary(document: RunDocument, style: Style, options: { re
     renderRefusals(document, style),
     renderSecrets(document, style),
     renderError(document, style),
+    renderUnpublished(document),
     `Record: sallyport runs show ${oneLine(document.id)}\n`,
   ]
   return sections.filter((section) => section !== '').join('\n')
@@ -68,6 +69,12 @@ function renderError({ error }: RunDocument, style: Style): string {
   if (error === null) return ''
   const hint = error.hint === null ? '' : `  ${oneLine(error.hint, 1000)}\n`
   return `${style.bad(`error[${oneLine(error.code)}]`)}: ${oneLine(error.message, 1000)}\n${hint}`
+}
+
+/** Records of earlier releases have no word about it. */
+function renderUnpublished({ log }: RunDocument): string {
+  const reason = log?.unpublished ?? null
+  return reason === null ? '' : `notice: the log of this run is durable, and not published: ${oneLine(reason, 4000)}\n`
 }
 
 /** `job | step` by their names, for their ids. */

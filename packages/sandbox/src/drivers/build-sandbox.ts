@@ -66,6 +66,7 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
       keeper,
       init,
       idBase: slot.idBase,
+      cgroup: id,
       imageDescription: image.description,
       walls: step,
     })

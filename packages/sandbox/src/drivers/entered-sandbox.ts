@@ -6,6 +6,7 @@ import { JOB_NETWORK, messageOf, SallyportError, stepSource } from '@sallyport/c
 import { type EffectiveLimits, findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
 import {
   type FileEntry,
+  type HostIdentity,
   type LimitCounts,
   type PutEntry,
   type RefusedPacket,
@@ -23,6 +24,7 @@ import { type Entered, enterSandbox } from '../native/enter.ts'
 import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
 import type { Keeper, StepAddress } from '../native/keeper.spawn.ts'
 import type { WardenPool } from '../native/warden-pool.spawn.ts'
+import { ID_COUNT } from '../oci/bundle.ts'
 import { RefusedPackets } from '../refused-packets.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { runSelfCheck, type StartedHelper } from '../self-check.ts'
@@ -38,6 +40,8 @@ export interface EnteredSandboxParts {
   /** Host pid of PID 1. */
   readonly init: number
   readonly idBase: number
+  /** Its name in the hierarchies. */
+  readonly cgroup: string
   readonly imageDescription: string
   readonly walls: StepWalls
 }
@@ -59,6 +63,7 @@ interface OpenNetwork {
 /** A sandbox whose steps are started from outside by entering its namespaces (native/src/enter.c). */
 export class EnteredSandbox implements Sandbox {
   readonly id: string
+  readonly hostIdentity: HostIdentity
   readonly lost: Promise<string>
   readonly imageDescription: string
   readonly #parts: EnteredSandboxParts
@@ -67,6 +72,8 @@ export class EnteredSandbox implements Sandbox {
   /** Steps whose cgroups are there, and what those counted that are gone. */
   readonly #counting = new Set<StepCgroup>()
   #counted: LimitCounts = { oomKills: 0, pidsRefused: 0 }
+  /** Of steps. */
+  readonly #firstPids = new Set<number>()
   /** Running steps by their ids. */
   readonly #running = new Map<string, StepCgroup>()
   readonly #refused = new RefusedPackets()
@@ -80,6 +87,7 @@ export class EnteredSandbox implements Sandbox {
   constructor(parts: EnteredSandboxParts) {
     this.#parts = parts
     this.id = parts.id
+    this.hostIdentity = { cgroup: parts.cgroup, uids: { first: parts.idBase, count: ID_COUNT }, pids: this.#firstPids }
     this.lost = parts.keeper.lost
     this.imageDescription = parts.imageDescription
     this.#cgroup = findJobCgroup({ mounts: '/proc/self/mounts', membership: `/proc/${parts.init}/cgroup` })
@@ -282,6 +290,9 @@ export class EnteredSandbox implements Sandbox {
         collect: step.collect,
         collectBytesMax: step.collectBytesMax,
         pump: options.pump,
+        begun: (pid) => {
+          if (!options.pump) this.#firstPids.add(pid)
+        },
       })
     } catch (error) {
       cgroup.remove()

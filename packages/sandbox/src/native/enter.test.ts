@@ -20,6 +20,7 @@ const REQUEST: EnterRequest = {
   collect: [],
   collectBytesMax: 0,
   pump: false,
+  begun: () => undefined,
 }
 
 const WITH_NUL: readonly Partial<EnterRequest>[] = [

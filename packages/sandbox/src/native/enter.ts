@@ -27,6 +27,8 @@ export interface EnterRequest {
   readonly collectBytesMax: number
   /** The process reads our stream instead of /dev/null, and its stderr does not go into its output. For our own helper only. */
   readonly pump: boolean
+  /** Told the host pid of the first process, before it can have ended. */
+  readonly begun: (pid: number) => void
 }
 
 export interface Entered {
@@ -55,7 +57,12 @@ export function enterSandbox(take: () => Warden, request: EnterRequest): Entered
     warden.errors.on('data', ignoreErrors)
     warden.input.destroy()
   }
-  return { output: warden.output, input: request.pump ? warden.input : null, errors: warden.errors, exit: readResults(warden) }
+  return {
+    output: warden.output,
+    input: request.pump ? warden.input : null,
+    errors: warden.errors,
+    exit: readResults(warden, request.begun),
+  }
 }
 
 function ignoreErrors(): void {
@@ -119,9 +126,9 @@ function encodeFile(file: { readonly name: string; readonly content: Uint8Array;
 
 const MESSAGE_MAX_BYTES = 65_536
 
-async function readResults({ results, ended }: Warden): Promise<EnteredExit> {
+async function readResults({ results, ended }: Warden, begun: EnterRequest['begun']): Promise<EnteredExit> {
   try {
-    return (await readExit(new ByteReader(results))) ?? notStarted(await ended)
+    return (await readExit(new ByteReader(results), begun)) ?? notStarted(await ended)
   } catch (error) {
     if (error instanceof SandboxError && error.code === 'SANDBOX_PROTOCOL') return notStarted(await ended)
     throw error
@@ -132,7 +139,7 @@ function notStarted(message: string): EnteredExit {
   return { kind: 'failed-to-start', code: 0, message, files: {} }
 }
 
-async function readExit(reader: ByteReader): Promise<EnteredExit | null> {
+async function readExit(reader: ByteReader, begun: EnterRequest['begun']): Promise<EnteredExit | null> {
   const files: Record<string, Uint8Array | null> = {}
   let exit: Omit<EnteredExit, 'files'> | null = null
   for (;;) {
@@ -143,6 +150,7 @@ async function readExit(reader: ByteReader): Promise<EnteredExit | null> {
     const data = size === 0 ? Buffer.alloc(0) : await reader.demand(size)
     const type = head.toString('latin1', 0, 1)
     if (type === 'M') return { kind: 'failed-to-start', code: 0, message: data.toString(), files }
+    if (type === 'S') begun(data.readUInt32LE(0))
     if (type === 'X') exit = { kind: data.readUInt32LE(0) === 1 ? 'signalled' : 'exited', code: data.readUInt32LE(4), message: null }
     if (type === 'F') files[data.toString()] = await collectFile(reader)
     if (type === 'Z' && exit !== null) return { ...exit, files }

@@ -7,7 +7,7 @@ import type { OciSeccomp } from '../seccomp/index.ts'
 const BOX_DIRECTORY = '/run/sallyport/box'
 
 /** Ids 0 to 65535 of the sandbox are `base` to `base + 65535` of the host. */
-const ID_COUNT = 65_536
+export const ID_COUNT = 65_536
 
 export interface BundleInput {
   readonly spec: SandboxSpec
