@@ -10,6 +10,8 @@ export type Found = Readonly<Record<Witnessing, boolean>>
 export interface ManipulationCase {
   readonly what: string
   readonly found: Found
+  /** Where its signer remembers, it is found even without witnesses. Left out: as elsewhere. */
+  readonly foundOnHost?: true
   /** What the check names, where it is found by the same sign whoever witnesses. */
   readonly named?: string
   /** Answers with the log that the newcomer is shown. */
@@ -140,7 +142,12 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
     named: 'checkpoint-edited',
     perform: (world) => withFile(world, 'checkpoint', (bytes) => Buffer.from(Buffer.from(bytes).toString().replace('\n700\n', '\n699\n'))),
   },
-  { what: 'rewrite everything and sign it with the log’s key', found: WITNESSED, perform: (world) => signedAnew(world, edited) },
+  {
+    what: 'rewrite everything and sign it with the log’s key',
+    found: WITNESSED,
+    foundOnHost: true,
+    perform: (world) => signedAnew(world, edited),
+  },
   {
     what: 'cut off the tail, keep the checkpoint',
     found: ALWAYS,
@@ -151,10 +158,16 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
       return log
     },
   },
-  { what: 'cut off the tail and sign what is left', found: WITNESSED, perform: (world) => signedAnew(world, RECENT.slice(0, 400)) },
+  {
+    what: 'cut off the tail and sign what is left',
+    found: WITNESSED,
+    foundOnHost: true,
+    perform: (world) => signedAnew(world, RECENT.slice(0, 400)),
+  },
   {
     what: 'cut off the tail, sign and go on',
     found: WITNESSED,
+    foundOnHost: true,
     perform: (world) => signedAnew(world, [...RECENT.slice(0, 300), ...runEntries('9', 500, LAST_S)]),
   },
   {
@@ -176,6 +189,7 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
   {
     what: 'show an older checkpoint with its cosignatures that is still fresh (the loss window)',
     found: NEVER,
+    foundOnHost: true,
     perform: async (world) => {
       await world.publish(new MemoryLog(OLD), EARLIER_S)
       const older = await world.publish(new MemoryLog(RECENT), RECENTLY_S)
@@ -184,18 +198,34 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
     },
   },
   {
+    what: 'put an older checkpoint that is still fresh in the place of the last, keep the files',
+    found: NEVER,
+    foundOnHost: true,
+    perform: async (world) => {
+      await world.publish(new MemoryLog(OLD), EARLIER_S)
+      const older = await world.publish(new MemoryLog(RECENT), RECENTLY_S)
+      const log = await world.publish(new MemoryLog(ALL), LAST_S)
+      // Partial tiles stay, and so does all that the older one needs
+      for (const [path, bytes] of older.files) if (path === 'checkpoint' || !log.files.has(path)) log.files.set(path, bytes)
+      return log
+    },
+  },
+  {
     what: 'show somebody else another end of the log',
     found: WITNESSED,
+    foundOnHost: true,
     perform: (world) => signedAnew(world, [...RECENT, ...runEntries('9', 200, LAST_S)]),
   },
   {
     what: 'fork while one witness runs from an old disk',
     found: { none: false, one: false, 'two-of-three': true },
+    foundOnHost: true,
     perform: (world) => signedAnew(world, edited, 1),
   },
   {
     what: 'fork while two witnesses run from old disks',
     found: NEVER,
+    foundOnHost: true,
     perform: (world) => signedAnew(world, edited, 2),
   },
   {

@@ -10,6 +10,7 @@ import {
   type KeyEpoch,
   type LogEntry,
   type LogReport,
+  type LogVerification,
   type NoteSignature,
   type NoteSigner,
   proveConsistency,
@@ -30,22 +31,32 @@ export const LAST_S = NOW_S - 60
 /** Remembers the tree that it has cosigned, and cosigns nothing that does not grow from it. */
 class Witness {
   readonly cosigner: Cosigner
-  #latest: TreeHead | null = null
+  readonly #memory = new Memory()
 
   constructor(name: string) {
     this.cosigner = cosignatureSigner(name, newPrivateKey())
   }
 
   async cosign(log: MemoryLog, timestampS: number): Promise<NoteSignature | null> {
-    const [head, old] = [log.head, this.#latest]
-    if (old !== null && !(await grows(log, old, head))) return null
-    this.#latest = head
-    return this.cosigner.cosign(textOf(head), timestampS)
+    return (await this.#memory.take(log)) ? this.cosigner.cosign(textOf(log.head), timestampS) : null
   }
 
   /** Somebody put an older disk into it. */
   forget(): void {
-    this.#latest = null
+    this.#memory.latest = null
+  }
+}
+
+/** Of a witness, and of the log's own signer, which is the first of them. */
+class Memory {
+  latest: TreeHead | null = null
+
+  /** False for what does not grow from it, which it does not remember. */
+  async take(log: MemoryLog): Promise<boolean> {
+    const [head, old] = [log.head, this.latest]
+    if (old !== null && !(await grows(log, old, head))) return false
+    this.latest = head
+    return true
   }
 }
 
@@ -66,6 +77,8 @@ export class World {
   readonly #threshold: number
   epochs: KeyEpoch[] = [{ key: this.signer.key, firstSize: 0, lastSize: null, seal: null }]
   remembered: RememberedHead[] = []
+  /** What the signer on the log's host remembers: root signs with its key, and does not touch this. */
+  readonly #signed = new Memory()
 
   constructor(witnessing: Witnessing) {
     const count = { none: 0, one: 1, 'two-of-three': 3 }[witnessing]
@@ -81,16 +94,28 @@ export class World {
       const cosignature = await witness.cosign(log, timestampS)
       if (cosignature !== null) cosignatures.push(cosignature)
     }
+    await this.#signed.take(log)
     log.files.set('checkpoint', formatNote({ text, signatures: [signer.sign(text), ...cosignatures] }))
     return log
   }
 
   /** What somebody finds who has the log's keys and the policy, and has never seen the log before. */
   check(log: MemoryLog): Promise<LogReport> {
+    return verifyLog(this.#verification(log))
+  }
+
+  /** What is found on the log's own host, where its signer remembers what it has signed, and where entries are that no checkpoint has yet. */
+  checkOnHost(log: MemoryLog): Promise<LogReport> {
+    const { latest } = this.#signed
+    const remembered = latest === null ? [] : [{ ...latest, from: 'the memory of its signer' }]
+    return verifyLog({ ...this.#verification(log), remembered, durable: { source: log, head: log.head } })
+  }
+
+  #verification(log: MemoryLog): LogVerification {
     const cosigners = this.witnesses.map(({ cosigner }) => cosigner)
     const trust = { origin: ORIGIN, epochs: this.epochs, policy: policyOf(this.signer, cosigners, this.#threshold) }
     const clock = { nowS: NOW_S, freshnessS: HOUR_S }
-    return verifyLog({ source: log, trust, clock, remembered: this.remembered, minimumIndex: 0, hasOurEntries: true })
+    return { source: log, trust, clock, remembered: this.remembered, minimumIndex: 0, hasOurEntries: true }
   }
 }
 

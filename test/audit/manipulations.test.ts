@@ -20,6 +20,14 @@ describe('root on the host of the log', () => {
     })
   }
 
+  for (const { what, found, foundOnHost = found.none, perform } of MANIPULATIONS) {
+    it(`who would ${what} is found ${foundOnHost ? 'there' : 'neither there'}, where the signer remembers`, async () => {
+      const world = new World('none')
+      const { isSound, findings } = await world.checkOnHost(await perform(world))
+      assert.equal(!isSound, foundOnHost, JSON.stringify(findings.map(({ kind, message }) => `${kind}: ${message}`)))
+    })
+  }
+
   it('who does nothing is found by nobody', async () => {
     const nothing = MANIPULATIONS.find(({ what }) => what.startsWith('log what has not happened'))
     for (const witnessing of WITNESSING) {

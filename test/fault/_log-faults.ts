@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the writer of _log-writer.ts while strace makes one of its system calls fail, or kills it there; then looks at what it left.
+// Runs a writer (_log-writer.ts, _export-writer.ts) while strace makes one of its system calls fail, or kills it there; then looks at what it left.
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -43,6 +43,7 @@ export type Said =
   | { readonly type: 'published'; readonly size: number }
   | { readonly type: 'kept' | 'erased'; readonly commitment: string; readonly bytes: number }
   | { readonly type: 'spooled'; readonly first: number; readonly generation: string }
+  | { readonly type: 'exported'; readonly next: number }
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
 
@@ -64,6 +65,7 @@ const EFFECTS: Readonly<Record<string, readonly string[]>> = {
   openat: ['error=EIO', 'error=ENOSPC', 'error=EMFILE'],
   mkdir: ['error=EIO', 'error=ENOSPC'],
   pwrite64: ['error=EIO', 'error=ENOSPC', 'retval=0'],
+  ftruncate: ['error=EIO'],
   fdatasync: ['error=EIO', 'error=ENOSPC'],
   fsync: ['error=EIO', 'error=ENOSPC'],
   rename: ['error=EIO', 'error=ENOSPC'],
@@ -84,10 +86,18 @@ export class LogFaults implements Disposable {
   // In memory: what a disk does with what it is told to sync is not what is tried here, and hundreds of runs would wait for it.
   readonly #scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sallyport-log-faults-'))
   readonly #writer = join(this.#scratch, 'writer.cjs')
+  readonly #source: string
+  readonly #check: typeof assertSound
   #count = 0
 
+  /** `check`: what has to hold of what it left and said. */
+  constructor(source = '_log-writer.ts', check = assertSound) {
+    this.#source = source
+    this.#check = check
+  }
+
   async prepare(): Promise<void> {
-    const entryPoints = [join(import.meta.dirname, '_log-writer.ts')]
+    const entryPoints = [join(import.meta.dirname, this.#source)]
     // As one file it starts in a quarter of the time
     await build({
       entryPoints,
@@ -96,8 +106,9 @@ export class LogFaults implements Disposable {
       platform: 'node',
       target: 'node24',
       format: 'cjs',
-      external: ['koffi', 'esbuild'],
-      define: { 'import.meta.url': '"writer"', 'import.meta.dirname': '"writer"' },
+      external: ['esbuild'],
+      // As if it lay here: what was built is looked up from there
+      define: { 'import.meta.url': JSON.stringify(import.meta.url), 'import.meta.dirname': '"writer"' },
       logLevel: 'error',
     })
   }
@@ -147,7 +158,7 @@ export class LogFaults implements Disposable {
       for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) {
         const directory = this.directory(before.directory)
         try {
-          await assertSound(directory, [...before.said, ...(await this.run(directory, 'b', optionsOf(fault)))])
+          await this.#check(directory, [...before.said, ...(await this.run(directory, 'b', optionsOf(fault)))])
         } catch (error) {
           wrong.push(`${fault.call} ${fault.when} ${fault.effect}: ${error instanceof Error ? error.stack : String(error)}`)
         }
@@ -159,8 +170,8 @@ export class LogFaults implements Disposable {
   }
 
   /** All that a run of the writer does to files, and what it says meanwhile. */
-  async record(): Promise<Operation[]> {
-    const directory = this.directory()
+  async record(template?: string): Promise<Operation[]> {
+    const directory = this.directory(template)
     const path = join(this.#scratch, 'trace')
     const calls = 'openat,mkdir,pwrite64,write,fdatasync,fsync,rename,unlink,rmdir'
     await this.run(directory, 'a', ['-o', path, '-y', '-xx', '-s', '1000000', '-e', `trace=${calls}`])

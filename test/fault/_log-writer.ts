@@ -1,29 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process of its own for the fault tests of the log: `DIRECTORY GENERATION`. All of its file operations are made by one thread, which it names;
 // it waits for a byte on its standard input before the first of them, and says on its standard output what happened, a JSON document a line.
-import { readdirSync, readFileSync, readSync, write } from 'node:fs'
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import type { CheckpointSigner } from '@sallyport/audit-log'
-import { messageOf } from '@sallyport/core'
-import { archiveAndPrune, openTransparencyLog, PayloadStore, Spool, type TransparencyLog } from '@sallyport/store'
+import {
+  archiveAndPrune,
+  openTransparencyLog,
+  PayloadStore,
+  publishCheckpoint,
+  type SignedCheckpoint,
+  Spool,
+  type TransparencyLog,
+} from '@sallyport/store'
 import { Signer } from '../../packages/signer/src/signer.ts'
-import { ARCHIVED, ORIGIN, type Said, SPOOL, writtenEntry } from './_log-faults.ts'
+import { say, workTraced } from './_file-thread.ts'
+import { ARCHIVED, ORIGIN, SPOOL, writtenEntry } from './_log-faults.ts'
 
 const [directory = '', generation = ''] = process.argv.slice(2)
-
-/** By the thread of the file operations, so that a trace of it has everything in one order. */
-async function say(said: Said): Promise<void> {
-  await promisify(write)(1, `${JSON.stringify(said)}\n`)
-}
-
-/** The one thread of UV_THREADPOOL_SIZE=1: the one that works while nothing but a file operation is under way. */
-async function fileThread(): Promise<number> {
-  await access('/')
-  const threads = readdirSync('/proc/self/task').map(Number)
-  return threads.find((id) => readFileSync(`/proc/self/task/${id}/comm`, 'utf8').startsWith('libuv-worker')) ?? 0
-}
 
 function sayingSigner(signer: Signer): CheckpointSigner {
   return {
@@ -58,7 +51,29 @@ async function work(): Promise<void> {
 
 async function writeLog(): Promise<void> {
   await using signer = await Signer.open(join(directory, 'signer'), ORIGIN)
-  await using log = await openTransparencyLog(join(directory, 'audit'), { signer: sayingSigner(signer), cosigner: null, lockWaitMs: 0 })
+  await writeAndPublish(signer)
+  await publishLater(signer)
+}
+
+function openLog(signer: Signer): Promise<TransparencyLog> {
+  return openTransparencyLog(join(directory, 'audit'), { signer: sayingSigner(signer), cosigner: null, lockWaitMs: 0 })
+}
+
+/** As whoever asks witnesses does, without holding the log meanwhile. */
+async function publishLater(signer: Signer): Promise<void> {
+  const { note, size } = await signOne(signer)
+  await publishCheckpoint(join(directory, 'audit'), note, { lockWaitMs: 0 })
+  await say({ type: 'published', size })
+}
+
+async function signOne(signer: Signer): Promise<SignedCheckpoint> {
+  await using log = await openLog(signer)
+  await append(log, 1)
+  return await log.sign()
+}
+
+async function writeAndPublish(signer: Signer): Promise<void> {
+  await using log = await openLog(signer)
   await append(log, 3)
   await publish(log)
   await append(log, 250)
@@ -88,15 +103,4 @@ async function spool(): Promise<void> {
   }
 }
 
-async function main(): Promise<void> {
-  await say({ type: 'thread', id: await fileThread() })
-  readSync(0, Buffer.alloc(1))
-  try {
-    await work()
-    await say({ type: 'done' })
-  } catch (error) {
-    await say({ type: 'failed', code: String((error as { code?: unknown }).code), message: messageOf(error) })
-  }
-}
-
-void main()
+void workTraced(work)

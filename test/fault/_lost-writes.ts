@@ -27,7 +27,7 @@ function parseLine(line: string, directory: string): Operation[] {
   const opened = relative(directory, fromHex(target).toString())
   switch (call) {
     case 'openat':
-      return args.includes('O_CREAT') && args.includes('O_EXCL') ? [{ type: 'create', path }] : []
+      return args.includes('O_CREAT') ? [{ type: 'create', path }] : []
     case 'mkdir':
     case 'unlink':
       return [{ type: call, path }]
@@ -89,6 +89,8 @@ export class LossyDisk {
   apply(operation: Operation): void {
     switch (operation.type) {
       case 'create':
+        // Without O_EXCL it may be there
+        if (this.#has(operation.path)) return
         return this.#change(operation.path, { kind: 'file', durable: Buffer.alloc(0), pending: [] })
       case 'mkdir':
         return this.#change(operation.path, directoryNode())
@@ -129,6 +131,11 @@ export class LossyDisk {
     if (node.kind === 'file') node.durable = contentOf(node, () => 'kept')
     else node.durable = namesOf(node, () => 'kept')
     node.pending = []
+  }
+
+  #has(path: string): boolean {
+    const directory = this.#find(dirname(path))
+    return directory.kind === 'directory' && directory.now.has(basename(path))
   }
 
   #find(path: string): Node {

@@ -43,8 +43,8 @@ before(async () => {
     platform: 'node',
     target: 'node24',
     format: 'cjs',
-    external: ['koffi'],
-    define: { 'import.meta.url': '"writer"', 'import.meta.dirname': '"writer"' },
+    // As if it lay here: what was built is looked up from there
+    define: { 'import.meta.url': JSON.stringify(import.meta.url), 'import.meta.dirname': '"writer"' },
     logLevel: 'error',
   })
   const requests = []
