@@ -45,7 +45,10 @@ behaviour(
       const results = await sandbox.selfCheck(AbortSignal.timeout(20_000))
       assert.ok(results.some(({ evidence }) => evidence.includes('no process outlives its step')))
       await runScript(sandbox, 'setsid sleep 20 < /dev/null > /dev/null 2>&1 & sleep 0.1')
-      const { output } = await runScript(sandbox, 'cat /proc/[0-9]*/comm')
+      // What is killed when the next step starts takes a moment to be gone; what is not killed sleeps on.
+      const look =
+        'i=0; while cat /proc/[0-9]*/comm | grep -qx sleep && [ $i -lt 40 ]; do i=$((i + 1)); timeout 0.05 tail -f /dev/null; done; cat /proc/[0-9]*/comm'
+      const { output } = await runScript(sandbox, look)
       assert.ok(!output.includes('sleep'), output)
     })
   },
