@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { collectBytes, messageOf } from '@sallyport/core'
-import { HttpError } from './http-error.ts'
+import { HttpError, type HttpFailure } from './http-error.ts'
 
-export interface HttpPost {
+export interface HttpQuestion {
+  /** Upper case. */
+  readonly method: string
   /** `http:` or `https:`, from the operator. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
+  /** Null: none, and no length is said. */
+  readonly body: Uint8Array | HttpBody | null
   /** For all of it, from the connection to the last byte of the answer. */
   readonly timeoutMs: number
   /** More is a failure. */
@@ -18,41 +23,59 @@ export interface HttpPost {
   readonly ca?: string
 }
 
-export interface HttpPosted {
+/** A body that is too large to be held: as many bytes as it says, or the request fails. */
+export interface HttpBody {
+  readonly length: number
+  /** Read once, as fast as the server takes it, and destroyed when it answers before the end. */
+  readonly content: Readable
+}
+
+export interface HttpReply {
   readonly status: number
   /** By lower-case name; untrusted, as is the body. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: Uint8Array
 }
 
-/** Sends one request, and follows no redirect. @throws HttpError HTTP_FAILED */
-export async function post(options: HttpPost): Promise<HttpPosted> {
-  const { url, timeoutMs, answerBytesMax } = options
+/**
+ * Sends one request, and follows no redirect. The message names the address without its query, which may hold what is not for a log.
+ * @throws HttpError HTTP_FAILED; its `failure` says why
+ */
+export async function ask(question: HttpQuestion): Promise<HttpReply> {
+  const { url, timeoutMs, answerBytesMax } = question
   const deadline = AbortSignal.timeout(timeoutMs)
-  const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal])
+  const signal = question.signal === undefined ? deadline : AbortSignal.any([deadline, question.signal])
   try {
-    const incoming = await sendRequest(options, signal)
+    const incoming = await sendRequest(question, signal)
     const body = await collectBytes(incoming, answerBytesMax)
-    if (body === null) throw new HttpError('HTTP_FAILED', `Cannot use the answer of ${url}: it has more than ${answerBytesMax} bytes`)
+    if (body === null) throw failed(url, 'size', `its answer has more than ${answerBytesMax} bytes`)
     return { status: incoming.statusCode ?? 0, headers: incoming.headers, body }
   } catch (error) {
     if (error instanceof HttpError) throw error
-    const why = deadline.aborted ? `no answer within ${timeoutMs} ms` : messageOf(error)
-    throw new HttpError('HTTP_FAILED', `Cannot ask ${url}: ${why}`, { cause: error })
+    if (deadline.aborted) throw failed(url, 'timeout', `no answer within ${timeoutMs} ms`, error)
+    throw failed(url, isAboutCertificate(error) ? 'certificate' : 'connection', messageOf(error), error)
   }
 }
 
-function sendRequest({ url, headers, body, ca }: HttpPost, signal: AbortSignal): Promise<IncomingMessage> {
+function failed(url: string, failure: HttpFailure, why: string, cause?: unknown): HttpError {
+  return new HttpError('HTTP_FAILED', `Cannot ask ${url.replace(/\?.*$/, '')}: ${why}`, { cause, details: { failure } })
+}
+
+/** Codes of Node's TLS, from OpenSSL's X509_V_ERR_*: the server has not proved who it is. */
+function isAboutCertificate(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return /CERT|SELF_SIGNED|UNABLE_TO_|ISSUER|HOSTNAME_MISMATCH/.test(code)
+}
+
+function sendRequest({ method, url, headers, body, ca }: HttpQuestion, signal: AbortSignal): Promise<IncomingMessage> {
   const send = url.startsWith('https:') ? requestTls : requestPlain
+  const length = body === null ? {} : { 'content-length': String(body.length) }
   return new Promise((resolve, reject) => {
-    const request = send(url, {
-      method: 'POST',
-      headers: { ...headers, 'content-length': body.length },
-      signal,
-      ...(ca === undefined ? {} : { ca }),
-    })
+    const request = send(url, { method, headers: { ...headers, ...length }, signal, ...(ca === undefined ? {} : { ca }) })
     request.once('response', resolve)
     request.on('error', reject)
-    request.end(body)
+    if (body === null || body instanceof Uint8Array) request.end(body ?? undefined)
+    // A server that refuses answers first: then its answer counts, not the broken pipe.
+    else pipeline(body.content, request).catch((error: unknown) => reject(error))
   })
 }

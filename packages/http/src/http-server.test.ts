@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { describe, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import type { HttpHandler } from './contract.ts'
-import { post } from './http-request.ts'
-import { HttpServer, type HttpServerOptions, textAnswer } from './http-server.ts'
+import { ask } from './http-request.ts'
+import { HttpServer, type HttpServerOptions, type HttpTls, textAnswer } from './http-server.ts'
 
 function failTest(error: unknown): never {
   throw error
@@ -41,7 +45,8 @@ async function converse(socket: Socket, text: string): Promise<string> {
   return answer
 }
 
-const size = (server: HttpServer, body: Uint8Array): Parameters<typeof post>[0] => ({
+const size = (server: HttpServer, body: Uint8Array): Parameters<typeof ask>[0] => ({
+  method: 'POST',
   url: `${server.url}/a%2e/../b?c`,
   headers: {},
   body,
@@ -52,7 +57,7 @@ const size = (server: HttpServer, body: Uint8Array): Parameters<typeof post>[0] 
 describe('the server', () => {
   test('hands over the path as it was sent, and the body up to its limit', async () => {
     await using server = await start()
-    const answer = await post(size(server, Buffer.alloc(BODY_MAX)))
+    const answer = await ask(size(server, Buffer.alloc(BODY_MAX)))
     assert.equal(Buffer.from(answer.body).toString(), 'POST /b 1000\n')
     assert.match(await converse(open(server), 'POST /a%2e/../b?c HTTP/1.1\r\nconnection: close\r\n\r\n'), /POST \/a%2e\/\.\.\/b 0\n$/)
   })
@@ -112,7 +117,7 @@ describe('the server', () => {
       throw new Error('secret path')
     }
     await using server = await start({ handle, onFailure: (error) => failures.push(error) })
-    const answer = await post(size(server, new Uint8Array()))
+    const answer = await ask(size(server, new Uint8Array()))
     assert.equal(answer.status, 500)
     assert.equal(Buffer.from(answer.body).toString(), 'internal error\n')
     assert.equal((failures[0] as Error).message, 'secret path')
@@ -128,7 +133,7 @@ describe('the server', () => {
     test(`ends ${title}, and goes on`, async () => {
       await using server = await start()
       assert.match(await converse(open(server), bytes), /^HTTP\/1\.1 4\d\d /)
-      assert.equal((await post(size(server, new Uint8Array()))).status, 200)
+      assert.equal((await ask(size(server, new Uint8Array()))).status, 200)
     })
 
   test('fails with a code where it cannot listen', async () => {
@@ -141,14 +146,73 @@ describe('a request', () => {
   test('fails when nobody listens, when no answer comes in time, and when one is too long', async () => {
     await using server = await start({ handle: async () => textAnswer(200, 'x'.repeat(2000)) })
     const options = size(server, new Uint8Array())
-    await assert.rejects(post(options), { code: 'HTTP_FAILED' })
+    await assert.rejects(ask(options), { code: 'HTTP_FAILED' })
     await using silent = await start({ handle: () => new Promise(() => undefined) })
-    await assert.rejects(post({ ...size(silent, new Uint8Array()), timeoutMs: 100 }), { code: 'HTTP_FAILED' })
-    await assert.rejects(post({ ...options, url: 'http://127.0.0.1:1/' }), { code: 'HTTP_FAILED' })
+    await assert.rejects(ask({ ...size(silent, new Uint8Array()), timeoutMs: 100 }), { code: 'HTTP_FAILED' })
+    await assert.rejects(ask({ ...options, url: 'http://127.0.0.1:1/' }), { code: 'HTTP_FAILED' })
   })
 
   test('follows no redirect', async () => {
     await using server = await start({ handle: async () => textAnswer(302, '', { location: 'http://127.0.0.1:1/' }) })
-    assert.equal((await post(size(server, new Uint8Array()))).status, 302)
+    assert.equal((await ask(size(server, new Uint8Array()))).status, 302)
   })
 })
+
+describe('a server with a certificate', () => {
+  test('speaks TLS, and nothing to who does not', async (t) => {
+    const tls = makeCertificate(t)
+    await using server = await start({ tls })
+    assert.match(server.url, /^https:\/\/127\.0\.0\.1:\d+$/)
+    const posted = await ask({
+      method: 'POST',
+      url: server.url,
+      headers: {},
+      body: Buffer.from('x'),
+      timeoutMs: 5000,
+      answerBytesMax: 100,
+      ca: tls.cert,
+    })
+    assert.equal(Buffer.from(posted.body).toString(), 'POST / 1\n')
+    const answer = await converse(open(server), 'GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+    assert.doesNotMatch(answer, /GET/)
+    await assert.rejects(
+      ask({ method: 'POST', url: server.url, headers: {}, body: Buffer.from('x'), timeoutMs: 5000, answerBytesMax: 100 }),
+      {
+        code: 'HTTP_FAILED',
+      },
+    )
+  })
+
+  test('does not start with what is none, and quotes nothing of it', async (t) => {
+    const good = makeCertificate(t)
+    const other = makeCertificate(t)
+    for (const tls of [
+      { ...good, key: other.key },
+      { ...good, cert: 'x' },
+      { cert: good.cert, key: '-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n' },
+    ])
+      await assert.rejects(
+        start({ tls }),
+        (error: Error & { code?: string }) => error.code === 'HTTP_UNAVAILABLE' && !error.message.includes('SECRET'),
+      )
+  })
+})
+
+function makeCertificate(t: TestContext): HttpTls {
+  const directory = mkdtempSync(join(tmpdir(), 'sallyport-http-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  const kind = [
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-subj',
+    '/CN=test',
+    '-addext',
+    'subjectAltName=IP:127.0.0.1',
+  ]
+  execFileSync('openssl', ['req', '-x509', ...kind, '-keyout', key, '-out', cert, '-days', '3650'], { stdio: 'ignore' })
+  return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
+}

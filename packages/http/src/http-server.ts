@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -16,6 +17,14 @@ export interface HttpServerOptions {
   /** A handler threw: a defect, or a failing disk. */
   readonly onFailure: (error: unknown) => void
   readonly limits?: Partial<HttpLimits>
+  /** Without it, TLS is for a proxy before it. */
+  readonly tls?: HttpTls
+}
+
+/** PEM. */
+export interface HttpTls {
+  readonly cert: string
+  readonly key: string
 }
 
 /** What one client, or many, can hold of this process. */
@@ -37,23 +46,23 @@ const HEADERS_MAX = 50
 /** How late a limit of time can be seen. */
 const CHECK_MS = 1000
 
-/** A server with its limits. TLS is for a proxy before it. */
+/** A server with its limits. */
 export class HttpServer implements AsyncDisposable {
   readonly url: string
   readonly #server: Server
   readonly #sockets: ReadonlySet<Socket>
 
-  private constructor(server: Server, sockets: ReadonlySet<Socket>) {
+  private constructor(server: Server, sockets: ReadonlySet<Socket>, scheme: 'http' | 'https') {
     const { address, family, port } = server.address() as AddressInfo
-    this.url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    this.url = `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     this.#server = server
     this.#sockets = sockets
   }
 
   /** @throws HttpError HTTP_UNAVAILABLE */
-  static async start({ address, port, handle, onFailure, limits }: HttpServerOptions): Promise<HttpServer> {
+  static async start({ address, port, handle, onFailure, limits, tls }: HttpServerOptions): Promise<HttpServer> {
     const bounds = { ...DEFAULT_LIMITS, ...limits }
-    const server = createServer(serverOptions(bounds), (incoming, response) => {
+    const server = makeServer(bounds, tls, (incoming, response) => {
       const deadline = setTimeout(() => response.destroy(), bounds.requestMs + bounds.answerMs)
       response.once('close', () => clearTimeout(deadline))
       // It never rejects: what fails in it ends the connection
@@ -64,7 +73,7 @@ export class HttpServer implements AsyncDisposable {
     server.setTimeout(bounds.idleMs, (socket) => socket.destroy())
     const sockets = trackSockets(server)
     await listen(server, { address, port })
-    return new HttpServer(server, sockets)
+    return new HttpServer(server, sockets, tls === undefined ? 'http' : 'https')
   }
 
   /** Ends all connections, also those in the middle of an answer. */
@@ -72,6 +81,19 @@ export class HttpServer implements AsyncDisposable {
     const closed = new Promise((resolve) => this.#server.close(resolve))
     for (const socket of this.#sockets) socket.destroy()
     await closed
+  }
+}
+
+/** @throws HttpError HTTP_UNAVAILABLE for a certificate or a key that is none. */
+function makeServer(bounds: HttpLimits, tls: HttpTls | undefined, listener: RequestListener): Server {
+  if (tls === undefined) return createServer(serverOptions(bounds), listener)
+  try {
+    return createTlsServer({ ...serverOptions(bounds), ...tls, minVersion: 'TLSv1.2', handshakeTimeout: bounds.headersMs }, listener)
+  } catch {
+    // Its words might quote the key
+    throw new HttpError('HTTP_UNAVAILABLE', 'Cannot serve TLS: certificate and key are no PEM, or not a pair', {
+      hint: 'Give a certificate with its chain, and its own key, unencrypted',
+    })
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hostname } from 'node:os'
-import { HttpError, type HttpPosted, post } from '@sallyport/http'
+import { ask, HttpError, type HttpReply } from '@sallyport/http'
 import type { Delivery, ExportRecord, ExportTarget } from '../contract.ts'
 import { ExportError } from '../export-error.ts'
 import { otlpRequest } from './otlp-request.ts'
@@ -41,11 +41,12 @@ export class OtlpTarget implements ExportTarget {
     return { refused: [...left.refused, ...right.refused], shortened: 0 }
   }
 
-  async #post(records: readonly ExportRecord[], signal: AbortSignal): Promise<HttpPosted> {
+  async #post(records: readonly ExportRecord[], signal: AbortSignal): Promise<HttpReply> {
     const { url, headers = {}, ca, timeoutMs = TIMEOUT_MS } = this.#options
     const body = Buffer.from(JSON.stringify(otlpRequest(records, { hostname: hostname(), nowMs: Date.now() })))
     try {
-      return await post({
+      return await ask({
+        method: 'POST',
         url,
         headers: { ...headers, 'content-type': 'application/json' },
         body,
@@ -66,7 +67,7 @@ export class OtlpTarget implements ExportTarget {
 }
 
 /** It took the rest, and must not be sent the same again; which ones it refused it does not tell. */
-function partiallyRefused({ body }: HttpPosted, records: readonly ExportRecord[]): Delivery['refused'] {
+function partiallyRefused({ body }: HttpReply, records: readonly ExportRecord[]): Delivery['refused'] {
   const count = Math.min(rejectedCount(Buffer.from(body).toString('utf8')), records.length)
   return records.slice(0, count).map(({ index }) => ({ index, reason: 'partial success' }))
 }
@@ -83,7 +84,7 @@ function rejectedCount(text: string): number {
   }
 }
 
-function retryAfterMs({ headers }: HttpPosted): number | null {
+function retryAfterMs({ headers }: HttpReply): number | null {
   const value = headers['retry-after']
   return typeof value === 'string' && /^[0-9]{1,6}$/.test(value) ? Number(value) * 1000 : null
 }

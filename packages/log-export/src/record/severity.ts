@@ -9,6 +9,7 @@ const BY_TYPE: Readonly<Record<string, Severity>> = {
   'door.alert': 'warning',
   'job.refused': 'notice',
   'limit.hit': 'notice',
+  'secret.finding': 'warning',
   'step.warning': 'notice',
 }
 

@@ -10,7 +10,7 @@ import {
   parseSignatureLines,
 } from '@sallyport/audit-log'
 import { messageOf } from '@sallyport/core'
-import { HttpError, type HttpPosted, post } from '@sallyport/http'
+import { ask, HttpError, type HttpReply } from '@sallyport/http'
 import type { Prove, WitnessOutcome, WitnessTimes } from './contract.ts'
 import type { SubmittedCheckpoint } from './submitted-checkpoint.ts'
 
@@ -98,7 +98,10 @@ export class WitnessClient {
       const { requestMs: timeoutMs } = this.#times
       const headers = { 'content-type': 'text/plain; charset=utf-8' }
       const body = formatAddCheckpoint({ oldSize, proof, checkpoint })
-      return this.#read(await post({ url: this.#url, headers, body, timeoutMs, answerBytesMax: ANSWER_BYTES_MAX, signal }), submitted)
+      return this.#read(
+        await ask({ method: 'POST', url: this.#url, headers, body, timeoutMs, answerBytesMax: ANSWER_BYTES_MAX, signal }),
+        submitted,
+      )
     } catch (error) {
       if (error instanceof HttpError) return { kind: 'again', reason: error.message }
       return { kind: 'refused', reason: `its request cannot be made: ${messageOf(error)}` }
@@ -106,7 +109,7 @@ export class WitnessClient {
   }
 
   /** The answer is untrusted: only the witness's signature in it counts. */
-  #read({ status, body }: HttpPosted, submitted: SubmittedCheckpoint): Answer {
+  #read({ status, body }: HttpReply, submitted: SubmittedCheckpoint): Answer {
     const text = Buffer.from(body).toString('utf8')
     if (status === 200) return this.#readCosignatures(text, submitted)
     if (status === 409) return readConflict(text, submitted.size)
