@@ -2,7 +2,13 @@
 import { quote, type SourcePosition } from '@sallyport/core'
 import { type AccessLimits, readLimits } from './access-limits.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
+import type { IdentityGrant } from './identity-contract.ts'
+import { readIdentityGrant } from './identity-syntax.ts'
+import type { PublishEntry } from './publish-contract.ts'
+import { readPublish } from './publish-syntax.ts'
 import { readEgressEntry } from './rule-syntax.ts'
+import type { SecretDeclaration, SecretGrant } from './secret-contract.ts'
+import { readDeclarations, readGrants } from './secret-syntax.ts'
 import { readFileWith, type TreeReader } from './tree-reader.ts'
 import { checkVainConditions } from './vain-conditions.ts'
 import type { YamlEntry, YamlNode } from './yaml-tree.ts'
@@ -16,6 +22,8 @@ export interface AccessFile {
   /** For every job. */
   readonly egress: readonly EgressEntry[]
   readonly jobs: readonly AccessJob[]
+  /** Those that steps can be granted. */
+  readonly secrets: readonly SecretDeclaration[]
 }
 
 export interface AccessJob {
@@ -25,6 +33,8 @@ export interface AccessJob {
   /** For every step of the job. */
   readonly egress: readonly EgressEntry[]
   readonly steps: readonly AccessStep[]
+  /** What the supervisor publishes for it, once it has succeeded. */
+  readonly publish: readonly PublishEntry[]
 }
 
 export interface AccessStep {
@@ -32,6 +42,9 @@ export interface AccessStep {
   readonly id: string
   readonly at: SourcePosition
   readonly egress: readonly EgressEntry[]
+  readonly secrets: readonly SecretGrant[]
+  /** Null: it gets no identity token. */
+  readonly identity: IdentityGrant | null
 }
 
 /** Every rule is looked at for every connection. */
@@ -46,13 +59,14 @@ export function parseAccessFile(source: string, text: string): Promise<AccessFil
     const fields = reader.fields(root, 'the file', ['version', 'image', 'isolation', 'limits', 'egress', 'jobs', 'secrets'])
     reader.version(fields.version, root)
     readImage(fields.image, reader)
-    refuseSecrets(fields.secrets, reader)
+    const secrets = readDeclarations(fields.secrets, reader)
     const file: AccessFile = {
       source,
       isolation: readIsolation(fields.isolation, reader),
       limits: readLimits(fields.limits, reader),
       egress: readEgress(fields.egress, reader),
-      jobs: readNamed(fields.jobs, 'jobs', reader).map((entry) => readJob(entry, reader)),
+      jobs: readNamed(fields.jobs, 'jobs', reader).map((entry) => readJob(entry, secrets, reader)),
+      secrets,
     }
     const count = entriesOf(file).length
     if (count > ENTRIES_MAX) reader.invalid(root.at, `the file has ${count} rules, and at most ${ENTRIES_MAX} are possible`)
@@ -89,17 +103,29 @@ export function readEgress(node: YamlNode | undefined, reader: TreeReader): read
   return reader.list(node, 'egress').flatMap((item) => readEgressEntry(item, reader))
 }
 
-function readJob({ key: id, keyAt: at, value }: YamlEntry, reader: TreeReader): AccessJob {
-  const fields = reader.fields(value, `the job ${quote(id)}`, ['egress', 'steps', 'secrets'])
-  refuseSecrets(fields.secrets, reader)
-  const steps = readNamed(fields.steps, 'steps', reader).map((entry) => readStep(entry, reader))
-  return { id, at, egress: readEgress(fields.egress, reader), steps }
+function readJob({ key: id, keyAt: at, value }: YamlEntry, declared: readonly SecretDeclaration[], reader: TreeReader): AccessJob {
+  const fields = reader.fields(value, `the job ${quote(id)}`, ['egress', 'steps', 'secrets', 'identity', 'publish'])
+  if (fields.secrets !== undefined)
+    reader.invalid(fields.secrets.at, 'a secret is granted to a step, not to a whole job', `move it to jobs.${id}.steps.STEP.secrets`)
+  if (fields.identity !== undefined)
+    reader.invalid(
+      fields.identity.at,
+      'identity tokens are granted to a step, not to a whole job',
+      `move it to jobs.${id}.steps.STEP.identity`,
+    )
+  const steps = readNamed(fields.steps, 'steps', reader).map((entry) => readStep(entry, declared, reader))
+  return { id, at, egress: readEgress(fields.egress, reader), steps, publish: readPublish(fields.publish, declared, reader) }
 }
 
-function readStep({ key: id, keyAt: at, value }: YamlEntry, reader: TreeReader): AccessStep {
-  const fields = reader.fields(value, `the step ${quote(id)}`, ['egress', 'secrets'])
-  refuseSecrets(fields.secrets, reader)
-  return { id, at, egress: readEgress(fields.egress, reader) }
+function readStep({ key: id, keyAt: at, value }: YamlEntry, declared: readonly SecretDeclaration[], reader: TreeReader): AccessStep {
+  const fields = reader.fields(value, `the step ${quote(id)}`, ['egress', 'secrets', 'identity'])
+  return {
+    id,
+    at,
+    egress: readEgress(fields.egress, reader),
+    secrets: readGrants(fields.secrets, declared, reader),
+    identity: readIdentityGrant(fields.identity, reader),
+  }
 }
 
 /** A map whose keys are ids of the workflow. */
@@ -123,8 +149,4 @@ function readIsolation(node: YamlNode | undefined, reader: TreeReader): AccessFi
   if (node?.kind === 'text' && (node.value === 'gvisor' || node.value === 'microvm'))
     return reader.unsupported(node.at, `isolation ${node.value} is not in this release`, 'write isolation: oci')
   return node === undefined ? null : reader.choice(node, 'isolation', ['oci', 'auto'])
-}
-
-function refuseSecrets(node: YamlNode | undefined, reader: TreeReader): void {
-  if (node !== undefined) reader.unsupported(node.at, 'secrets of an access file are not in this release', 'use --secret')
 }

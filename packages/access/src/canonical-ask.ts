@@ -3,6 +3,9 @@ import type { AccessFile } from './access-file.ts'
 import { compareText } from './compare-text.ts'
 import type { EgressRule, PathSegment } from './contract.ts'
 import type { EgressEntry } from './egress-entry.ts'
+import type { IdentityGrant } from './identity-contract.ts'
+import type { PublishEntry } from './publish-contract.ts'
+import type { SecretDeclaration, SecretGrant } from './secret-contract.ts'
 
 /**
  * All that a file asks for, in one form: the caller hashes it (UTF-8, SHA-256), and an approval is for that hash. Comments, order and
@@ -10,7 +13,7 @@ import type { EgressEntry } from './egress-entry.ts'
  *
  * @throws TypeError for a preset that is not expanded
  */
-export function canonicalAsk({ isolation, limits, egress, jobs }: AccessFile): string {
+export function canonicalAsk({ isolation, limits, egress, jobs, secrets }: AccessFile): string {
   return JSON.stringify({
     version: 1,
     isolation,
@@ -21,11 +24,54 @@ export function canonicalAsk({ isolation, limits, egress, jobs }: AccessFile): s
         id: job.id,
         egress: canonicalEntries(job.egress),
         steps: sorted(
-          job.steps.map((step) => ({ id: step.id, egress: canonicalEntries(step.egress) })).filter(({ egress: asked }) => asked.length > 0),
+          job.steps
+            .map((step) => ({
+              id: step.id,
+              egress: canonicalEntries(step.egress),
+              ...canonicalGrants(step.secrets, secrets),
+              ...canonicalIdentity(step.identity),
+            }))
+            .filter(({ egress: asked, secrets: granted, identity }) => asked.length > 0 || granted !== undefined || identity !== undefined),
         ),
+        ...canonicalPublish(job.publish, secrets),
       })),
-    ).filter((job) => job.egress.length > 0 || job.steps.length > 0),
+    ).filter((job) => job.egress.length > 0 || job.steps.length > 0 || 'publish' in job),
   })
+}
+
+/** With the declaration of each: an approval is for what is read, not for a word. Without grants the form is the one of files that have none. */
+function canonicalGrants(
+  grants: readonly SecretGrant[],
+  declared: readonly SecretDeclaration[],
+): { readonly secrets?: readonly unknown[] } {
+  if (grants.length === 0) return {}
+  const form = ({ secret, delivery, as, when }: SecretGrant): unknown => {
+    return [secret, canonicalDeclaration(secret, declared), delivery, as, when]
+  }
+  return { secrets: sorted(grants.map(form)) }
+}
+
+function canonicalIdentity(grant: IdentityGrant | null): { readonly identity?: unknown } {
+  return grant === null ? {} : { identity: [sorted(grant.audiences), grant.when] }
+}
+
+/** As for grants. */
+function canonicalPublish(
+  entries: readonly PublishEntry[],
+  declared: readonly SecretDeclaration[],
+): { readonly publish?: readonly unknown[] } {
+  if (entries.length === 0) return {}
+  const form = ({ name, path, to, method, credential, when }: PublishEntry): unknown => {
+    const place = credential && [credential.secret, canonicalDeclaration(credential.secret, declared), credential.place]
+    return [name, path, to.protocol, to.host, to.port, `${to.path.text}${to.path.query}`, to.tag, method, place, when]
+  }
+  return { publish: entries.map(form) }
+}
+
+function canonicalDeclaration(secret: string, declared: readonly SecretDeclaration[]): unknown {
+  const declaration = declared.find(({ name }) => name === secret)
+  const { from, path, field, version, parameters, hosts } = declaration ?? { from: null, hosts: [] }
+  return { from, path, field, version, parameters, hosts: sorted(hosts) }
 }
 
 /** Rules of one place in the file stay together, because they share one budget. */

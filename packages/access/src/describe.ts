@@ -2,6 +2,8 @@
 import { formatDuration, formatSize, printable } from '@sallyport/core'
 import type { AccessFile } from './access-file.ts'
 import type { Budget, EgressRule, HttpCondition } from './contract.ts'
+import { describeGrant, describeIdentity } from './describe-grant.ts'
+import { describePublish } from './describe-publish.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import { formatName } from './host-pattern.ts'
 import { formatPath } from './path-pattern.ts'
@@ -22,9 +24,14 @@ export interface Ask {
 /** What a person approves, in the order of the file. Presets are expanded first: their hosts are what is asked for. */
 export function asksOf(file: AccessFile): readonly Ask[] {
   const limits = limitTexts(file).map((text): Ask => ({ job: null, step: null, text, rule: null }))
-  const jobs = file.jobs.flatMap(({ id, egress, steps }) => [
+  const jobs = file.jobs.flatMap(({ id, egress, steps, publish }) => [
     ...asksIn(egress, id, null),
-    ...steps.flatMap((step) => asksIn(step.egress, id, step.id)),
+    ...steps.flatMap((step) => [
+      ...asksIn(step.egress, id, step.id),
+      ...step.secrets.map((grant): Ask => ({ job: id, step: step.id, ...describeGrant(grant, file.secrets) })),
+      ...(step.identity === null ? [] : [{ job: id, step: step.id, ...describeIdentity(step.identity) }]),
+    ]),
+    ...publish.map((entry): Ask => ({ job: id, step: null, ...describePublish(entry, file.secrets) })),
   ])
   return [...limits, ...asksIn(file.egress, null, null), ...jobs]
 }

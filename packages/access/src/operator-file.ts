@@ -4,9 +4,15 @@ import { ENTRIES_MAX, readEgress } from './access-file.ts'
 import { type AccessLimits, readLimits } from './access-limits.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import { isFlaw, parseNamePattern } from './host-pattern.ts'
+import type { OperatorIdentity } from './identity-contract.ts'
+import { readOperatorIdentity } from './identity-syntax.ts'
 import { embeddedIpv4, formatAddress, formatNetwork, maskNetwork, parseAddress, parseNetwork } from './ip-address.ts'
+import { readPublishCeiling } from './operator-publish.ts'
+import { readProviders, readSecretCeiling } from './operator-secrets.ts'
 import { parsePortRange } from './port-range.ts'
+import type { PublishCeiling } from './publish-contract.ts'
 import { readBytes } from './rule-conditions.ts'
+import type { ProviderEntry, SecretCeiling } from './secret-contract.ts'
 import { readFileWith, type TreeReader } from './tree-reader.ts'
 import { checkVainConditions } from './vain-conditions.ts'
 import type { YamlNode, YamlText } from './yaml-tree.ts'
@@ -18,6 +24,13 @@ export interface OperatorFile {
   /** The most that a job may have. */
   readonly limits: AccessLimits
   readonly hostLogs: HostLogNeeds
+  /** Secrets managers, by the names that access files use. */
+  readonly providers: readonly ProviderEntry[]
+  /** What repositories may read there; null: whatever they ask for. */
+  readonly secrets: readonly SecretCeiling[] | null
+  /** Who issues identity tokens here; null: nobody, so no step can be granted one. */
+  readonly identity: OperatorIdentity | null
+  readonly publish: PublishCeiling
 }
 
 /** `required`: no job runs without. `available`: it is read where it exists. */
@@ -55,13 +68,26 @@ const HOSTS_MAX = 4096
 /** @throws AccessError ACCESS_CEILING_INVALID with every problem */
 export function parseOperatorFile(source: string, text: string): Promise<OperatorFile> {
   return readFileWith(source, text, 'ACCESS_CEILING_INVALID', (root, reader) => {
-    const fields = reader.fields(root, 'the file', ['version', 'egress', 'limits', 'hostLogs'])
+    const fields = reader.fields(root, 'the file', [
+      'version',
+      'egress',
+      'limits',
+      'hostLogs',
+      'providers',
+      'secrets',
+      'identity',
+      'publish',
+    ])
     reader.version(fields.version, root)
     return {
       source,
       egress: readOperatorEgress(fields.egress, reader),
       limits: readLimits(fields.limits, reader),
       hostLogs: readHostLogs(fields.hostLogs, reader),
+      providers: readProviders(fields.providers, reader),
+      secrets: readSecretCeiling(fields.secrets, reader),
+      identity: readOperatorIdentity(fields.identity, reader),
+      publish: readPublishCeiling(fields.publish, reader),
     }
   })
 }

@@ -129,7 +129,7 @@ describe('what is approved', () => {
       { ...file, limits: { cpu: 2 } },
       { ...file, egress: job.egress },
       { ...file, jobs: [{ ...job, id: 'other' }] },
-      { ...file, jobs: [{ ...job, egress: [], steps: [{ id: 's', at: job.at, egress: job.egress }] }] },
+      { ...file, jobs: [{ ...job, egress: [], steps: [{ id: 's', at: job.at, egress: job.egress, secrets: [], identity: null }] }] },
     ].map(canonicalAsk)
     assert.equal(new Set([...forms, ...others]).size, items.length + others.length)
   })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AccessFile } from './access-file.ts'
-import type { EgressRule, NamePattern, RuleSet } from './contract.ts'
+import type { EgressRule, HttpCondition, NamePattern, RuleSet } from './contract.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import { intersectNames } from './host-pattern.ts'
 import { carries } from './match-rule.ts'
@@ -37,6 +37,21 @@ export function requestSet({ file, source, allow, job, step, observes }: Request
 /** Null when the operator sets no ceiling on destinations. */
 export function ceilingSet({ source, egress: { allow } }: OperatorFile): RuleSet | null {
   return allow === null ? null : { author: 'ceiling', source, rules: expanded(allow), observes: false, place: 'egress.allow' }
+}
+
+/**
+ * The same rules, but TLS to these names is terminated: a placeholder is put in there. What may be asked for stays: every method and path, and what else
+ * a rule without a condition allows.
+ */
+export function terminatingSet(set: RuleSet, names: readonly NamePattern[]): RuleSet {
+  return { ...set, rules: set.rules.map((rule) => (isToTerminate(rule, names) ? { ...rule, http: EVERY_REQUEST } : rule)) }
+}
+
+const EVERY_REQUEST: HttpCondition = { methods: null, paths: null, graphql: true, websocket: true }
+
+function isToTerminate({ to, protocol, http, serverName }: EgressRule, names: readonly NamePattern[]): boolean {
+  if (protocol !== 'tls' || http !== null || serverName === 'any' || to.kind !== 'name') return false
+  return names.some((name) => intersectNames(name, to.pattern) !== null)
 }
 
 function expanded(entries: readonly EgressEntry[] = []): readonly EgressRule[] {
