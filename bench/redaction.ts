@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
-import { deriveForms } from '../packages/redaction/src/forms.ts'
+import { canonicalBytes } from '../packages/redaction/src/canonical.ts'
+import { CanonicalScanner } from '../packages/redaction/src/canonical-scanner.ts'
+import { deriveAll, deriveForms } from '../packages/redaction/src/forms.ts'
 import { IntervalList } from '../packages/redaction/src/interval-list.ts'
-import { Scanner } from '../packages/redaction/src/scanner.ts'
 import type { BenchRow } from './row.ts'
 
 const CHUNK_BYTES = 64 * 1024
@@ -230,24 +231,45 @@ function benchMemory(): BenchRow[] {
   const random = createRandom(3)
   const secrets = Array.from({ length: 1000 }, () => word(random, PRINTABLE, 64))
   const start = performance.now()
-  const forms = secrets.flatMap((secret) => deriveForms(secret))
-  const scanner = new Scanner()
+  const forms = secrets.flatMap((secret) => deriveAll(secret).forms)
+  const scanner = new CanonicalScanner()
   for (const form of forms) scanner.add(form)
   const addMs = performance.now() - start
   const fresh = scanner.bytes
-  scanner.scan(Buffer.concat(forms), 0, new IntervalList())
+  scanner.scanner.scan(Buffer.concat(forms.map(canonicalBytes)), 0, new IntervalList())
   return [
     {
       name: 'redactor, memory of 1,000 values of 64 bytes',
       value: Math.round(scanner.bytes / 1e6),
       unit: 'MB',
-      note: `${Math.round(fresh / 1e6)} MB before any text; ${(scanner.formBytes / 64_000).toFixed(0)} bytes of forms a byte`,
+      note: `${Math.round(fresh / 1e6)} MB before any text; ${(scanner.scanner.formBytes / 64_000).toFixed(0)} bytes of forms a byte`,
     },
     { name: 'redactor, adding 1,000 values of 64 bytes', value: Math.round(addMs), unit: 'ms' },
   ]
 }
 
+/** How the number of values and their length tell on a calm log. Values that do not fit the bound are counted. */
+function benchCurve(log: Buffer): BenchRow[] {
+  const row = (name: string, secrets: readonly string[]): BenchRow => {
+    const set = setOf(secrets)
+    const rate = throughput(log, streamThrough(set), 4)
+    return { name, value: Math.round(rate), unit: 'MB/s', note: `${set.size} of ${secrets.length} fitted the bound` }
+  }
+  const random = createRandom(5)
+  const longer = (length: number): string[] => Array.from({ length: 100 }, () => word(random, ALNUM, length))
+  return [
+    ...[1, 10, 100, 1000, 10_000].map((count) => row(`redactor, curve: ${count} secrets of 16 to 45 bytes`, makeSecrets(count))),
+    ...[8, 16, 64, 256, 1024, 4096].map((length) => row(`redactor, curve: 100 secrets of ${length} bytes`, longer(length))),
+  ]
+}
+
 export async function run(): Promise<BenchRow[]> {
   const log = makeLog(LOG_BYTES)
-  return [...[10, 100, 1000].flatMap((count) => benchCount(count, log)), benchHostileValues(), benchInterleavedAdds(log), ...benchMemory()]
+  return [
+    ...[10, 100, 1000].flatMap((count) => benchCount(count, log)),
+    ...benchCurve(log),
+    benchHostileValues(),
+    benchInterleavedAdds(log),
+    ...benchMemory(),
+  ]
 }

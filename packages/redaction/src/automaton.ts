@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EdgeMap } from './edge-map.ts'
-import type { IntervalList } from './interval-list.ts'
+import type { Found } from './interval-list.ts'
 import { ENTRY_ENDS_FORM, ENTRY_IS_KNOWN, ENTRY_IS_ROW, ENTRY_IS_SHALLOW, ENTRY_TARGET, RowCache } from './row-cache.ts'
 import { widened } from './widened.ts'
 
@@ -59,6 +59,13 @@ export class Automaton {
     return this.#depth[state] as number
   }
 
+  /** A state that the text led to, or, for a whole form that no form goes on from, what it fails to: what follows leads to the same. */
+  open(state: number): number {
+    let open = state
+    while (open !== 0 && ((this.#link[open] as number) & (HAS_NO_NEXT | HAS_EDGES)) === HAS_NO_NEXT) open = this.#fail[open] as number
+    return open
+  }
+
   /** The caller keeps {@link states} plus the form's length at or below {@link STATES_MAX}. False when the form was known. */
   add(form: Uint8Array): boolean {
     let state = 0
@@ -81,7 +88,7 @@ export class Automaton {
    * `isThorough`, stops early, at {@link position}, once no form can start where the first one read could have started, and
    * only the last few bytes are the start of one.
    */
-  run(text: Uint8Array, start: number, end: number, from: number, found: IntervalList, isThorough: boolean): number {
+  run(text: Uint8Array, start: number, end: number, from: number, found: Found, isThorough: boolean): number {
     const origin = Math.max(-1, start - (this.#depth[from] as number))
     const link = this.#link
     const fail = this.#fail

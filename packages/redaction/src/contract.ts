@@ -23,7 +23,13 @@ export interface SecretSet {
   readonly size: number
 }
 
-export type AddResult = { readonly masked: true } | { readonly masked: false; readonly reason: 'empty' | 'too-short' | 'too-many' }
+/**
+ * `too-short`, `too-common` and `too-simple`: masking the value would mask what is no secret, and tell it thereby. `too-many`: it, or all
+ * of them together, are beyond the bounds.
+ */
+export type RefusalReason = 'too-short' | 'too-common' | 'too-simple' | 'too-many'
+
+export type AddResult = { readonly masked: true } | { readonly masked: false; readonly reason: 'empty' | RefusalReason }
 
 /**
  * One stream of bytes, e.g. a step's output. Constant memory; never holds back a byte that cannot be

@@ -12,6 +12,11 @@ export function* jsonForms(text: string): Generator<string> {
   }
 }
 
+/** Every character as `\\u0041`. */
+export function* unicodeEscapes(text: string): Generator<string> {
+  yield escapeText(text, unicodeEscape)
+}
+
 /** Named and numeric references for what markup escapes, as the common encoders choose them. */
 export function* xmlForms(text: string): Generator<string> {
   for (const escape of XML_ENCODERS) yield escapeText(text, escape)
@@ -62,6 +67,7 @@ const JSON_ENCODERS: readonly Escape[] = [
   (codePoint) => (isAmong('<>&\u2028\u2029', codePoint) ? unicodeEscape(codePoint) : jsonMinimal(codePoint)),
   // PHP
   (codePoint) => (codePoint === 0x2f ? '\\/' : isBeyondAscii(codePoint) ? unicodeEscape(codePoint) : jsonMinimal(codePoint)),
+  (codePoint) => (codePoint === 0x2f ? '\\/' : jsonMinimal(codePoint)),
   // .NET
   (codePoint) => (isAmong('"<>&\'+`', codePoint) || isBeyondAscii(codePoint) ? upperUnicodeEscape(codePoint) : jsonMinimal(codePoint)),
 ]

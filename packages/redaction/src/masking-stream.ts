@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer'
+import { CanonicalReader } from './canonical-reader.ts'
+import type { CanonicalScanner } from './canonical-scanner.ts'
 import type { RedactionStream } from './contract.ts'
-import { FORM_BYTES_MAX } from './forms.ts'
 import { IntervalList } from './interval-list.ts'
 import type { Scanner } from './scanner.ts'
 
 const MASK = '***'
 const MASK_BYTES: Buffer = Buffer.from(MASK)
 const NOTHING: Uint8Array = new Uint8Array(0)
+/** Longer writes are read in parts of this size: positions are kept doubled in 32 bits, and a part's masks in a list. */
+const PART_BYTES_MAX: number = 1 << 24
+
+/** What a stream looks for: each form is in one of the two. */
+export interface FormScanners {
+  readonly exact: Scanner
+  readonly canonical: CanonicalScanner
+}
+
+function formCountOf({ exact, canonical }: FormScanners): number {
+  return exact.formCount + canonical.formCount
+}
 
 /**
  * Replaces each run of overlapping or touching forms by one mask.
@@ -17,9 +30,11 @@ const NOTHING: Uint8Array = new Uint8Array(0)
  * released.
  */
 export class MaskingStream implements RedactionStream {
-  readonly #scanner: Scanner
+  readonly #forms: FormScanners
+  readonly #reader: CanonicalReader
   /** What was found and is not released yet, relative to the next chunk's first byte. */
   readonly #found: IntervalList = new IntervalList()
+  readonly #foundExactly: IntervalList = new IntervalList()
   #state = 0
   #tail: Uint8Array = NOTHING
   #pendingBytes = 0
@@ -28,9 +43,10 @@ export class MaskingStream implements RedactionStream {
   #endsWithMask = false
   #formCount: number
 
-  constructor(scanner: Scanner) {
-    this.#scanner = scanner
-    this.#formCount = scanner.formCount
+  constructor(forms: FormScanners) {
+    this.#forms = forms
+    this.#reader = new CanonicalReader(forms.canonical)
+    this.#formCount = formCountOf(forms)
   }
 
   get pendingBytes(): number {
@@ -42,29 +58,46 @@ export class MaskingStream implements RedactionStream {
   }
 
   write(chunk: Uint8Array): Uint8Array {
+    if (chunk.length <= PART_BYTES_MAX) return this.#writePart(chunk)
+    const released: Uint8Array[] = []
+    for (let at = 0; at < chunk.length; at += PART_BYTES_MAX) released.push(this.#writePart(chunk.subarray(at, at + PART_BYTES_MAX)))
+    return Buffer.concat(released)
+  }
+
+  #writePart(chunk: Uint8Array): Uint8Array {
     this.#rescanTail()
-    this.#state = this.#scanner.scan(chunk, this.#state, this.#found)
-    return this.#release(chunk, this.#scanner.depth(this.#state))
+    const { exact, canonical } = this.#forms
+    if (exact.formCount > 0) {
+      this.#state = exact.open(exact.scan(chunk, this.#state, this.#foundExactly))
+      this.#found.merge(this.#foundExactly)
+    }
+    if (canonical.formCount > 0) this.#reader.read(chunk, this.#found)
+    const held = canonical.formCount > 0 ? chunk.length - this.#reader.heldFrom(chunk.length) : 0
+    return this.#release(chunk, Math.max(held, exact.depth(this.#state)))
   }
 
   end(): Uint8Array {
     this.#rescanTail()
     const rest = this.#release(NOTHING, 0)
     this.#state = 0
+    this.#reader.end()
     this.#endsWithMask = false
     return rest
   }
 
   /** The tail under the forms that were added meanwhile. It stays the longest start of a form: what came before it is gone. */
   #rescanTail(): void {
-    if (this.#formCount === this.#scanner.formCount) return
-    this.#formCount = this.#scanner.formCount
-    this.#found.clear()
-    this.#state = this.#scanner.scan(this.#tail, 0, this.#found)
+    if (this.#formCount === formCountOf(this.#forms)) return
+    this.#formCount = formCountOf(this.#forms)
+    const { exact } = this.#forms
+    const again = new IntervalList()
+    this.#state = exact.open(exact.scan(this.#tail, 0, again))
+    again.advance(0, this.#tail.length)
+    this.#found.merge(again)
+    this.#reader.reread(this.#found)
     let released = 0
-    const releasedBytes = this.#tail.length - this.#pendingBytes
-    while (released < this.#found.count && this.#found.end(released) <= releasedBytes) released += 1
-    this.#found.advance(released, this.#tail.length)
+    while (released < this.#found.count && this.#found.end(released) <= -this.#pendingBytes) released += 1
+    this.#found.advance(released, 0)
   }
 
   /** Releases everything before the last `tailBytes`, and what of these is masked already. */
@@ -80,6 +113,7 @@ export class MaskingStream implements RedactionStream {
     const output = released === 0 ? this.#slice(chunk, from, to) : this.#masked(chunk, from, to, released)
     if (released > 0 || to > from) this.#endsWithMask = released > 0 ? found.end(released - 1) === to : false
     found.advance(released, chunk.length)
+    this.#reader.advance(chunk.length)
     this.#tail = this.#lastBytes(chunk, tailBytes)
     this.#pendingBytes = chunk.length - to
     return output
@@ -113,7 +147,7 @@ export class MaskingStream implements RedactionStream {
     return Buffer.concat([tail.subarray(tail.length + from), chunk.subarray(0, to)])
   }
 
-  /** The new tail, at most one byte short of {@link FORM_BYTES_MAX}. */
+  /** The new tail. */
   #lastBytes(chunk: Uint8Array, count: number): Uint8Array {
     if (count === 0) return NOTHING
     return Uint8Array.prototype.slice.call(this.#slice(chunk, chunk.length - count, chunk.length))

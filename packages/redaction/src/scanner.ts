@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Automaton } from './automaton.ts'
-import type { IntervalList } from './interval-list.ts'
+import type { Found } from './interval-list.ts'
 import { ShiftFilter } from './shift-filter.ts'
 
 /** A jump that gains less than this many bytes costs more than reading them. */
@@ -34,10 +34,12 @@ export class Scanner {
     return this.#automaton.states - 1
   }
 
-  add(form: Uint8Array): void {
-    if (!this.#automaton.add(form)) return
+  /** False when the form was known. */
+  add(form: Uint8Array): boolean {
+    if (!this.#automaton.add(form)) return false
     this.#filter.add(form)
     this.#formCount += 1
+    return true
   }
 
   /** Number of bytes at the end of the text so far that are the longest proper start of a form. */
@@ -45,8 +47,13 @@ export class Scanner {
     return this.#automaton.depth(state)
   }
 
+  /** The state without a whole form that no form goes on from. */
+  open(state: number): number {
+    return this.#automaton.open(state)
+  }
+
   /** Reads on in `state`, the root is 0; intervals are relative to `text`, and may start before it. */
-  scan(text: Uint8Array, from: number, found: IntervalList): number {
+  scan(text: Uint8Array, from: number, found: Found): number {
     const automaton = this.#automaton
     if (this.#formCount === 0 || text.length < this.#filter.window) return automaton.run(text, 0, text.length, from, found, true)
     const view = new DataView(text.buffer, text.byteOffset, text.byteLength)

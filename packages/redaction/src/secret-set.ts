@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer'
 import { STATES_MAX } from './automaton.ts'
+import { CanonicalScanner } from './canonical-scanner.ts'
 import type { AddResult, RedactionStream, SecretSet } from './contract.ts'
-import { deriveForms, significantBytes, VALUE_BYTES_MAX, VALUE_BYTES_MIN } from './forms.ts'
-import { IntervalList } from './interval-list.ts'
-import { MaskingStream } from './masking-stream.ts'
+import { deriveAll, significantBytes, VALUE_BYTES_MAX } from './forms.ts'
+import { type FormScanners, MaskingStream } from './masking-stream.ts'
 import { Scanner } from './scanner.ts'
+import { weaknessOf } from './strength.ts'
 
 export interface SecretSetOptions {
   /** Untrusted: jobs add values without end through `::add-mask::`. Default and maximum 10,000. */
   readonly valuesMax?: number
   /**
    * Bytes of all derived forms, where forms that start alike share them. Each costs 12 bytes of memory, and 4 more once a text
-   * led there; arrays grow by halves, and the tables on top take up to 10 MB. Default and maximum 2^24: about 5,000 tokens of
-   * 64 bytes, or 180 private keys of 3 KiB, in at most about 300 MB.
+   * led there; arrays grow by halves, and the tables on top take more. A value takes about 120 to 140 for each of its own bytes. Default and maximum
+   * 2^24, which states and bytes share 32 bits with: 10,000 tokens of 16 bytes, 4,600 of 16 to 45, 2,000 of 64, or 50 private keys
+   * of 3 KiB, in at most about 450 MB.
    */
   readonly formBytesMax?: number
 }
@@ -29,7 +31,9 @@ export function createSecretSet(options: SecretSetOptions = {}): SecretSet {
 }
 
 class MaskedValues implements SecretSet {
-  readonly #scanner: Scanner = new Scanner()
+  readonly #forms: FormScanners = { exact: new Scanner(), canonical: new CanonicalScanner() }
+  /** For whole texts. */
+  readonly #own: MaskingStream = new MaskingStream(this.#forms)
   readonly #values: Set<string> = new Set()
   readonly #valuesMax: number
   readonly #formBytesMax: number
@@ -48,7 +52,8 @@ class MaskedValues implements SecretSet {
   add(value: string): AddResult {
     const bytes = significantBytes(value)
     if (bytes === 0) return { masked: false, reason: 'empty' }
-    if (bytes < VALUE_BYTES_MIN) return { masked: false, reason: 'too-short' }
+    const weakness = weaknessOf(value)
+    if (weakness !== null) return { masked: false, reason: weakness }
     const trimmed = value.trim()
     if (this.#values.has(trimmed)) return { masked: true }
     if (this.#values.size >= this.#valuesMax || !this.#addForms(trimmed, bytes)) return { masked: false, reason: 'too-many' }
@@ -57,32 +62,37 @@ class MaskedValues implements SecretSet {
   }
 
   matches(text: string): boolean {
-    const found = new IntervalList()
-    this.#scanner.scan(Buffer.from(text), 0, found)
-    return found.count > 0
+    return this.#mask(text) !== null
   }
 
   redact(text: string): string {
-    const stream = this.createStream()
-    const released = [stream.write(Buffer.from(text)), stream.end()]
     // Text without a secret comes back as it was, even where it is no valid UTF-16.
-    return stream.maskedCount === 0 ? text : Buffer.concat(released).toString()
+    return this.#mask(text) ?? text
   }
 
   createStream(): RedactionStream {
-    return new MaskingStream(this.#scanner)
+    return new MaskingStream(this.#forms)
+  }
+
+  /** Null when nothing is masked. */
+  #mask(text: string): string | null {
+    const stream = this.#own
+    const before = stream.maskedCount
+    const released = [stream.write(Buffer.from(text)), stream.end()]
+    return stream.maskedCount === before ? null : Buffer.concat(released).toString()
   }
 
   /** All forms or none, so that a value that does not fit is reported instead of masked in part. */
   #addForms(value: string, bytes: number): boolean {
-    const left = this.#formBytesMax - this.#scanner.formBytes
+    const left = this.#formBytesMax - this.#forms.exact.formBytes - this.#forms.canonical.scanner.formBytes
     if (bytes > VALUE_BYTES_MAX || bytes >= this.#refusedBytes || bytes > left) return false
-    const forms = deriveForms(value)
+    const { forms, anchors } = deriveAll(value)
     if (forms.reduce((total, form) => total + form.length, 0) > left) {
       this.#refusedBytes = bytes
       return false
     }
-    for (const form of forms) this.#scanner.add(form)
+    for (const anchor of anchors) this.#forms.canonical.addAnchor(anchor)
+    for (const form of forms) if (!this.#forms.canonical.add(form)) this.#forms.exact.add(form)
     return true
   }
 }
