@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the supervisor and the signer say to each other, one JSON document a line, over the signer's descriptor 3. Hashes and notes are base64.
-
-/** Descriptor that the signer is started with: a stream socket to the supervisor. Its end is the signer's end. */
-export const SIGNER_DESCRIPTOR = 3
+// What the supervisor and the signer say to each other, in the frame of packages/key-process. Hashes and notes are base64.
 
 /** A `KeyEpoch` of packages/audit-log, as it stands in files and messages. */
 export interface EpochMessage {
@@ -29,20 +26,12 @@ export type Question =
   /** A new key from the tree on that was signed last; the old one is destroyed. */
   | { readonly type: 'rotate' }
 
-export type ToSigner = Question & { readonly id: number }
-
 export type Answer =
   | { readonly type: 'signed'; readonly note: string }
   | { readonly type: 'latest'; readonly head: HeadMessage | null }
   | { readonly type: 'epochs'; readonly epochs: readonly EpochMessage[] }
   /** Nothing was signed and nothing changed. */
   | { readonly type: 'refused'; readonly message: string }
-
-/** `id` 0: the first thing that it says, once it can sign, or why it cannot. Then one answer to each question, in their order. */
-export type FromSigner =
-  | (Answer & { readonly id: number })
-  | { readonly id: 0; readonly type: 'ready' }
-  | { readonly id: 0; readonly type: 'failed'; readonly code: string; readonly message: string; readonly hint: string | null }
 
 /** A proof has 63 hashes at most. */
 export const TO_SIGNER_BYTES_MAX: number = 16 * 1024

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
@@ -14,9 +15,9 @@ import {
   type TreeHead,
   verifyConsistency,
 } from '@sallyport/audit-log'
+import { KeyFiles } from '@sallyport/key-process'
 import { lockExclusively, makePrivateDirectory, syncDirectory } from '@sallyport/store'
 import type { EpochMessage } from './contract.ts'
-import { KeyFiles } from './key-files.ts'
 import { SignerError } from './signer-error.ts'
 import { readSignerState, type SignerState, statePath, writeSignerState } from './signer-state.ts'
 
@@ -38,7 +39,7 @@ export class Signer implements AsyncDisposable {
 
   private constructor(directory: string, { lock, state, signer }: { lock: FileHandle; state: SignerState; signer: NoteSigner }) {
     this.#directory = directory
-    this.#keys = new KeyFiles(directory)
+    this.#keys = keyFiles(directory)
     this.#lock = lock
     this.#state = state
     this.#signer = signer
@@ -85,17 +86,17 @@ export class Signer implements AsyncDisposable {
   async rotate(): Promise<void> {
     const latest = this.#state.latest ?? { size: 0, root: emptyRoot() }
     const number = this.#state.epochs.length + 1
-    const key = this.#keys.generate()
+    const key = generateKey()
     const signer = ed25519Signer(this.#state.origin, key)
     const seal = base64(this.#checkpoint(latest))
     const rotation = base64(rotationNote(this.#state.origin, latest.size, [this.#signer, signer]))
-    await this.#keys.write(number, key)
+    await this.#keys.write(`${number}`, key)
     const ended = this.#state.epochs.map((epoch) => (epoch.lastSize === null ? { ...epoch, lastSize: latest.size, seal } : epoch))
     const next = { ...firstEpoch(signer), firstSize: latest.size, rotation }
     this.#isDurable = false
     await this.#remember({ ...this.#state, latest, epochs: [...ended, next] })
     this.#signer = signer
-    await this.#keys.keepOnly(number)
+    await this.#keys.keepOnly([`${number}`])
   }
 
   #checkpoint(head: TreeHead): Uint8Array {
@@ -115,13 +116,22 @@ export class Signer implements AsyncDisposable {
   }
 }
 
+/** `key-1.pem` and on: one for each epoch, of which only the last one is kept. */
+function keyFiles(directory: string): KeyFiles {
+  return new KeyFiles(directory, (message) => new SignerError('SIGNER_DAMAGED', message))
+}
+
+function generateKey(): KeyObject {
+  return generateKeyPairSync('ed25519').privateKey
+}
+
 async function openState(directory: string, origin: string): Promise<{ state: SignerState; signer: NoteSigner }> {
-  const keys = new KeyFiles(directory)
+  const keys = keyFiles(directory)
   const state = (await readSignerState(statePath(directory))) ?? (await beginState(directory, keys, origin))
   if (state.origin !== origin)
     throw new SignerError('SIGNER_DAMAGED', `Cannot use the keys in "${directory}": they are of the log "${state.origin}", not "${origin}"`)
   const number = state.epochs.length
-  const key = await keys.read(number)
+  const key = await keys.read(`${number}`)
   if (key === null && number === 1 && state.latest === null) return beginAgain(directory, keys, origin)
   const signer = key === null ? null : ed25519Signer(origin, key)
   if (signer === null || formatVerifierKey(signer.key) !== state.epochs.at(-1)?.verifierKey)
@@ -132,7 +142,7 @@ async function openState(directory: string, origin: string): Promise<{ state: Si
         hint: 'Restore the directory from a backup; without the key the log cannot go on under this name',
       },
     )
-  await keys.keepOnly(number)
+  await keys.keepOnly([`${number}`])
   return { state, signer }
 }
 
@@ -147,12 +157,12 @@ async function beginState(directory: string, keys: KeyFiles, origin: string): Pr
 
 /** Also after a crash between the two files: nothing was ever signed then. */
 async function beginAgain(directory: string, keys: KeyFiles, origin: string): Promise<{ state: SignerState; signer: NoteSigner }> {
-  const key = keys.generate()
+  const key = generateKey()
   const signer = ed25519Signer(origin, key)
   const state: SignerState = { origin, latest: null, epochs: [firstEpoch(signer)] }
   await syncDirectory(dirname(resolve(directory))) // Perhaps a process made it that did not come to this.
   await writeSignerState(statePath(directory), state)
-  await keys.write(1, key)
+  await keys.write('1', key)
   return { state, signer }
 }
 
