@@ -58,6 +58,8 @@ struct request {
   size_t cgroup_count;
   struct file files[FILES_MAX];
   size_t file_count;
+  struct { char *name; int fd; } descriptors[FILES_MAX];
+  size_t descriptor_count;
   char *collect[FILES_MAX];
   size_t collect_count;
   uint64_t collect_max, capabilities, open_files, tmpfs_bytes;
@@ -116,6 +118,14 @@ static void add_file(const char *data, size_t size) {
       (struct file){text_of(data + 8, name_size), (mode_t)mode, data + 8 + name_size, size - 8 - name_size};
 }
 
+// u64le descriptor, name of a file of the step.
+static void add_descriptor(const char *data, size_t size) {
+  if (request.descriptor_count >= FILES_MAX || size < 8) failed("request: descriptor", EINVAL);
+  int fd = (int)number_of(data, 8);
+  request.descriptors[request.descriptor_count].name = text_of(data + 8, size - 8);
+  request.descriptors[request.descriptor_count++].fd = fd;
+}
+
 static void apply(char type, const char *data, size_t size) {
   switch (type) {
     case 'i': request.init = (pid_t)number_of(data, size); break;
@@ -131,6 +141,7 @@ static void apply(char type, const char *data, size_t size) {
     case 'g': add_text(request.cgroups, &request.cgroup_count, CGROUPS_MAX, data, size); break;
     case 'k': add_text(request.collect, &request.collect_count, FILES_MAX, data, size); break;
     case 'f': add_file(data, size); break;
+    case 'D': add_descriptor(data, size); break;
     case 'b': request.filter = text_of(data, size), request.filter_size = size; break;
     case 's': request.has_stdin = 1; break;
     case 'E': request.own_stderr = 1; break;
@@ -252,6 +263,18 @@ static void arrange_descriptors(int output) {
   if (syscall(SYS_close_range, 4, ~0u, 0) != 0) refuse("close_range");
 }
 
+// Files that the step has open and nobody finds: in its private directory, which is mounted by now and was never anybody else's.
+static void open_descriptors(void) {
+  for (size_t i = 0; i < request.descriptor_count; i++) {
+    char path[4200];
+    const char *name = request.descriptors[i].name;
+    if (snprintf(path, sizeof path, "%s/%s", request.step_dir, name) >= (int)sizeof path) errno = ENAMETOOLONG, refuse(name);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || dup2(fd, request.descriptors[i].fd) < 0 || unlink(path) != 0) refuse(name);
+    close(fd);
+  }
+}
+
 static void install_filter(void) {
   if (install_seccomp(request.filter, request.filter_size) != 0) refuse("install the seccomp filter");
 }
@@ -293,6 +316,7 @@ static void become_step(int output) {
     snprintf(what, sizeof what, "working directory \"%s\"", request.cwd);
     refuse(what);
   }
+  open_descriptors();
   set_limits();
   drop_capabilities();
   install_filter();

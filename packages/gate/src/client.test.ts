@@ -4,11 +4,11 @@ import { duplexPair } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { GateClient, type GateHandlers } from './client.ts'
-import type { FromGate, GateConfig, StepDoors, ToGate } from './contract.ts'
+import { type FromGate, type GateConfig, type StepDoors, TOKEN_QUESTIONS_MAX, type ToGate } from './contract.ts'
 import { GateError } from './gate-error.ts'
 
 const config = {} as GateConfig
-const doors: StepDoors = { step: 'build/1', source: '198.18.1.1', sets: [], substitutions: [], relays: [] }
+const doors: StepDoors = { step: 'build/1', source: '198.18.1.1', sets: [], substitutions: [], honeytokens: [], relays: [] }
 const refusal = { code: 'no-rule', target: 'a.test:443', reason: 'no rule', rule: null, remedy: null } as const
 const closed: FromGate = { type: 'step-closed', step: 'build/1', used: [], refused: [{ refusal, count: 2 }], refusedMore: 1 }
 
@@ -21,7 +21,9 @@ interface Fake {
 }
 
 /** A client with a gate that says only what a test makes it say. */
-function fakeGate(options: { readonly answerMs?: number; readonly whose?: GateHandlers['whose'] } = {}): Fake {
+function fakeGate(
+  options: { readonly answerMs?: number; readonly whose?: GateHandlers['whose']; readonly token?: GateHandlers['token'] } = {},
+): Fake {
   const [own, gate] = duplexPair()
   const heard: string[] = []
   const said: ToGate[] = []
@@ -30,6 +32,7 @@ function fakeGate(options: { readonly answerMs?: number; readonly whose?: GateHa
     used: (step, { host, port }) => void heard.push(`used ${step} ${host}:${port}`),
     alert: (step, { kind }) => void heard.push(`alert ${step} ${kind}`),
     whose: options.whose ?? (() => Promise.resolve('/usr/bin/git')),
+    token: options.token ?? (() => Promise.resolve(null)),
   }
   gate.on('data', (chunk: Buffer) => {
     for (const line of String(chunk).trimEnd().split('\n')) said.push(JSON.parse(line) as ToGate)
@@ -102,6 +105,9 @@ test('a gate that says anything else than a gate says is lost', async () => {
     '{"type":"refused","step":"build/1","refusal":{"code":"toString","target":"","reason":"","rule":null,"remedy":null}}\n',
     '{"type":"alert","step":"build/1","kind":"none","detail":"","bytes":null}\n',
     '{"type":"whose","id":-1,"step":"build/1","port":1}\n',
+    '{"type":"token","id":1,"step":"build/1","question":{"method":"GET","target":"/"}}\n',
+    '{"type":"token","id":1,"step":"build/1","question":{"method":"GET","target":"/\\u0007","authorization":null}}\n',
+    `{"type":"token","id":1,"step":"build/1","question":{"method":"GET","target":"${'x'.repeat(8193)}","authorization":null}}\n`,
     `{"type":"step-closed","step":"build/1","used":[],"refused":[${'0,'.repeat(2000)}0],"refusedMore":0}\n`,
     'x'.repeat(1024 * 1024 + 1),
   ]
@@ -112,6 +118,39 @@ test('a gate that says anything else than a gate says is lost', async () => {
     await assert.rejects(ready, GateError, line.slice(0, 80))
     assert.match(await client.lost, /said something that no gate says/)
   }
+})
+
+test('a request for a token is answered; with nothing where nobody can', async () => {
+  const answer = { status: 200, headers: {}, body: '{}' }
+  const answers = [Promise.resolve(answer), Promise.reject(new Error('gone'))]
+  const asked: unknown[] = []
+  const token: GateHandlers['token'] = (step, question) => {
+    asked.push([step, question])
+    return answers.shift() ?? Promise.resolve(null)
+  }
+  const { client, say, said } = fakeGate({ token })
+  const ready = client.configure(config)
+  const question = { method: 'GET', target: '/token?api-version=2.0', authorization: 'bearer x' }
+  say({ type: 'token', id: 1, step: 'build/1', question })
+  say({ type: 'token', id: 2, step: 'build/1', question: { ...question, authorization: null } })
+  say({ type: 'ready', authority: null })
+  await ready
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(asked, [
+    ['build/1', question],
+    ['build/1', { ...question, authorization: null }],
+  ])
+  assert.deepEqual(said.slice(1), [
+    { type: 'token-answer', id: 1, answer },
+    { type: 'token-answer', id: 2, answer: null },
+  ])
+})
+
+test('a gate that asks for too many tokens at a time is lost', async () => {
+  const { client, say } = fakeGate({ token: () => new Promise(() => undefined) })
+  const question = { method: 'GET', target: '/token', authorization: null }
+  for (let id = 0; id <= TOKEN_QUESTIONS_MAX; id++) say({ type: 'token', id, step: 'build/1', question })
+  assert.match(await client.lost, /too many requests for tokens/)
 })
 
 test('a gate that asks too much at a time is lost', async () => {

@@ -2,7 +2,16 @@
 import type { Duplex } from 'node:stream'
 import type { DoorUse, Refusal } from '@sallyport/access'
 import { LineReader, messageOf } from '@sallyport/core'
-import type { AlertKind, FromGate, GateConfig, StepDoors, ToGate } from './contract.ts'
+import {
+  type AlertKind,
+  type FromGate,
+  type GateConfig,
+  type StepDoors,
+  TOKEN_QUESTIONS_MAX,
+  type ToGate,
+  type TokenAnswer,
+  type TokenQuestion,
+} from './contract.ts'
 import { FROM_GATE_BYTES_MAX, parseFromGate } from './control/parse-from-gate.ts'
 import { plainText } from './control/plain-text.ts'
 import { GateError } from './gate-error.ts'
@@ -22,6 +31,8 @@ export interface GateHandlers {
   alert(step: string, alert: { readonly kind: AlertKind; readonly detail: string; readonly bytes: number | null }): void
   /** The path, inside the sandbox, of the program of this step that owns the connection from this port of the job's; null: unknown. A rejection counts as unknown. */
   whose(step: string, port: number): Promise<string | null>
+  /** The step's request for an identity token; null: no answer. A rejection counts as that. */
+  token(step: string, question: TokenQuestion): Promise<TokenAnswer | null>
 }
 
 /** A gate that answers later than this hangs. */
@@ -51,6 +62,7 @@ export class GateClient {
   readonly #resolveLost: (reason: string) => void
   #lostReason: string | null = null
   #questions = 0
+  #tokenQuestions = 0
 
   /** `control`: see `GateLaunch.attach` of packages/sandbox. */
   constructor(control: Duplex, handlers: GateHandlers, options: { readonly answerMs?: number } = {}) {
@@ -130,6 +142,8 @@ export class GateClient {
         return this.#handlers.alert(message.step, { kind: message.kind, detail: message.detail, bytes: message.bytes })
       case 'whose':
         return this.#answerWhose(message.id, message.step, message.port)
+      case 'token':
+        return this.#answerToken(message.id, message.step, message.question)
       case 'failed':
         return this.#lose(`it failed: ${message.message}`)
     }
@@ -152,6 +166,16 @@ export class GateClient {
     }
     // Unknown is the safe answer: rules for a program do not match then.
     this.#handlers.whose(step, port).then(answer, () => answer(null))
+  }
+
+  #answerToken(id: number, step: string, question: TokenQuestion): void {
+    if (this.#tokenQuestions >= TOKEN_QUESTIONS_MAX) throw new TypeError('too many requests for tokens at a time')
+    this.#tokenQuestions += 1
+    const answer = (found: TokenAnswer | null): void => {
+      this.#tokenQuestions -= 1
+      if (this.#lostReason === null) this.#write({ type: 'token-answer', id, answer: found })
+    }
+    this.#handlers.token(step, question).then(answer, () => answer(null))
   }
 
   #lose(reason: string): void {

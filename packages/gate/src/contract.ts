@@ -58,9 +58,34 @@ export interface StepDoors {
   readonly source: string
   readonly sets: readonly RuleSet[]
   readonly substitutions: readonly Substitution[]
+  /** Worthless texts that nobody has a reason to send: a request with one is refused, and an alert. */
+  readonly honeytokens: readonly string[]
   /** UDP rules with an exact name: the relay that stands for (name, port). */
   readonly relays: readonly { readonly index: number; readonly name: string; readonly port: number }[]
+  /** `JOB_NETWORK.tokenHost` answers this step: what it is asked there goes to the supervisor. Left out: it is a name as any other. */
+  readonly asksTokens?: boolean
 }
+
+/** A request for an identity token. Chosen by the job: printable ASCII, each text at most `TOKEN_TEXT_MAX` long. */
+export interface TokenQuestion {
+  readonly method: string
+  /** Path and query as they were sent. */
+  readonly target: string
+  /** The header; null when it was not sent. */
+  readonly authorization: string | null
+}
+
+export interface TokenAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** It may hold a token. */
+  readonly body: string
+}
+
+export const TOKEN_TEXT_MAX = 8192
+
+/** Of one job, that wait for an answer at a time. */
+export const TOKEN_QUESTIONS_MAX = 16
 
 export type ToGate =
   | { readonly type: 'configure'; readonly config: GateConfig }
@@ -69,6 +94,8 @@ export type ToGate =
   | { readonly type: 'close-step'; readonly step: string }
   /** Answer to `whose`; null: unknown. */
   | { readonly type: 'executable'; readonly id: number; readonly path: string | null }
+  /** Answer to `token`; null: there is none. */
+  | { readonly type: 'token-answer'; readonly id: number; readonly answer: TokenAnswer | null }
 
 /** Everything in it may have been chosen by the job: the supervisor checks shape and size before it believes a field. */
 export type FromGate =
@@ -91,7 +118,9 @@ export type FromGate =
   | { readonly type: 'alert'; readonly step: string; readonly kind: AlertKind; readonly detail: string; readonly bytes: number | null }
   /** Which program of the step has the connection from this port? */
   | { readonly type: 'whose'; readonly id: number; readonly step: string; readonly port: number }
+  /** The step asks for an identity token. */
+  | { readonly type: 'token'; readonly id: number; readonly step: string; readonly question: TokenQuestion }
   /** The gate cannot go on; it ends after this. */
   | { readonly type: 'failed'; readonly message: string }
 
-export type AlertKind = 'budget' | 'placeholder' | 'echo' | 'upload' | 'name-flood' | 'connection-flood'
+export type AlertKind = 'budget' | 'placeholder' | 'honeytoken' | 'echo' | 'upload' | 'name-flood' | 'connection-flood'

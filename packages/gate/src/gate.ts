@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket as UdpSocket } from 'node:dgram'
 import type { Server } from 'node:net'
-import type { FromGate, GateConfig, StepDoors } from './contract.ts'
+import type { FromGate, GateConfig, StepDoors, TokenAnswer, TokenQuestion } from './contract.ts'
 import type { Control, Orders } from './control/control.ts'
 import { DnsServer } from './dns/server.ts'
 import type { HttpEngine } from './http/http-engine.ts'
@@ -23,7 +23,7 @@ export interface GateSockets {
 }
 
 export interface GateOptions extends Pick<JobListenerOptions, 'sourceOf' | 'destinationOf'> {
-  readonly control: Pick<Control, 'say' | 'whose'>
+  readonly control: Pick<Control, 'say' | 'whose' | 'token'>
   readonly sockets: () => Promise<GateSockets>
   /** A defect of ours, or of the machine's: the gate cannot go on. */
   readonly onDefect: (error: unknown) => void
@@ -50,7 +50,8 @@ export class Gate implements Orders {
     const dialer = new GateDialer({ resolver: new Resolver(config), config })
     const dns = new DnsServer({ names, stepOf: (source) => steps.of(source) })
     const whose = (step: string, port: number): Promise<string | null> => control.whose(step, port)
-    const services = { config, names, dialer, dns, http, buffers: new ReadBufferBudget(), whose }
+    const token = (step: string, question: TokenQuestion): Promise<TokenAnswer | null> => control.token(step, question)
+    const services = { config, names, dialer, dns, http, buffers: new ReadBufferBudget(), whose, token }
     const listener = new JobListener({ services, steps, onDefect, ...ends })
     const udp = new UdpRelays({ steps, addresses: dialer, whose, onDefect })
     const opened = await sockets()

@@ -26,6 +26,7 @@ const doors: StepDoors = {
   source: '127.0.0.11',
   sets: [ruleSet(rule({ to: 'a.test', port: 443 }))],
   substitutions: [],
+  honeytokens: [],
   relays: [],
 }
 const handlers: GateHandlers = {
@@ -33,6 +34,7 @@ const handlers: GateHandlers = {
   used: () => undefined,
   alert: () => undefined,
   whose: () => Promise.resolve(null),
+  token: () => Promise.resolve(null),
 }
 
 test('a gate is configured, opens a step, answers its questions, refuses, and reports', async () => {

@@ -133,7 +133,7 @@ export interface StepSpec {
   readonly env: Readonly<Record<string, string>>
   readonly workingDirectory: string
   /** Written into {@link SANDBOX_PATHS.step} before the start, with these names; never on a disk. */
-  readonly files: readonly { readonly name: string; readonly content: Uint8Array; readonly mode: number }[]
+  readonly files: readonly StepFile[]
   /** Files of {@link SANDBOX_PATHS.step} that `readFile` may be asked for after the end. */
   readonly collect: readonly string[]
   /** Most bytes collected of each such file. */
@@ -141,6 +141,17 @@ export interface StepSpec {
   /** Null for a step that reaches nothing outside its sandbox, not even the gate. */
   readonly network: StepNetwork | null
 }
+
+export interface StepFile {
+  readonly name: string
+  readonly content: Uint8Array
+  readonly mode: number
+  /** From {@link FIRST_DESCRIPTOR} on: the step has it open for reading there, and it has no name any more. */
+  readonly descriptor?: number
+}
+
+/** Shells keep what they open themselves at 10 and above, bash its script at 255. */
+export const FIRST_DESCRIPTOR = 20
 
 export interface StepNetwork {
   /** Where its packets come from, at the gate: `stepSource(number)` of packages/core, never used before in this sandbox. */

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex } from 'node:stream'
 import { LineReader } from '@sallyport/core'
-import type { FromGate, GateConfig, StepDoors, ToGate } from '../contract.ts'
+import {
+  type FromGate,
+  type GateConfig,
+  type StepDoors,
+  TOKEN_QUESTIONS_MAX,
+  type ToGate,
+  type TokenAnswer,
+  type TokenQuestion,
+} from '../contract.ts'
+import { type QuestionBounds, Questions } from './questions.ts'
 
 /** What the supervisor asks of the gate. */
 export interface Orders {
@@ -15,17 +24,17 @@ export interface Orders {
 /** The supervisor is believed; the bound is for a defect of ours. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024
 
-/** Questions that the supervisor has not answered; beyond, the answer is "unknown". It takes more for an attack. */
-const QUESTIONS_MAX = 256
 /** The supervisor looks it up in the sandbox; a client waits for its connection meanwhile. */
-const QUESTION_MS = 3000
+const PROGRAM_BOUNDS: QuestionBounds = { max: 256, waitMs: 3000 }
+/** A token goes out when its record is durable, which witnesses may have to cosign. A step asks for a few at a time. */
+const TOKEN_BOUNDS: QuestionBounds = { max: TOKEN_QUESTIONS_MAX, waitMs: 60_000 }
 
 /** The gate's end of the control socket. */
 export class Control {
   readonly #socket: Duplex
   readonly #lines = new LineReader(LINE_BYTES_MAX)
-  readonly #questions = new Map<number, (path: string | null) => void>()
-  #lastQuestion = 0
+  readonly #programs = new Questions<string>(PROGRAM_BOUNDS)
+  readonly #tokens = new Questions<TokenAnswer>(TOKEN_BOUNDS)
 
   constructor(socket: Duplex) {
     this.#socket = socket
@@ -48,19 +57,12 @@ export class Control {
 
   /** Which program of the step has the connection from this port; null: unknown. */
   whose(step: string, port: number): Promise<string | null> {
-    if (this.#questions.size >= QUESTIONS_MAX) return Promise.resolve(null)
-    const { promise, resolve } = Promise.withResolvers<string | null>()
-    this.#lastQuestion += 1
-    const id = this.#lastQuestion
-    const timer = setTimeout(resolve, QUESTION_MS, null)
-    // One that nobody waits for any more counts until it is answered: a slow supervisor still has to read it.
-    this.#questions.set(id, (path) => {
-      clearTimeout(timer)
-      this.#questions.delete(id)
-      resolve(path)
-    })
-    this.say({ type: 'whose', id, step, port })
-    return promise
+    return this.#programs.ask((id) => this.say({ type: 'whose', id, step, port }))
+  }
+
+  /** What the step's request for a token is answered with; null: nothing. */
+  token(step: string, question: TokenQuestion): Promise<TokenAnswer | null> {
+    return this.#tokens.ask((id) => this.say({ type: 'token', id, step, question }))
   }
 
   #obey(message: ToGate, orders: Orders, onDefect: (error: unknown) => void): void {
@@ -74,7 +76,9 @@ export class Control {
       case 'close-step':
         return this.say(orders.closeStep(message.step))
       case 'executable':
-        return this.#questions.get(message.id)?.(message.path)
+        return this.#programs.answer(message.id, message.path)
+      case 'token-answer':
+        return this.#tokens.answer(message.id, message.answer)
       default:
         throw new TypeError('an order of no known type')
     }

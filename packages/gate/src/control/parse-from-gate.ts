@@ -2,8 +2,9 @@
 // The gate parses what a job sends, so what it says may be what a job makes it say: the supervisor takes from each line what it knows, in the
 // shape that it knows, and believes no gate that says anything else.
 import type { DoorUse, Protocol, Refusal, RefusalCode } from '@sallyport/access'
-import type { AlertKind, FromGate } from '../contract.ts'
+import type { AlertKind, FromGate, TokenQuestion } from '../contract.ts'
 import { plainText } from './plain-text.ts'
+import { isTokenText } from './token-text.ts'
 
 /** Of one line: a whole report of a step (see steps/step-report.ts) stays below it. */
 export const FROM_GATE_BYTES_MAX: number = 1024 * 1024
@@ -37,6 +38,7 @@ const refusalCodes: Readonly<Record<RefusalCode, true>> = {
 const alertKinds: Readonly<Record<AlertKind, true>> = {
   budget: true,
   placeholder: true,
+  honeytoken: true,
   echo: true,
   upload: true,
   'name-flood': true,
@@ -80,6 +82,8 @@ export function parseFromGate(line: string): FromGate {
       }
     case 'whose':
       return { type: 'whose', id: whole(message['id']), step: text(message['step']), port: port(message['port']) }
+    case 'token':
+      return { type: 'token', id: whole(message['id']), step: text(message['step']), question: tokenQuestion(message['question']) }
     case 'failed':
       return { type: 'failed', message: text(message['message']) }
     default:
@@ -94,6 +98,14 @@ function parseJson(line: string): unknown {
     // the parser's own message quotes the line
     throw new TypeError('a line that is no JSON', { cause: error })
   }
+}
+
+/** It is compared, so it is refused rather than cleaned. */
+function tokenQuestion(value: unknown): TokenQuestion {
+  const { method, target, authorization } = record(value)
+  if (!isTokenText(method) || !isTokenText(target) || (authorization !== null && !isTokenText(authorization)))
+    throw new TypeError('no request for a token where one has to be')
+  return { method, target, authorization }
 }
 
 function refusal(value: unknown): Refusal {

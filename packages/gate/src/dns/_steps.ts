@@ -33,7 +33,7 @@ export function recordedStep(patterns: readonly string[], { step = 'build/1', so
     place: 'jobs.build.egress',
   }
   return {
-    doors: { step, source, sets: [set], substitutions: [], relays: [] },
+    doors: { step, source, sets: [set], substitutions: [], honeytokens: [], relays: [] },
     signal: shut.signal,
     report: {
       refused: (refusal) => void refusals.push(refusal),

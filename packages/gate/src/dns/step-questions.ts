@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { decideName, type Refusal } from '@sallyport/access'
+import { type Decision, decideName, type Refusal } from '@sallyport/access'
+import { JOB_NETWORK } from '@sallyport/core'
 import type { Names, OpenStep } from '../ports.ts'
 import type { NameJudge, NameVerdict } from './answer.ts'
 
@@ -38,15 +39,19 @@ export class StepQuestions implements NameJudge {
 
   judge(name: string): NameVerdict {
     const { doors, report } = this.#step
-    const decision = decideName(doors.sets, name)
-    if (!decision.allowed) {
-      if (this.#isReported(name)) report.refused(decision.refusal)
-      return { kind: 'refused', reason: inBand(decision.refusal) }
+    const refusal = this.#isOfTokens(name) ? null : refusalOf(decideName(doors.sets, name))
+    if (refusal !== null) {
+      if (this.#isReported(name)) report.refused(refusal)
+      return { kind: 'refused', reason: inBand(refusal) }
     }
     const address = this.#names.addressOf(doors.step, name)
     if (address !== null) return { kind: 'address', address }
     this.#alertOnce('more different allowed names than a step may have')
     return { kind: 'exhausted' }
+  }
+
+  #isOfTokens(name: string): boolean {
+    return this.#step.doors.asksTokens === true && name === JOB_NETWORK.tokenHost
   }
 
   nameOf(address: string): string | null {
@@ -72,6 +77,10 @@ export class StepQuestions implements NameJudge {
     this.#alerted.add(detail)
     this.#step.report.alert('name-flood', detail, null)
   }
+}
+
+function refusalOf(decision: Decision): Refusal | null {
+  return decision.allowed ? null : decision.refusal
 }
 
 function inBand({ reason, remedy }: Refusal): string {

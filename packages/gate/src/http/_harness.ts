@@ -171,6 +171,7 @@ export interface GateOptions {
   readonly servers: Readonly<Record<string, number>>
   readonly internet: TestAuthority
   readonly substitutions?: readonly Substitution[]
+  readonly honeytokens?: readonly string[]
   /** Of clear text connections: which name they were meant for. */
   readonly plainName?: string
   /** Which port connections were meant for; default: that of the scheme. `own`: that of the gate, for clients who cannot be led elsewhere. */
@@ -251,7 +252,14 @@ type Seen = Pick<TestGate, 'refusals' | 'alerts' | 'requests'>
 function stepOf(options: GateOptions, controller: AbortController, seen: Seen): HttpConnection['step'] {
   const set: RuleSet = { author: 'request', source: 'sallyport.yml', rules: options.rules, observes: false, place: 'jobs.build.egress' }
   return {
-    doors: { step: 'build', source: '198.18.1.1', sets: [set], substitutions: options.substitutions ?? [], relays: [] },
+    doors: {
+      step: 'build',
+      source: '198.18.1.1',
+      sets: [set],
+      substitutions: options.substitutions ?? [],
+      honeytokens: options.honeytokens ?? [],
+      relays: [],
+    },
     signal: controller.signal,
     report: {
       refused: (refusal) => void seen.refusals.push(refusal),

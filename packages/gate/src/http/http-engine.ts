@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
 import type { JobAuthority } from '../authority/job-authority.ts'
 import type { GateConfig } from '../contract.ts'
@@ -11,6 +12,7 @@ import { serveHttp2 } from './http2-server.ts'
 import { Http2Upstream } from './http2-upstream.ts'
 import { StepSubstitutions } from './substitution.ts'
 import { acceptTls, openTls, PROTOCOLS } from './tls-termination.ts'
+import { type AskToken, TokenServer } from './token-server.ts'
 
 export interface HttpEngineOptions {
   /** Null where no rule terminates TLS: a TLS connection is then refused. */
@@ -25,6 +27,8 @@ export interface HttpEngine {
    * rejects; every refusal was reported once, and answered.
    */
   serve(connection: HttpConnection): Promise<void>
+  /** The same, for a connection to where tokens are asked for: nothing of it goes out. */
+  serveTokens(socket: Socket, ask: AskToken): Promise<void>
 }
 
 export function createHttpEngine(options: HttpEngineOptions): HttpEngine {
@@ -37,6 +41,7 @@ type ServerEnd = { readonly protocol: string; readonly open: OpenUpstream }
 class TerminatingEngine implements HttpEngine {
   readonly #authority: JobAuthority | null
   readonly #http1: Http1Server = new Http1Server()
+  readonly #tokens: TokenServer = new TokenServer()
   readonly #substitutions: WeakMap<OpenStep, StepSubstitutions> = new WeakMap()
   readonly #authorities: string | null
   #trust: SecureContext | null = null
@@ -57,6 +62,10 @@ class TerminatingEngine implements HttpEngine {
     } finally {
       scope.end()
     }
+  }
+
+  serveTokens(socket: Socket, ask: AskToken): Promise<void> {
+    return this.#tokens.serve(socket, ask)
   }
 
   #servePlain(scope: ConnectionScope): Promise<void> {
@@ -113,7 +122,7 @@ class TerminatingEngine implements HttpEngine {
   }
 
   #substitutionsOf(step: OpenStep): StepSubstitutions | null {
-    if (step.doors.substitutions.length === 0) return null
+    if (step.doors.substitutions.length === 0 && step.doors.honeytokens.length === 0) return null
     const known = this.#substitutions.get(step) ?? new StepSubstitutions(step)
     this.#substitutions.set(step, known)
     return known

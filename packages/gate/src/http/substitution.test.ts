@@ -317,6 +317,31 @@ test('an answer that is compressed or a part, though neither was asked for, is r
   for (const { headers } of server.arrivals) assert.deepEqual([headers['accept-encoding'], headers.range], ['identity', undefined])
 })
 
+test('a honeytoken is refused wherever it stands, by an alert of its own, though the step has no secret', async (context) => {
+  const honeytoken = 'npm_Zx9kQ2mB7vLp4TqW8nRcYh3sDf6gJa1e5uXo'
+  const encoded = Buffer.from(honeytoken).toString('base64')
+  const places: readonly (readonly string[])[] = [
+    ['-H', `X-Any: ${encoded}`, 'https://api.test/'],
+    [`https://api.test/?q=${honeytoken}`],
+    [`https://api.test/a/${honeytoken}`],
+    [`https://api.test/a/%6epm_${honeytoken.slice(4)}`],
+    ['-d', `token=${honeytoken}`, 'https://api.test/'],
+    ['-d', `token=${honeytoken}`, 'http://api.test/'],
+  ]
+  for (const place of places) {
+    const { gate, server } = await world(
+      context,
+      [],
+      { kind: place.at(-1)?.startsWith('http:') === true ? 'http' : 'https' },
+      { honeytokens: [honeytoken] },
+    )
+    await curl(gate, ...place)
+    assert.deepEqual([codes(gate), alerts(gate)], [['placeholder'], ['honeytoken']], place.join(' '))
+    const arrived = JSON.stringify(server.arrivals)
+    assert.ok(!arrived.includes(honeytoken) && !arrived.includes(encoded), place.join(' '))
+  }
+})
+
 test('answers of other hosts are not touched', async (context) => {
   const { gate, server } = await world(context, [
     substitution({ header: 'authorization' }, { hosts: [{ kind: 'suffix', name: 'elsewhere.test' }] }),

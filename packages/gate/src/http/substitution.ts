@@ -22,6 +22,8 @@ const PIECEMEAL: ReadonlySet<string> = new Set(['accept-encoding', 'range', 'if-
 export class StepSubstitutions {
   readonly #step: OpenStep
   readonly #placeholders: SecretSet = createSecretSet()
+  /** Those of {@link #placeholders} that stand for nothing. */
+  readonly #honeytokens: SecretSet = createSecretSet()
   readonly #values: SecretSet = createSecretSet()
   /** Those whose value would not be found in an answer: they are never put in. */
   readonly #unfindable: Set<Substitution> = new Set()
@@ -29,6 +31,10 @@ export class StepSubstitutions {
 
   constructor(step: OpenStep) {
     this.#step = step
+    for (const token of step.doors.honeytokens) {
+      this.#placeholders.add(token)
+      this.#honeytokens.add(token)
+    }
     for (const substitution of step.doors.substitutions) {
       this.#placeholders.add(substitution.placeholder)
       if (!this.#values.add(substitution.value).masked) this.#unfindable.add(substitution)
@@ -50,11 +56,17 @@ export class StepSubstitutions {
     const fields = request.fields.map((field) => this.#inField(field, applicable))
     const residue = [
       request.path.text,
+      percentDecoded(request.path.text),
       query.residue,
       percentDecoded(query.residue),
       ...fields.flatMap(({ name, residue }) => [name, residue]),
     ]
-    if (residue.some((text) => this.#placeholders.matches(text))) throw this.#misplaced(request, destination)
+    if (residue.some((text) => this.#placeholders.matches(text)))
+      throw this.#misplaced(
+        request,
+        destination,
+        residue.some((text) => this.#honeytokens.matches(text)),
+      )
     for (const used of [query, ...fields].flatMap((each) => each.used)) this.#checkUse(used, request, destination)
     for (const { text, used } of fields) this.#checkField(text, used, request, destination)
     const replaced = fields.map(({ name, text }) => ({ name, value: text }))
@@ -82,14 +94,17 @@ export class StepSubstitutions {
   inBody(body: Buffer, request: ParsedRequest, destination: Destination): Buffer {
     const candidates = inPlace(this.#applicable(request, destination), 'body')
     const { text, residue, used } = replaceInBody(body, bodyTypeOf(request.fields), candidates)
-    if (this.#placeholders.matches(residue)) throw this.#misplaced(request, destination)
+    if (this.#placeholders.matches(residue)) throw this.#misplaced(request, destination, this.#honeytokens.matches(residue))
     for (const each of used) this.#checkUse(each, request, destination)
     return used.length === 0 ? body : Buffer.from(text)
   }
 
   /** For a body that streams: it goes out as it is, until a placeholder is found in it. */
   bodyStage(request: ParsedRequest, destination: Destination): BodyStage {
-    return new SearchStage(this.#placeholders.createStream(), () => this.#misplaced(request, destination))
+    const honeytokens = this.#honeytokens.createStream()
+    return new SearchStage(this.#placeholders.createStream(), honeytokens, () =>
+      this.#misplaced(request, destination, honeytokens.maskedCount > 0),
+    )
   }
 
   /** Of an answer's header or trailer section. */
@@ -141,9 +156,13 @@ export class StepSubstitutions {
       throw this.#refused(request, destination, `the value of ${used.rule.name} has characters that a header field cannot have`)
   }
 
-  #misplaced(request: ParsedRequest, destination: Destination): RefusedError {
-    this.#step.report.alert('placeholder', `${request.method} ${destination.origin}${request.path.text}`.slice(0, 200), null)
-    return this.#refused(request, destination, "the placeholder of a secret stands where the secret's rule does not allow it")
+  #misplaced(request: ParsedRequest, destination: Destination, isHoneytoken: boolean): RefusedError {
+    const kind = isHoneytoken ? 'honeytoken' : 'placeholder'
+    this.#step.report.alert(kind, `${request.method} ${destination.origin}${request.path.text}`.slice(0, 200), null)
+    const reason = isHoneytoken
+      ? 'it carries a token that nobody has a reason to send'
+      : "the placeholder of a secret stands where the secret's rule does not allow it"
+    return this.#refused(request, destination, reason)
   }
 
   #refused({ method, path }: ParsedRequest, { origin }: Destination, reason: string): RefusedError {
@@ -160,20 +179,25 @@ export class StepSubstitutions {
 /** Looks, and does not hold anything back: what it looks for is worthless by itself. */
 class SearchStage implements BodyStage {
   readonly #search: RedactionStream
+  readonly #honeytokens: RedactionStream
   readonly #refusal: () => RefusedError
 
-  constructor(search: RedactionStream, refusal: () => RefusedError) {
+  /** `honeytokens` tells what was found. */
+  constructor(search: RedactionStream, honeytokens: RedactionStream, refusal: () => RefusedError) {
     this.#search = search
+    this.#honeytokens = honeytokens
     this.#refusal = refusal
   }
 
   write(chunk: Buffer): Uint8Array {
+    this.#honeytokens.write(chunk)
     this.#search.write(chunk)
     this.#check()
     return chunk
   }
 
   end(): Uint8Array {
+    this.#honeytokens.end()
     this.#search.end()
     this.#check()
     return new Uint8Array(0)

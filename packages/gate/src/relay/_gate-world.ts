@@ -4,7 +4,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
 import type { EgressRule, Refusal, RuleSet } from '@sallyport/access'
-import type { FromGate, GateConfig, GateLimits } from '../contract.ts'
+import type { FromGate, GateConfig, GateLimits, StepDoors, TokenAnswer, TokenQuestion } from '../contract.ts'
 import { questionMessage, readAnswer } from '../dns/_messages.ts'
 import { createUdpSocket } from '../dns/udp-socket.ts'
 import { Gate } from '../gate.ts'
@@ -49,7 +49,7 @@ export interface GateWorld extends AsyncDisposable {
   readonly defects: unknown[]
   readonly server: Server
   refusals(): Refusal[]
-  open(rules: readonly RuleSet[] | readonly EgressRule[], step?: { readonly step: string; readonly number: number }): void
+  open(rules: readonly RuleSet[] | readonly EgressRule[], step?: WorldStep): void
   /** Asks the gate's resolver; the synthetic address. */
   lookUp(name: string, number?: number): Promise<string>
   /** As a process of the step that connects to the name (or address) and port. */
@@ -57,14 +57,19 @@ export interface GateWorld extends AsyncDisposable {
   close(step?: string): Extract<FromGate, { type: 'step-closed' }>
 }
 
+interface WorldStep extends Pick<StepDoors, 'step' | 'asksTokens'> {
+  readonly number: number
+}
+
 export interface GateWorldOptions {
   readonly hosts?: readonly string[]
   readonly limits?: Partial<GateLimits>
   readonly config?: Partial<GateConfig>
   readonly whose?: (step: string, port: number) => Promise<string | null>
+  readonly token?: (step: string, question: TokenQuestion) => Promise<TokenAnswer | null>
 }
 
-export async function startGateWorld({ hosts = [], limits = {}, config = {}, whose }: GateWorldOptions = {}): Promise<GateWorld> {
+export async function startGateWorld({ hosts = [], limits = {}, config = {}, whose, token }: GateWorldOptions = {}): Promise<GateWorld> {
   const messages: FromGate[] = []
   const defects: unknown[] = []
   const dns = createUdpSocket('udp4')
@@ -73,7 +78,11 @@ export async function startGateWorld({ hosts = [], limits = {}, config = {}, who
   await bound
   let server: Server | undefined
   const gate = new Gate({
-    control: { say: (message) => void messages.push(message), whose: whose ?? (() => Promise.resolve(null)) },
+    control: {
+      say: (message) => void messages.push(message),
+      whose: whose ?? (() => Promise.resolve(null)),
+      token: token ?? (() => Promise.resolve(null)),
+    },
     sockets: () =>
       Promise.resolve({
         dns,
@@ -133,9 +142,9 @@ class World implements GateWorld {
     return this.messages.flatMap((message) => (message.type === 'refused' ? [message.refusal] : []))
   }
 
-  open(rules: readonly RuleSet[] | readonly EgressRule[], { step, number } = { step: STEP, number: 1 }): void {
+  open(rules: readonly RuleSet[] | readonly EgressRule[], { step, number, ...more }: WorldStep = { step: STEP, number: 1 }): void {
     const sets = rules.every((one) => 'rules' in one) ? rules : [ruleSet(...(rules as EgressRule[]))]
-    this.gate.openStep({ step, source: sourceOf(number), sets, substitutions: [], relays: [] })
+    this.gate.openStep({ step, source: sourceOf(number), sets, substitutions: [], honeytokens: [], relays: [], ...more })
   }
 
   async lookUp(name: string, number = 1): Promise<string> {

@@ -13,7 +13,8 @@ import {
   type Refusal,
   type RefusalCode,
 } from '@sallyport/access'
-import type { GateConfig } from '../contract.ts'
+import { JOB_NETWORK } from '@sallyport/core'
+import type { GateConfig, TokenAnswer, TokenQuestion } from '../contract.ts'
 import type { DnsServer } from '../dns/server.ts'
 import type { HttpEngine } from '../http/http-engine.ts'
 import { refuseHttp } from '../http/refusal-text.ts'
@@ -39,6 +40,8 @@ export interface ConnectionServices {
   readonly buffers: ReadBufferBudget
   /** Which program of the step connects from this port; null: unknown. */
   readonly whose: (step: string, port: number) => Promise<string | null>
+  /** A request of the step for an identity token; null: no answer. */
+  readonly token: (step: string, question: TokenQuestion) => Promise<TokenAnswer | null>
 }
 
 /** Where a job meant to go. */
@@ -72,6 +75,7 @@ export class JobConnection {
     this.#socket.once('close', end)
     try {
       if (destination.port === DNS_PORT) await this.#serveDns()
+      else if (this.#isOfTokens(destination)) await this.#serveTokens()
       else await this.#serveTarget(await this.#decide(this.#targetOf(destination)))
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
@@ -100,6 +104,17 @@ export class JobConnection {
       this.#services.dns.serveTcp(this.#socket, this.#step)
       this.#socket.resume()
     })
+  }
+
+  #isOfTokens({ address, port }: Destination): boolean {
+    const { doors } = this.#step
+    const isNamed = this.#services.names.nameOf(doors.step, address) === JOB_NETWORK.tokenHost
+    return doors.asksTokens === true && isNamed && port === JOB_NETWORK.tokenPort
+  }
+
+  async #serveTokens(): Promise<void> {
+    const http = await this.#services.http()
+    await http.serveTokens(this.#socket, (question) => this.#services.token(this.#step.doors.step, question))
   }
 
   #targetOf({ address, port }: Destination): ConnectionTarget {

@@ -35,6 +35,7 @@ test('silent, slow, half-open, oversized and malformed connections cost bounded 
     used: () => undefined,
     alert: (_step, { kind }) => (kind === 'connection-flood' ? flood() : undefined),
     whose: () => Promise.resolve(null),
+    token: () => Promise.resolve(null),
   })
   await client.configure({
     nameServers: [],
@@ -49,7 +50,7 @@ test('silent, slow, half-open, oversized and malformed connections cost bounded 
   const sets = [
     ruleSet(rule({ to: '127.0.0.1/32', port: gate.tcpPort, protocol: 'tls' }), rule({ to: 'a.test', port: 443, protocol: 'tls' })),
   ]
-  await client.openStep({ step: STEP, source: SOURCE, sets, substitutions: [], relays: [] })
+  await client.openStep({ step: STEP, source: SOURCE, sets, substitutions: [], honeytokens: [], relays: [] })
   const before = residentOf(gate.child.pid)
   const sockets = Array.from({ length: COUNT }, (_, index) => say(gate.tcpPort, WORDS[index % WORDS.length] ?? null))
   await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve).once('error', resolve))))

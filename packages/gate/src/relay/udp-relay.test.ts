@@ -48,7 +48,7 @@ async function startWorld(options: Partial<UdpRelaysOptions> = {}, parts: Partia
   const steps = new OpenSteps(new Budgets(null), (message) => void messages.push(message))
   const { port } = origin.address()
   const sets = [ruleSet(rule({ to: NAME, port, protocol: 'udp', ...parts }))]
-  steps.open({ step: STEP, source: SOURCE, sets, substitutions: [], relays: [{ index: 0, name: NAME, port }] })
+  steps.open({ step: STEP, source: SOURCE, sets, substitutions: [], honeytokens: [], relays: [{ index: 0, name: NAME, port }] })
   const addresses = { candidates: () => Promise.resolve([{ address: '127.0.0.1', isOpened: true }]) }
   const relays = new UdpRelays({
     steps,

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Readable, Writable } from 'node:stream'
-import type { StepExit } from '../contract.ts'
+import { FIRST_DESCRIPTOR, type StepExit, type StepFile } from '../contract.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { ByteReader } from './byte-reader.ts'
 import { readFileAnswer } from './file-frames.ts'
 import type { Warden } from './warden-pool.spawn.ts'
+
+/** As many files as a step can have, below bash's own. */
+const DESCRIPTOR_MAX = 200
 
 /** What native/src/enter.c needs to start one process inside a sandbox. */
 export interface EnterRequest {
@@ -22,7 +25,7 @@ export interface EnterRequest {
   readonly workingDirectory: string
   /** Size and place of the private tmpfs, or null for none. */
   readonly privateDirectory: { readonly path: string; readonly bytes: number } | null
-  readonly files: readonly { readonly name: string; readonly content: Uint8Array; readonly mode: number }[]
+  readonly files: readonly StepFile[]
   readonly collect: readonly string[]
   readonly collectBytesMax: number
   /** The process reads our stream instead of /dev/null, and its stderr does not go into its output. For our own helper only. */
@@ -96,12 +99,19 @@ function encodeRequest(request: EnterRequest): Buffer {
   for (const [name, value] of Object.entries(request.env)) addText('e', `${name}=${value}`)
   for (const name of request.collect) addText('k', name)
   for (const file of request.files) add('f', encodeFile(file))
+  for (const { name, descriptor } of request.files) if (descriptor !== undefined) add('D', encodeDescriptor(name, descriptor))
   if (request.pump) {
     add('s', Buffer.alloc(0))
     add('E', Buffer.alloc(0))
   }
   add('.', Buffer.alloc(0))
   return Buffer.concat(records)
+}
+
+function encodeDescriptor(name: string, descriptor: number): Buffer {
+  if (!Number.isInteger(descriptor) || descriptor < FIRST_DESCRIPTOR || descriptor > DESCRIPTOR_MAX)
+    throw new SandboxError('SANDBOX_INPUT', `Cannot open "${name}" as descriptor ${descriptor}`)
+  return Buffer.concat([u64(descriptor), encodeText(name)])
 }
 
 function u64(number: number | bigint): Buffer {
