@@ -153,10 +153,16 @@ function quantile(values: readonly number[], part: number): number {
 
 async function openGate(gate: GateProcess): Promise<GateClient> {
   const refuse = (_step: string, what: unknown): void => void process.stderr.write(`bench: the gate refused ${JSON.stringify(what)}\n`)
-  const client = new GateClient(gate.control, { refused: refuse, used: () => undefined, alert: () => undefined, whose: async () => null })
+  const client = new GateClient(gate.control, {
+    refused: refuse,
+    used: () => undefined,
+    alert: () => undefined,
+    whose: async () => null,
+    token: async () => null,
+  })
   await client.configure(gateConfig)
   const sets = [ruleSet(rule({ to: NAME, port: ORIGIN_PORT, protocol: 'tls' }))]
-  await client.openStep({ step: 'bench', source: STEP_ADDRESS, sets, substitutions: [], relays: [] })
+  await client.openStep({ step: 'bench', source: STEP_ADDRESS, sets, substitutions: [], honeytokens: [], relays: [] })
   await lookUp(gate.dnsPort)
   return client
 }

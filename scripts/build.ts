@@ -45,9 +45,9 @@ function buildGate(): Promise<{ metafile: Metafile }> {
   })
 }
 
-/** A process of its own, too; see packages/signer/src/program.ts. */
-function buildSigner(): Promise<{ metafile: Metafile }> {
-  return build({ ...common, ...located, entryPoints: ['packages/signer/src/main.ts'], outfile: join(dist, 'signer.cjs') })
+/** The signer, the minter, the broker and the publisher are processes of their own, too; see packages/key-process/src/key-process.spawn.ts. */
+function buildKeyProcess(entry: string, name: string): Promise<{ metafile: Metafile }> {
+  return build({ ...common, ...located, entryPoints: [entry], outfile: join(dist, name) })
 }
 
 function buildCommandLine(): Promise<{ metafile: Metafile }> {
@@ -62,7 +62,16 @@ function buildCommandLine(): Promise<{ metafile: Metafile }> {
 async function buildBundle(): Promise<void> {
   const startedAt = new Date()
   mkdirSync(dist, { recursive: true })
-  const outputs = (await Promise.all([buildCommandLine(), buildGate(), buildSigner()])).map((result) => result.metafile.outputs)
+  const outputs = (
+    await Promise.all([
+      buildCommandLine(),
+      buildGate(),
+      buildKeyProcess('packages/signer/src/main.ts', 'signer.cjs'),
+      buildKeyProcess('packages/identity/src/main.ts', 'minter.cjs'),
+      buildKeyProcess('packages/secrets/src/main.ts', 'broker.cjs'),
+      buildKeyProcess('packages/publisher/src/main.ts', 'publisher.cjs'),
+    ])
+  ).map((result) => result.metafile.outputs)
   const written = new Set(outputs.flatMap(Object.keys).map((file) => file.slice('dist/'.length)))
   for (const file of readdirSync(dist)) if (!written.has(file)) rmSync(join(dist, file), { recursive: true })
   await compileGate()

@@ -73,7 +73,9 @@ export interface CommandUse {
 /** Each `sallyport COMMAND …` in code, with its own flags: those before ` -- `, a pipe or the end. */
 export function commandUsesIn(text: string): CommandUse[] {
   return [...codeSpans(text), ...fencedLines(text).map((line) => line.replace(/(^|\s)#.*/, ''))].flatMap((line) =>
-    [...line.matchAll(/(?:^|[\s/"])sallyport ((?:(?:runs|audit(?: hold)?) )?[a-z]+)((?: (?!-- )[^|]*?)?)(?= -- |\||$)/g)].map((match) => ({
+    [
+      ...line.matchAll(/(?:^|[\s/"])sallyport ((?:(?:runs|audit(?: hold)?|secrets|identity) )?[a-z]+)((?: (?!-- )[^|]*?)?)(?= -- |\||$)/g),
+    ].map((match) => ({
       command: match[1] ?? '',
       flags: flagsIn(match[2] ?? ''),
     })),

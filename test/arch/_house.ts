@@ -27,6 +27,17 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
   },
   engine: { packages: ['core', 'workflow'], isPure: true },
   redaction: { packages: ['core'], isPure: true, nodeModules: { 'node:buffer': 'it works on the bytes of a stream' } },
+  'secret-watch': { packages: ['core'], isPure: true },
+  'leak-scan': {
+    packages: ['core', 'redaction'],
+    isPure: true,
+    nodeModules: {
+      'node:buffer': 'it works on the bytes of a stream',
+      'node:crypto': 'fingerprints, which are SHA-256',
+      'node:stream': 'what zlib offers is one',
+      'node:zlib': 'archives are searched inside',
+    },
+  },
   access: {
     packages: ['core'],
     isPure: true,
@@ -41,16 +52,28 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
   sandbox: { packages: ['core', 'linux'], isPure: false },
   store: { packages: ['core', 'audit-log', 'linux'], isPure: false },
   // It is beside `store`, for whose durable files it has no second copy.
-  signer: { packages: ['core', 'audit-log', 'linux', 'store'], isPure: false },
+  'key-process': { packages: ['core', 'linux', 'store'], isPure: false },
+  signer: { packages: ['core', 'audit-log', 'key-process', 'store'], isPure: false },
+  identity: {
+    packages: ['core', 'access', 'http', 'key-process', 'store'],
+    isPure: false,
+    npm: { jose: 'JWS, JWK and thumbprints' },
+  },
   http: { packages: ['core'], isPure: false },
   witness: { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
   'log-export': { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
   'host-logs': { packages: ['core', 'linux'], isPure: false },
+  secrets: {
+    packages: ['core', 'http', 'linux', 'store'],
+    isPure: false,
+    npm: { 'age-encryption': 'the file format of the embedded store, by its own authors' },
+  },
+  publisher: { packages: ['core', 'access', 'http', 'linux'], isPure: false },
   gate: {
     packages: ['core', 'access', 'redaction'],
     isPure: false,
   },
-  testkit: { packages: ['core', 'linux', 'sandbox', 'gate'], isPure: false },
+  testkit: { packages: ['core', 'linux', 'sandbox', 'secrets', 'gate'], isPure: false },
   agent: {
     packages: [
       'core',
@@ -63,9 +86,13 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
       'sandbox',
       'store',
       'signer',
+      'secret-watch',
+      'secrets',
+      'publisher',
       'witness',
       'host-logs',
       'gate',
+      'identity',
     ],
     isPure: false,
   },
@@ -75,6 +102,7 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
       'workflow',
       'engine',
       'access',
+      'leak-scan',
       'redaction',
       'audit-log',
       'sandbox',
@@ -82,7 +110,9 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
       'signer',
       'http',
       'witness',
+      'identity',
       'log-export',
+      'secrets',
       'agent',
     ],
     isPure: false,
@@ -92,7 +122,13 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
 
 /** What tests may import beyond their package's row. */
 export const testPackages: readonly string[] = ['testkit']
-export const testNpm: Readonly<Record<string, string>> = { 'fast-check': 'properties' }
+export const testNpm: Readonly<Record<string, string>> = {
+  '@actions/core': 'the client that actions ask identity tokens with',
+  'fast-check': 'properties',
+  '@azure/identity': 'proves that the double of Entra ID speaks the protocol',
+  '@azure/keyvault-secrets': 'proves that the double of Key Vault does',
+  '@google-cloud/secret-manager': 'proves that the double of Secret Manager and its token exchange does',
+}
 
 export interface Ban {
   readonly reason: string
@@ -103,8 +139,9 @@ export interface Ban {
 const sockets: Ban = {
   reason:
     "a job's outbound sockets belong to packages/gate; the control plane's to packages/http (witnesses, monitors, collectors) and the " +
-    'syslog transport of log-export; the signer opens none, but is given one',
-  except: /^packages\/((gate|http)\/|signer\/src\/main\.ts$|log-export\/src\/syslog\/syslog-connection\.ts$)/,
+    'syslog transport of log-export; a process that holds keys or credentials opens none, but is given one',
+  except:
+    /^packages\/((gate|http)\/|(key-process\/src\/serve|(secrets|publisher)\/src\/main)\.ts$|log-export\/src\/syslog\/syslog-connection\.ts$)/,
 }
 
 /** Modules that no file of a package may import as a value; tests may. */
@@ -127,7 +164,7 @@ export const bannedUses: Readonly<Record<UseKind, Ban & { readonly inTests: bool
   'process.env': { reason: 'the environment is read once, in config.ts', except: /\/config\.ts$/, inTests: false },
   'process.exit': {
     reason: 'it cuts off output and clean-up: set process.exitCode, at the edge',
-    except: /^packages\/(cli\/src\/(main|interrupt)|(gate|signer)\/src\/main)\.ts$/,
+    except: /^packages\/(cli\/src\/(main|interrupt)|(gate|secrets|publisher)\/src\/main|key-process\/src\/serve)\.ts$/,
     inTests: false,
   },
   eval: { reason: 'text never becomes code', inTests: true },

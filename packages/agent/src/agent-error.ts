@@ -64,6 +64,18 @@ export type AgentErrorCode =
   | 'AUDIT_RUN_ACTIVE'
   /** Another process changes what is kept of the log. */
   | 'AUDIT_CHANGE_LOCKED'
+  /** A secret is granted whose value is to come from the command line, and does not. */
+  | 'SECRET_NOT_GIVEN'
+  /** A secret is granted that comes from a provider which the operator's file does not have. */
+  | 'SECRET_PROVIDER_UNKNOWN'
+  /** A step is granted identity tokens, or a provider asks for them, and the operator's file names no issuer. */
+  | 'IDENTITY_NOT_CONFIGURED'
+  /** What a job was to hand over is no regular file in its workspace, or too large. */
+  | 'PUBLISH_FILE_INVALID'
+  /** Policy does not let an artifact be published. */
+  | 'PUBLISH_DENIED'
+  /** A server did not take an artifact. */
+  | 'PUBLISH_FAILED'
   /** A recorded run tells nothing that an access file could be made of. */
   | 'NOTHING_RECORDED'
 

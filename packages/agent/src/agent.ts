@@ -3,6 +3,7 @@ import type { AccessCommands } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
 import type { RetentionCommands } from './audit/retention-contract.ts'
 import type { Agent } from './contract.ts'
+import type { SecretsCommands } from './secrets/contract.ts'
 
 /** Each part is loaded when it is called: `exec` does not wait for the workflow parser. */
 export function createAgent(): Agent {
@@ -20,6 +21,7 @@ export function createAgent(): Agent {
       explain: async (place, question) => (await loadAccess()).explain(place, question),
     },
     audit: {
+      operatorLog: async (stateDirectory) => (await loadAudit()).operatorLog(stateDirectory),
       publish: async (stateDirectory) => (await loadAudit()).publish(stateDirectory),
       verify: async (place, options) => (await loadAudit()).verify(place, options),
       prove: async (place, run, index) => (await loadAudit()).prove(place, run, index),
@@ -37,6 +39,10 @@ export function createAgent(): Agent {
       erase: async (state, run, request) => (await loadRetention()).erase(state, run, request),
       payloads: async (state, run) => (await loadRetention()).payloads(state, run),
     },
+    secrets: {
+      leases: async (stateDirectory) => (await loadSecrets()).leases(stateDirectory),
+      sweep: async (stateDirectory, operatorFile) => (await loadSecrets()).sweep(stateDirectory, operatorFile),
+    },
   }
 }
 
@@ -50,4 +56,8 @@ async function loadAudit(): Promise<AuditCommands> {
 
 async function loadRetention(): Promise<RetentionCommands> {
   return (await import('./audit/retention-commands.ts')).retentionCommands
+}
+
+async function loadSecrets(): Promise<SecretsCommands> {
+  return (await import('./secrets/leases.ts')).secretsCommands
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DoorUse, Refusal } from '@sallyport/access'
+import type { DoorUse, Refusal, SecretDelivery } from '@sallyport/access'
 import type { EventEnvelope, ExitCode } from '@sallyport/core'
 import type { Conclusion } from '@sallyport/engine'
 import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
+import type { Finding } from '@sallyport/secret-watch'
 import type { AccessCommands, EgressOptions } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
 import type { RetentionCommands } from './audit/retention-contract.ts'
+import type { SecretsCommands } from './secrets/contract.ts'
 
 /** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
 export type IsolationKind = 'oci' | 'runc' | 'crun'
@@ -60,6 +62,8 @@ export interface ExecOptions extends CommonOptions {
   readonly env: Readonly<Record<string, string>>
   /** Paths relative to `directory` whose changes are kept. */
   readonly write: readonly string[]
+  /** How secrets get to the command, by name; those that are not named here are in its environment. Their variable holds a path otherwise. */
+  readonly deliver: Readonly<Record<string, 'file' | 'fd'>>
 }
 
 /**
@@ -81,9 +85,17 @@ export interface RunDocument {
   readonly workflows: readonly string[]
   readonly jobs: readonly JobDocument[]
   readonly doors: Doors
-  readonly secrets: readonly { readonly name: string; readonly job: string; readonly step: string; readonly delivery: 'env' }[]
+  readonly secrets: readonly {
+    readonly name: string
+    readonly job: string
+    readonly step: string
+    readonly delivery: SecretDelivery['kind']
+  }[]
+  /** What was published for jobs; `job` is the job's key. */
+  readonly published: readonly PublishedArtifact[]
   readonly policy: readonly never[]
-  readonly findings: readonly never[]
+  /** What somebody should look at. No finding changes how a run ends. */
+  readonly findings: readonly Finding[]
   /** Limits that jobs ran into, and other refusals by name. */
   readonly refusals: readonly { readonly job: string; readonly step: string | null; readonly what: string; readonly detail: string }[]
   /** Why the run is not a success, when the reason is not a job's own failure. */
@@ -99,6 +111,17 @@ export interface RunDocument {
     readonly size: number
     readonly unpublished: string | null
   } | null
+}
+
+export interface PublishedArtifact {
+  readonly job: string
+  readonly name: string
+  readonly to: string
+  readonly bytes: number
+  /** Hexadecimal, of what the job handed over. */
+  readonly sha256: string
+  /** Of an image: that of its manifest. */
+  readonly digest: string | null
 }
 
 /** Every way out that was used, and every one that was refused. `job` is the job's key. */
@@ -202,11 +225,17 @@ export interface DoctorReport {
  * | `step.annotation` | `{ level: 'error'|'warning'|'notice', message, title, file, line, endLine, column, endColumn }` |
  * | `step.log` | `{ file, from, to, piece, commitment, bytes, masked, dropped }` where the step's output lies in the record, and what commits to it |
  * | `exec.copying` | `{ directory }`, when the copy takes more than a second |
+ * | `publish.offered` | `{ name, path, bytes, sha256 }`: what the supervisor took out of the sandbox |
+ * | `publish.allowed` | `{ name, to, method, secret, sha256 }` |
+ * | `publish.denied` | `{ name, to, code, reason, rule }` |
+ * | `publish.done` | `{ name, to, status, bytes, sha256, digest }` |
+ * | `publish.failed` | `{ name, to, failure, message, mayBeThere }` |
  * | `limit.hit` | `{ limit, detail }` |
  * | `door.used` | `{ host, port, rule }`, the first connection of a step to a destination |
  * | `door.refused` | a `Refusal`, the first of its kind and target in a step |
  * | `door.alert` | `{ kind, detail, bytes }` |
  * | `door.closed` | a `DoorUse`, at the end of the step |
+ * | `secret.finding` | `{ rule, severity, message, remedy }`, a `Finding` |
  * | `door.first-seen` | `{ host, port }`: no earlier run of this repository on this machine went there |
  */
 export type AgentEventType =
@@ -219,12 +248,18 @@ export type AgentEventType =
   | 'step.annotation'
   | 'step.log'
   | 'exec.copying'
+  | 'publish.offered'
+  | 'publish.allowed'
+  | 'publish.denied'
+  | 'publish.done'
+  | 'publish.failed'
   | 'limit.hit'
   | 'door.used'
   | 'door.refused'
   | 'door.alert'
   | 'door.closed'
   | 'door.first-seen'
+  | 'secret.finding'
 
 /** The package's functions; the CLI uses nothing else of the agent. */
 export interface Agent {
@@ -238,4 +273,6 @@ export interface Agent {
   readonly audit: AuditCommands
   /** What is kept of the log, and beside it. */
   readonly retention: RetentionCommands
+  /** What was made for jobs at providers of secrets. */
+  readonly secrets: SecretsCommands
 }

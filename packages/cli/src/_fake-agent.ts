@@ -15,6 +15,8 @@ import type {
   RunObserver,
   RunOptions,
   RunPreview,
+  SecretsCommands,
+  SessionLease,
   ShownEntry,
 } from '@sallyport/agent'
 import type { EventEnvelope } from '@sallyport/core'
@@ -162,6 +164,7 @@ export const DOCUMENT: RunDocument = {
     ],
   },
   secrets: [{ name: 'TOKEN', job: 'test (20)', step: '2', delivery: 'env' }],
+  published: [],
   policy: [],
   findings: [],
   refusals: [{ job: 'test (20)', step: '2', what: 'pids', detail: '512 processes' }],
@@ -248,6 +251,7 @@ export interface FakeAgent extends Agent {
     access: unknown[][]
     audit: unknown[][]
     retention: unknown[][]
+    secrets: unknown[][]
   }
 }
 
@@ -347,6 +351,10 @@ const SHOWN: readonly ShownEntry[] = [
 
 function createFakeAudit(calls: unknown[][], overrides: Partial<AuditCommands>): AuditCommands {
   return {
+    operatorLog: async () => ({
+      record: async (type, data) => void calls.push(['record', type, data]),
+      close: async () => void calls.push(['close']),
+    }),
     verify: async (...args) => {
       calls.push(['verify', ...args])
       return overrides.verify === undefined ? AUDIT_REPORT : overrides.verify(...args)
@@ -413,24 +421,40 @@ function createFakeRetention(calls: unknown[][], overrides: Partial<RetentionCom
   }
 }
 
+/** One that its run will end, and one that nobody will. */
+const LEASES: readonly SessionLease[] = [
+  { run: DOCUMENT.id, state: 'live', provider: 'vault', job: 'deploy\x1b[2J', until: '2026-11-22T21:15:00.000Z' },
+  { run: '20261121-101500-000000', state: 'abandoned', provider: 'vault', job: 'build', until: '2026-11-22T20:30:00.000Z' },
+]
+
+function createFakeSecrets(calls: unknown[][], overrides: Partial<SecretsCommands>): SecretsCommands {
+  const record = recordIn(calls)
+  return {
+    leases: record('leases', overrides.leases ?? (async () => LEASES)),
+    sweep: record('sweep', overrides.sweep ?? (async () => ({ revoked: 1, unrevoked: [] }))),
+  }
+}
+
 /** What an `exec` comes to that met no door. */
 export const NO_DOORS: RunDocument['doors'] = { observed: false, used: [], refused: [] }
 
 /** Plays {@link SCRIPT}; with `pace` 0 at once. */
 export function createFakeAgent(
-  overrides: Partial<Omit<Agent, 'access' | 'audit' | 'retention'>> & {
+  overrides: Partial<Omit<Agent, 'access' | 'audit' | 'retention' | 'secrets'>> & {
     readonly access?: Partial<AccessCommands>
     readonly audit?: Partial<AuditCommands>
     readonly retention?: Partial<RetentionCommands>
+    readonly secrets?: Partial<SecretsCommands>
   } = {},
   pace = 0,
 ): FakeAgent {
-  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [], audit: [], retention: [] }
+  const calls: FakeAgent['calls'] = { run: [], preview: [], exec: [], doctor: [], access: [], audit: [], retention: [], secrets: [] }
   return {
     calls,
     access: createFakeAccess(calls.access, overrides.access ?? {}),
     audit: createFakeAudit(calls.audit, overrides.audit ?? {}),
     retention: createFakeRetention(calls.retention, overrides.retention ?? {}),
+    secrets: createFakeSecrets(calls.secrets, overrides.secrets ?? {}),
     run: async (options, observer) => {
       calls.run.push(options)
       if (overrides.run !== undefined) return overrides.run(options, observer)

@@ -18,6 +18,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
   runs: async () => (await import('./commands/runs.ts')).registerRuns,
   audit: async () => (await import('./commands/audit.ts')).registerAudit,
+  secrets: async () => (await import('./commands/secrets.ts')).registerSecrets,
+  identity: async () => (await import('./commands/identity.ts')).registerIdentity,
   redact: async () => (await import('./commands/redact.ts')).registerRedact,
   expr: async () => (await import('./commands/expr.ts')).registerExpr,
 }

@@ -24,6 +24,9 @@ export const JOB_NETWORK = {
   relayPort: 20_000,
   /** Where all TCP of the job arrives, with its destination kept (TPROXY). */
   tcpPort: 7000,
+  /** Where a step that may ask for identity tokens asks for them, in clear: the gate answers it itself. */
+  tokenHost: 'token.sallyport.internal',
+  tokenPort: 80,
 } as const
 
 export function stepSource(number: number): string {

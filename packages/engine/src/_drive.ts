@@ -39,6 +39,8 @@ export interface DriveOptions {
   readonly actions?: Readonly<Record<string, string>>
   readonly hash?: (patterns: readonly string[]) => { readonly hash: string; readonly error: string | null }
   readonly checkoutError?: string
+  /** Why jobs of `input.publishing` publish nothing. */
+  readonly publishError?: string
   /** Jobs whose sandbox is refused. */
   readonly refuse?: readonly string[]
   /** Which of the open questions is answered next; by default the oldest. */
@@ -75,6 +77,7 @@ export function engineInput(yaml: string, overrides: Partial<EngineInput> = {}):
     onlyJob: null,
     onlyMatrix: {},
     jobsMax: 4,
+    publishing: [],
     containsSecret: (text) => Object.values(overrides.secrets ?? {}).some((value) => value !== '' && text.includes(value)),
     parseAction: parser.parseAction,
     ...overrides,
@@ -150,6 +153,8 @@ function answerTo(command: EngineCommand, options: DriveOptions): EngineEvent {
       if (options.refuse?.includes(command.job.key) === true)
         return { type: 'job-refused', job: command.job.key, code: 'X', message: 'no walls' }
       return { type: 'job-started', job: command.job.key }
+    case 'publish':
+      return { type: 'published', job: command.job, error: options.publishError ?? null }
     case 'end-job':
       return { type: 'job-closed', job: command.job }
     case 'checkout':

@@ -50,6 +50,8 @@ export interface EngineInput {
   readonly onlyMatrix: Readonly<Record<string, string>>
   /** Jobs that may run at a time. */
   readonly jobsMax: number
+  /** Ids of the jobs that hand over artifacts once they have succeeded. */
+  readonly publishing: readonly string[]
   /** True when `text` holds any known secret: such a job output is dropped with a warning. */
   readonly containsSecret: (text: string) => boolean
   /** Parses an action file that a job's workspace gave; throws WorkflowError. */
@@ -87,6 +89,8 @@ export type EngineCommand =
   | { readonly type: 'hash-files'; readonly job: string; readonly step: string; readonly patterns: readonly string[] }
   /** Stop what the step runs now; its own answer follows with `ended: 'cancelled'`. */
   | { readonly type: 'cancel-step'; readonly job: string; readonly step: string }
+  /** All steps have succeeded: publish what the job hands over. Answer: `published`; the sandbox lives until then. */
+  | { readonly type: 'publish'; readonly job: string }
   /** Dispose the sandbox. Answer: `job-closed`. */
   | { readonly type: 'end-job'; readonly job: string; readonly conclusion: Conclusion }
   /** For the journal and the terminal; no answer. */
@@ -159,6 +163,8 @@ export type EngineEvent =
   | { readonly type: 'job-timed-out'; readonly job: string }
   /** The sandbox is gone or broken under a running job (PID 1 died, a wall fell); the job fails at once. */
   | { readonly type: 'job-lost'; readonly job: string; readonly message: string }
+  /** `error`: why not all of it is published; then the job has failed. */
+  | { readonly type: 'published'; readonly job: string; readonly error: string | null }
   | { readonly type: 'job-closed'; readonly job: string }
   /** Ctrl-C, or a response. Running steps are cancelled, `always()` steps still run. */
   | { readonly type: 'cancel' }

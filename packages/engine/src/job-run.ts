@@ -39,7 +39,7 @@ export class JobRun {
   readonly continueOnError: boolean
   readonly #options: JobRunOptions
   readonly #state: JobState
-  #phase: 'queued' | 'starting' | 'running' | 'closing' | 'closed' = 'queued'
+  #phase: 'queued' | 'starting' | 'running' | 'publishing' | 'closing' | 'closed' = 'queued'
   #steps: Asks<void> | null = null
   #question: StepCommand | null = null
   #startedMs = 0
@@ -124,6 +124,10 @@ export class JobRun {
       case 'files-hashed':
         this.#answer(event)
         break
+      case 'published':
+        if (this.#phase !== 'publishing') throw unexpected(event)
+        this.#end(event.error === null ? 'success' : 'failure', event.error)
+        break
       case 'job-closed':
         throw unexpected(event)
       default:
@@ -180,6 +184,10 @@ export class JobRun {
   /** Like a cancellation; in a job that is cancelled already, clean-up has taken too long, and nothing more starts. */
   #timeOut(): void {
     const job = this.#state
+    if (this.#phase === 'publishing') {
+      this.#isTimedOut = true
+      return this.#endEarly()
+    }
     if (!job.isCancelled) {
       this.#isTimedOut = true
       this.cancel(job.nowMs)
@@ -198,7 +206,7 @@ export class JobRun {
     const job = this.#state
     job.isForced = true
     const reason = job.isCancelled ? new StepCancelled() : new EngineError('ENGINE_JOB_LOST', message)
-    if (this.#steps?.throw(reason).done === false) throw new TypeError('A lost job asked for more')
+    if (this.#phase !== 'publishing' && this.#steps?.throw(reason).done === false) throw new TypeError('A lost job asked for more')
     this.#end(job.isCancelled && !this.#isTimedOut ? 'cancelled' : 'failure', message)
   }
 
@@ -211,7 +219,9 @@ export class JobRun {
       if (!(thrown instanceof EngineError)) throw thrown
       return this.#end(status === 'success' ? 'failure' : status, messageOf(thrown))
     }
-    this.#end(status, null)
+    if (status !== 'success' || !this.#options.input.publishing.includes(this.instance.id)) return this.#end(status, null)
+    this.#phase = 'publishing'
+    this.#options.send({ type: 'publish', job: this.instance.key })
   }
 
   /** A job that ran out of time has failed: it must not look like one that somebody cancelled. */

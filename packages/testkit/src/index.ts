@@ -5,6 +5,13 @@ export { buildAttacks, buildPlainBox } from './compile.spawn.ts'
 export { copyExample, type Example, type ExampleCopy, exampleNamed, readExamples } from './example.spawn.ts'
 export { OUTPUT_BYTES_MAX, type PlainBoxOptions, type PlainBoxResult, runInPlainBox } from './plain-box.spawn.ts'
 export { type ContractOptions, contractSpec, sandboxDriverContract } from './sandbox-driver-contract.ts'
+export {
+  type Ability,
+  type ProviderContractOptions,
+  type ProviderSubject,
+  secretProviderContract,
+  type Trouble,
+} from './secret-provider-contract.ts'
 export { doorTo, TestGate } from './test-gate.ts'
 export { PLANTED_SECRET, runAgainInDisposableBox } from './walls/disposable-box.spawn.ts'
 export type { PlantName } from './walls/remove-walls.ts'

@@ -5,7 +5,16 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StepTraffic } from '@sallyport/gate'
-import type { Guarantee, PutEntry, Sandbox, SandboxDriver, SandboxSpec, StepExit, StepSpec } from '@sallyport/sandbox'
+import {
+  FIRST_DESCRIPTOR,
+  type Guarantee,
+  type PutEntry,
+  type Sandbox,
+  type SandboxDriver,
+  type SandboxSpec,
+  type StepExit,
+  type StepSpec,
+} from '@sallyport/sandbox'
 import { TestGate } from './test-gate.ts'
 
 export interface ContractOptions {
@@ -204,6 +213,22 @@ function stepDuties(sandbox: () => Sandbox): void {
       [['/bin/true'], { workingDirectory: '/tmp\0/x' }],
     ]
     for (const [argv, changes] of attempts) await assert.rejects(runStep(sandbox(), argv, changes), isErrorWith('SANDBOX_INPUT'))
+  })
+
+  describe('its own files', () => ownFileDuties(sandbox))
+}
+
+function ownFileDuties(sandbox: () => Sandbox): void {
+  it('has a file open that nobody finds, where it asked for a descriptor', async () => {
+    const files = ['one', 'two'].map((name, index) => ({
+      name,
+      content: Buffer.from(`${name} `),
+      mode: 0o400,
+      descriptor: FIRST_DESCRIPTOR + index,
+    }))
+    const look = 'cat <&20; cat /dev/fd/21; ls -A /run/sallyport/step | wc -l; (echo x >&20) 2>/dev/null || echo read-only'
+    assert.equal((await runStep(sandbox(), ['/bin/bash', '-c', look], { files })).output, 'one two 0\nread-only\n')
+    assert.equal((await shell(sandbox(), 'cat /dev/fd/20 2>&1 | wc -l; ls /proc/self/fd | wc -l')).output, '1\n4\n')
   })
 
   it('finds its files in a directory that later steps do not see', async () => {

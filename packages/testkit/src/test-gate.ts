@@ -54,6 +54,7 @@ export class TestGate {
           used: ignore,
           alert: ignore,
           whose: async (step: string, port: number) => this.#sandbox?.executableOf(step, port) ?? null,
+          token: () => Promise.resolve(null),
         }
         this.#client = new GateClient(control, handlers, { answerMs: ANSWER_MS })
         this.#client.configure({ ...CONFIG, ...config }).then(this.#ready.resolve, this.#ready.reject)
@@ -72,7 +73,7 @@ export class TestGate {
     this.#steps += 1
     const source = stepSource(this.#steps)
     const sets = [{ author: 'request', source: 'test', rules, observes: false, place: 'test' }] as const
-    await this.#started.openStep({ step, source, sets, substitutions: [], relays: [] })
+    await this.#started.openStep({ step, source, sets, substitutions: [], honeytokens: [], relays: [] })
     return { source, relays: [] }
   }
 

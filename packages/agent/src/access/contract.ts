@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { HostLogNeeds, RuleSet } from '@sallyport/access'
+import type { AccessFile, HostLogNeeds, OperatorFile, RuleSet } from '@sallyport/access'
 import type { GateConfig } from '@sallyport/gate'
 import type { JobLimits } from '../contract.ts'
 
@@ -25,6 +25,8 @@ export interface EffectiveAccess {
   /** For a whole job; null for none. */
   readonly bytesOutMax: number | null
   readonly observes: boolean
+  /** Where secrets are declared and granted, as far as that was approved, and the operator's ceiling on them. */
+  readonly files: { readonly request: AccessFile | null; readonly operator: OperatorFile | null }
   /** Of `sallyport.yml`, not yet within {@link EffectiveAccess.limitsMax}. */
   readonly limits: Partial<JobLimits>
   /** The most that a job may have, whoever asks for it: the operator's. */

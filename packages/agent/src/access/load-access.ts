@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type AccessFile, ceilingSet, effectiveTerminates, HOST_LOGS_DEFAULT, type RuleSet, requestSet } from '@sallyport/access'
+import {
+  type AccessFile,
+  ceilingSet,
+  effectiveTerminates,
+  HOST_LOGS_DEFAULT,
+  type NamePattern,
+  type RuleSet,
+  requestSet,
+  terminatingSet,
+} from '@sallyport/access'
 import type { WorkflowPlan } from '@sallyport/workflow'
 import { AgentError } from '../agent-error.ts'
 import { cutLimits } from './access-limits.ts'
+import { readAuthorities } from './authorities.ts'
 import type { EffectiveAccess, EgressOptions } from './contract.ts'
 import { readHostNames, readNameServers, readOwnAddresses, readSystemAuthorities } from './host-names.ts'
-import { readPlainFile } from './plain-file.ts'
 import { loadPolicy, type Policy } from './policy.ts'
 import type { PullRequestBase } from './pull-request-base.ts'
 import { parseResolve } from './resolve-option.ts'
@@ -23,8 +32,6 @@ export interface LoadAccessInput {
   readonly plans: readonly WorkflowPlan[] | null
   readonly stateDirectory: string
 }
-
-const AUTHORITIES_BYTES_MAX = 8 * 2 ** 20
 
 /**
  * What may leave in one run: what the command line and the repository ask for, as far as somebody approved it, within what the operator allows.
@@ -49,6 +56,7 @@ export async function loadEffectiveAccess({ egress, repository, base, plans, sta
     gate: gate.config,
     bytesOutMax: policy.operator?.egress.bytesOut ?? null,
     observes,
+    files: { request: policy.file, operator: policy.operator },
     limits: policy.file?.limits ?? {},
     limitsMax: policy.operator?.limits ?? {},
     hostLogs: policy.operator?.hostLogs ?? HOST_LOGS_DEFAULT,
@@ -69,8 +77,18 @@ export function setsOf(
   at: { readonly job: string | null; readonly step: string | null; readonly observes: boolean },
 ): readonly RuleSet[] {
   const ceiling = operator === null ? null : ceilingSet(operator)
-  const request = requestSet({ file, source, allow, ...at })
+  const request = terminatingSet(requestSet({ file, source, allow, ...at }), placeholderHosts(file, at))
   return ceiling === null ? [request] : [request, ceiling]
+}
+
+/** Where the gate puts values in for the step, it has to end TLS. */
+function placeholderHosts(
+  file: AccessFile | null,
+  { job, step }: { readonly job: string | null; readonly step: string | null },
+): readonly NamePattern[] {
+  const grants = file?.jobs.find(({ id }) => id === job)?.steps.find(({ id }) => id === step)?.secrets ?? []
+  const names = grants.filter(({ delivery }) => delivery.kind === 'placeholder').map(({ secret }) => secret)
+  return (file?.secrets ?? []).filter(({ name }) => names.includes(name)).flatMap(({ hosts }) => hosts)
 }
 
 function assertMayObserve(observes: boolean, { operator }: Policy): void {
@@ -98,7 +116,7 @@ async function gateConfig(
   const [nameServers, hostsFile, authorities] = await Promise.all([
     named.length > 0 ? named : readNameServers(),
     readHostNames(),
-    readAuthorities(operator?.egress.authorities ?? [], terminates.length > 0),
+    gateAuthorities(operator?.egress.authorities ?? [], terminates.length > 0),
   ])
   const fixed = operator?.egress.hosts ?? {}
   const config = {
@@ -119,24 +137,9 @@ async function gateConfig(
 }
 
 /** What upstream servers are verified against: only where the gate itself speaks with them. */
-async function readAuthorities(files: readonly string[], isNeeded: boolean): Promise<string | null> {
+async function gateAuthorities(files: readonly string[], isNeeded: boolean): Promise<string | null> {
   if (!isNeeded) return null
-  if (files.length === 0) return readSystemAuthorities()
-  return (await Promise.all(files.map(readAuthority))).join('\n')
-}
-
-async function readAuthority(path: string): Promise<string> {
-  try {
-    const file = await readPlainFile(path, { bytesMax: AUTHORITIES_BYTES_MAX, followsLinks: true })
-    if (file?.text.includes('-----BEGIN CERTIFICATE-----')) return file.text
-    throw new Error(file === null ? 'there is no such file' : 'it holds no certificate in PEM form')
-  } catch (error) {
-    throw new AgentError(
-      'OPERATOR_FILE_REFUSED',
-      `Cannot take the certificates in "${path}": ${error instanceof Error ? error.message : error}`,
-      { cause: error },
-    )
-  }
+  return files.length === 0 ? readSystemAuthorities() : readAuthorities(files)
 }
 
 function baseNotices(base: PullRequestBase | null, { file }: Policy): readonly string[] {

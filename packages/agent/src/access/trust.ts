@@ -9,11 +9,18 @@ import type { Policy } from './policy.ts'
 import type { PullRequestBase } from './pull-request-base.ts'
 import type { Approval, TrustStore } from './trust-store.ts'
 
+/** SHA-256, hexadecimal, of all that a file asks for; presets have to be expanded. */
+export function askDigest(file: AccessFile): string {
+  return createHash('sha256')
+    .update(canonicalAsk({ ...file, limits: raisedLimits(file.limits) }))
+    .digest('hex')
+}
+
 /** What an access file asks for, and what this machine says to that. */
 export async function reviewFile(file: AccessFile, policy: Policy, repository: string, store: TrustStore): Promise<AccessReview> {
   const asking: AccessFile = { ...file, limits: raisedLimits(file.limits) }
   const asks = asksOf(asking)
-  const digest = createHash('sha256').update(canonicalAsk(asking)).digest('hex')
+  const digest = askDigest(file)
   const approvals = policy.operator === null ? await store.approvals(repository) : []
   return {
     file: file.source,

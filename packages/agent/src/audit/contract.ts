@@ -105,7 +105,15 @@ export interface PublishedLog {
   readonly witnesses: readonly string[] | null
 }
 
+/** What somebody does at the command line, as a source of its own in the log. One without an end was cut off. Calls must not overlap. */
+export interface OperatorLog {
+  /** Resolves when it is in the log, for good: what must not happen unrecorded waits for it. Names, never values. @throws AgentError AUDIT_LOG_UNWRITABLE */
+  record(type: string, data: Readonly<Record<string, unknown>>): Promise<void>
+  close(): Promise<void>
+}
+
 export interface AuditCommands {
+  operatorLog(stateDirectory: string): Promise<OperatorLog>
   /** All that is durable; the same tree with new cosignatures where there is nothing new. Rejects when too few witnesses cosign. */
   publish(stateDirectory: string): Promise<PublishedLog>
   verify(place: AuditPlace, options: VerifyOptions): Promise<AuditReport>

@@ -26,7 +26,7 @@ before(async () => {
 const plan = (on: string, file = 'ci.yml'): WorkflowPlan => parser.parseWorkflow(file, `on: ${on}${JOBS}`)
 const read = (on: string, file = 'ci.yml'): ReadWorkflow => {
   const parsed = plan(on, file)
-  return { file, name: parsed.name, triggers: parsed.triggers, plan: parsed, unsupported: null }
+  return { file, name: parsed.name, digest: '', triggers: parsed.triggers, plan: parsed, unsupported: null }
 }
 /** Valid for GitHub, and not for us. */
 function unsupported(on: string, file: string): ReadWorkflow {
@@ -34,7 +34,7 @@ function unsupported(on: string, file: string): ReadWorkflow {
     parser.parseWorkflow(file, `on: ${on}\njobs: { build: { runs-on: windows-latest, steps: [{ run: make }] } }`)
   } catch (error) {
     if (error instanceof WorkflowError && error.triggers !== null)
-      return { file, name: file, triggers: error.triggers, plan: null, unsupported: error }
+      return { file, name: file, digest: '', triggers: error.triggers, plan: null, unsupported: error }
   }
   throw new TypeError('Windows became supported')
 }

@@ -28,6 +28,8 @@ export function buildEngineInput(parts: EngineInputParts): EngineInput {
     onlyJob: options.job,
     onlyMatrix: options.matrix,
     jobsMax: options.jobsMax,
+    // Known once the access file has been read.
+    publishing: [],
     containsSecret: parts.containsSecret,
     parseAction: parts.parseAction,
   }

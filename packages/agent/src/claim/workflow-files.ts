@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHash } from 'node:crypto'
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { messageOf } from '@sallyport/core'
@@ -36,6 +37,8 @@ function shownPath(repository: string, path: string): string {
 export interface ReadWorkflow {
   readonly file: string
   readonly name: string
+  /** SHA-256 of the file as it was read, hexadecimal. */
+  readonly digest: string
   readonly triggers: readonly Trigger[]
   readonly plan: WorkflowPlan | null
   /** Non-null without a plan: valid, and only asks for what Sallyport does not have yet. It matters if something triggers it. */
@@ -49,13 +52,16 @@ export async function readWorkflows(repository: string, files: readonly string[]
   const read: ReadWorkflow[] = []
   const problems: WorkflowError['problems'][number][] = []
   for (const [index, file] of files.entries()) {
+    const digest = createHash('sha256')
+      .update(texts[index] ?? '')
+      .digest('hex')
     try {
       const plan = parser.parseWorkflow(file, texts[index] ?? '')
-      read.push({ file, name: plan.name, triggers: plan.triggers, plan, unsupported: null })
+      read.push({ file, name: plan.name, digest, triggers: plan.triggers, plan, unsupported: null })
     } catch (error) {
       if (!(error instanceof WorkflowError)) throw error
       if (error.triggers === null) problems.push(...error.problems)
-      else read.push({ file, name: file, triggers: error.triggers, plan: null, unsupported: error })
+      else read.push({ file, name: file, digest, triggers: error.triggers, plan: null, unsupported: error })
     }
   }
   if (problems.length > 0) throw new WorkflowError('WORKFLOW_INVALID', problems)

@@ -20,6 +20,7 @@ import { exitCodeOfError, Refusals } from '../record/refusals.ts'
 import { describeUnmasked, maskSecrets, type UnmaskedSecret } from '../run/mask-secrets.ts'
 import { Recorder } from '../run/recorder.ts'
 import { StepOutput } from '../run/step-output.ts'
+import { deliverSecrets } from './deliver-secrets.ts'
 import { bringScripts } from './script-arguments.ts'
 import { EXEC_WORKSPACE } from './workspace.ts'
 
@@ -97,6 +98,7 @@ class Execution {
       secrets: parts.secrets,
       // A directory in which somebody runs commands has no history of its own.
       seen: null,
+      trap: null,
       report: (type, data, step) => this.#report(type, data, step),
     })
     for (const secret of parts.unmasked) this.#refusals.add({ job: JOB, step: null, what: 'masking', detail: describeUnmasked(secret) })
@@ -160,6 +162,7 @@ class Execution {
     const { options, access } = this.#parts
     this.#report('step.started', { name: options.argv.join(' '), number: 1, secrets: Object.keys(options.secrets) }, STEP)
     const scripts = bringScripts(options.argv, options.scriptDirectory)
+    const delivered = deliverSecrets(options)
     try {
       // No secret is handed over before its hand-over is on record.
       const [network] = await Promise.all([this.#doors.open(STEP, access.setsFor(JOB, null)), this.#recorder.handOver()])
@@ -173,10 +176,10 @@ class Execution {
           SALLYPORT: 'true',
           ...prepared.trust,
           ...options.env,
-          ...options.secrets,
+          ...delivered.env,
         },
         workingDirectory: EXEC_WORKSPACE,
-        files: scripts.files,
+        files: [...scripts.files, ...delivered.files],
         collect: [],
         collectBytesMax: 0,
         network,

@@ -49,6 +49,7 @@ async function open(): Promise<Heard> {
     ...heard,
     job: 'build',
     secrets,
+    trap: null,
     seen: { isFirst: (host: string, port: number) => seen.size < seen.add(`${host}:${port}`).size } as unknown as SeenDestinations,
     report: (type, data, step) => heard.events.push({ type, data, step }),
   })

@@ -5,7 +5,8 @@ import type { SecretSet } from '@sallyport/redaction'
 import type { RefusedPacket, StepExit, StepNetwork } from '@sallyport/sandbox'
 import type { DoorRecord } from '../record/door-record.ts'
 import type { Refusals } from '../record/refusals.ts'
-import type { GateListener, JobGate } from './job-gate.ts'
+import type { Honeytokens } from '../secrets/honeytokens.ts'
+import type { DoorExtras, GateListener, JobGate } from './job-gate.ts'
 import { cleanRefusal, cleanText, packetRefusal, type Redact, refusalNote } from './refusal-text.ts'
 import type { SeenDestinations } from './seen-destinations.ts'
 
@@ -23,6 +24,11 @@ export interface JobDoorsParts {
   readonly secrets: Pick<SecretSet, 'redact'>
   /** Null where no repository is known: nothing is a first time then. */
   readonly seen: SeenDestinations | null
+  /** The job's honeytokens, and what is called when one is on its way out; null where it has none. */
+  readonly trap: {
+    readonly honeytokens: Pick<Honeytokens, 'tokens' | 'isIn'>
+    readonly sprung: (step: string, where: string) => void
+  } | null
   readonly report: (type: string, data: Readonly<Record<string, unknown>>, step?: string) => void
 }
 
@@ -44,8 +50,8 @@ export class JobDoors implements GateListener {
   }
 
   /** Before the step is started. @throws GateError, SandboxError: then it must not be. */
-  open(step: string, sets: readonly RuleSet[]): Promise<StepNetwork> {
-    return this.#gate.openStep(step, sets)
+  open(step: string, sets: readonly RuleSet[], extras: DoorExtras = {}): Promise<StepNetwork> {
+    return this.#gate.openStep(step, sets, { ...extras, honeytokens: this.#parts.trap?.honeytokens.tokens ?? [] })
   }
 
   /**
@@ -62,6 +68,7 @@ export class JobDoors implements GateListener {
   }
 
   used(step: string, { host, port, rule }: { readonly host: string; readonly port: number; readonly rule: string | null }): void {
+    this.#lookFor(step, host, 'the name of a host')
     const name = cleanText(host, this.#redact)
     this.#report('door.used', { host: name, port, rule: rule === null ? null : cleanText(rule, this.#redact) }, step)
     if (this.#isFirst(name, port)) this.#report('door.first-seen', { host: name, port }, step)
@@ -69,12 +76,20 @@ export class JobDoors implements GateListener {
 
   refused(step: string, refusal: Refusal): void {
     const clean = cleanRefusal(refusal, this.#redact)
+    this.#lookFor(step, refusal.target, `a refused question or connection (${clean.code})`)
     this.#report('door.refused', { ...clean }, step)
     this.note?.(refusalNote(clean))
   }
 
   alert(step: string, { kind, detail, bytes }: { readonly kind: AlertKind; readonly detail: string; readonly bytes: number | null }): void {
-    this.#report('door.alert', { kind, detail: cleanText(detail, this.#redact), bytes }, step)
+    const clean = cleanText(detail, this.#redact)
+    this.#report('door.alert', { kind, detail: clean, bytes }, step)
+    if (kind === 'honeytoken') this.#parts.trap?.sprung(step, clean)
+  }
+
+  /** In what the gate has no need to read: names alone can carry a token away. */
+  #lookFor(step: string, text: string, where: string): void {
+    if (this.#parts.trap?.honeytokens.isIn(text) === true) this.#parts.trap.sprung(step, where)
   }
 
   #closed(step: string, { used, refused, refusedMore }: StepTraffic): void {

@@ -2,7 +2,18 @@
 import type { Duplex } from 'node:stream'
 import type { RuleSet } from '@sallyport/access'
 import { stepSource } from '@sallyport/core'
-import { GateClient, type GateConfig, GateError, type GateHandlers, gateProgram, reachOf, type StepTraffic } from '@sallyport/gate'
+import {
+  GateClient,
+  type GateConfig,
+  GateError,
+  type GateHandlers,
+  gateProgram,
+  reachOf,
+  type StepDoors,
+  type StepTraffic,
+  type TokenAnswer,
+  type TokenQuestion,
+} from '@sallyport/gate'
 import type { GateLaunch, RefusedPacket, Sandbox, StepNetwork } from '@sallyport/sandbox'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { relaysOf } from './relays.ts'
@@ -21,6 +32,12 @@ export type GateAccess = Pick<EffectiveAccess, 'gate' | 'bytesOutMax'>
 /** What is told while a step runs. Chosen by the job. */
 export type GateListener = Pick<GateHandlers, 'used' | 'refused' | 'alert'>
 
+/** `source`: of the step whose doors are open, which no job can choose. */
+export type AnswerTokens = (question: TokenQuestion, source: string) => Promise<TokenAnswer | null>
+
+/** What a step's doors have beside rules. */
+export type DoorExtras = Partial<Pick<StepDoors, 'substitutions' | 'honeytokens' | 'asksTokens'>>
+
 /** The supervisor's hold on the gate of one job: its start, and the doors of the one step that runs. */
 export class JobGate {
   /** For `SandboxSpec.gate`. */
@@ -33,9 +50,10 @@ export class JobGate {
   #readyMs: number | null = null
   #client: GateClient | null = null
   #listener: GateListener | null = null
+  #answerTokens: AnswerTokens | null = null
   #sandbox: Pick<Sandbox, 'executableOf'> | null = null
   #steps = 0
-  #open: { readonly step: string; readonly source: string; isClosing: boolean } | null = null
+  #open: { readonly step: string; readonly source: string; readonly asksTokens: boolean; isClosing: boolean } | null = null
 
   /** `access` may still be on its way: the gate is started without it, and waits for it. */
   constructor(access: GateAccess | Promise<GateAccess>) {
@@ -62,6 +80,11 @@ export class JobGate {
     this.#listener = listener
   }
 
+  /** Before the first step that may ask. */
+  answerTokens(answer: AnswerTokens): void {
+    this.#answerTokens = answer
+  }
+
   /** The sandbox that the gate belongs to; asked which program has a connection. */
   bind(sandbox: Pick<Sandbox, 'executableOf'>): void {
     this.#sandbox = sandbox
@@ -75,12 +98,20 @@ export class JobGate {
         refused: (step, refusal) => this.#listenerOf(step)?.refused(step, refusal),
         alert: (step, alert) => this.#listenerOf(step)?.alert(step, alert),
         whose: async (step, port) => this.#sandbox?.executableOf(step, port) ?? null,
+        token: async (step, question) => this.#tokenFor(step, question),
       },
       { answerMs: ANSWER_MS },
     )
     this.#client = client
     this.#ready.resolve(this.#configure(client))
     this.#lost.resolve(client.lost)
+  }
+
+  /** A gate that its job has taken over speaks for the step that runs, and for no other. */
+  async #tokenFor(step: string, question: TokenQuestion): Promise<TokenAnswer | null> {
+    const open = this.#open
+    if (open === null || open.isClosing || open.step !== step || !open.asksTokens) return null
+    return (await this.#answerTokens?.(question, open.source)) ?? null
   }
 
   async #configure(client: GateClient): Promise<{ readonly authority: string | null }> {
@@ -99,15 +130,16 @@ export class JobGate {
    * Before a step is started; one at a time. What it may reach is what every set allows.
    * @throws GateError GATE_LOST; SandboxError SANDBOX_INPUT when the sets ask for too many UDP destinations.
    */
-  async openStep(step: string, sets: readonly RuleSet[]): Promise<StepNetwork> {
+  async openStep(step: string, sets: readonly RuleSet[], extras: DoorExtras = {}): Promise<StepNetwork> {
     if (this.#open !== null) throw new TypeError(`the doors of step "${this.#open.step}" are still open`)
     // Fails closed: what nobody has a say in would be allowed by everybody.
     if (sets.length === 0) throw new TypeError('a step without rule sets')
     const relays = relaysOf(sets)
     this.#steps += 1
     const source = stepSource(this.#steps)
-    this.#open = { step, source, isClosing: false }
-    await this.#attached.openStep({ step, source, sets, substitutions: [], relays })
+    const { substitutions = [], honeytokens = [], asksTokens = false } = extras
+    this.#open = { step, source, asksTokens, isClosing: false }
+    await this.#attached.openStep({ step, source, sets, substitutions, honeytokens, relays, asksTokens })
     return { source, relays: relays.map(({ index, port }) => ({ index, port })) }
   }
 

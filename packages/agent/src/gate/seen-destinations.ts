@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeFileDurably } from '@sallyport/store'
 import type { Repository } from '../claim/repository.spawn.ts'
+import { repositoryKey } from '../claim/repository-key.ts'
 
 /** A job may go to any number of names below a `*.` rule; the oldest are forgotten. */
 const KEPT_MAX = 4096
@@ -19,7 +19,7 @@ export class SeenDestinations {
   #isChanged = false
 
   constructor(stateDirectory: string, repository: Pick<Repository, 'slug' | 'root'>) {
-    this.#path = join(stateDirectory, 'egress', `seen-${keyOf(repository)}.json`)
+    this.#path = join(stateDirectory, 'egress', `seen-${repositoryKey(repository)}.json`)
     this.#seen = new Set(readDestinations(this.#path))
   }
 
@@ -46,12 +46,6 @@ export class SeenDestinations {
       // A full disk ends no run for this.
     }
   }
-}
-
-/** A clone elsewhere is the same repository; without a remote only the directory tells them apart. */
-function keyOf({ slug, root }: Pick<Repository, 'slug' | 'root'>): string {
-  const name = slug.startsWith('local/') ? `directory ${root}` : `repository ${slug}`
-  return createHash('sha256').update(name).digest('hex').slice(0, 32)
 }
 
 function readDestinations(path: string): string[] {

@@ -15,40 +15,48 @@ import {
 } from '@sallyport/engine'
 import type { SecretSet } from '@sallyport/redaction'
 import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
+import { SecretsError } from '@sallyport/secrets'
 import { type LogWriter, type RunRecord, StoreError } from '@sallyport/store'
-import type { WorkflowPlan } from '@sallyport/workflow'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { assertRunsHere } from '../admit/runs-on.ts'
 import { AgentError, type AgentErrorCode } from '../agent-error.ts'
 import type { HostSources } from '../audit/host-sources.ts'
 import type { RunLog } from '../audit/run-log.ts'
-import type { Repository } from '../claim/repository.spawn.ts'
 import { checkout } from '../collect/checkout.ts'
 import { hashFiles } from '../collect/hash-files.ts'
 import { loadAction } from '../collect/load-action.ts'
-import type { IsolationKind, JobLimits, RunObserver } from '../contract.ts'
+import type { JobLimits, RunObserver } from '../contract.ts'
 import { JobDoors } from '../gate/job-doors.ts'
 import { JobGate } from '../gate/job-gate.ts'
 import type { SeenDestinations } from '../gate/seen-destinations.ts'
+import { type ClaimFacts, jobClaims } from '../identity/job-claims.ts'
+import { JobTokens } from '../identity/job-tokens.ts'
+import type { RunIdentity } from '../identity/run-identity.ts'
 import { type PreparedSandbox, preparedFacts, prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import { JobPublisher } from '../publish/job-publisher.ts'
+import type { RunPublishing } from '../publish/run-publishing.ts'
 import type { DoorRecord } from '../record/door-record.ts'
 import type { Refusals } from '../record/refusals.ts'
+import { Honeytokens } from '../secrets/honeytokens.ts'
+import { JobSecrets } from '../secrets/job-secrets.ts'
+import type { RunSecrets } from '../secrets/run-secrets.ts'
+import type { SecretWatch } from '../secrets/secret-watch.ts'
 import type { Recorder } from './recorder.ts'
 import { stepIdOf } from './step-id.ts'
 import { StepOutput } from './step-output.ts'
 
 /** What all jobs of a run share. */
-export interface RunShared {
-  readonly runId: string
-  readonly plan: WorkflowPlan
-  readonly repository: Repository
+export interface RunShared extends ClaimFacts {
   readonly access: EffectiveAccess
   readonly workspace: string
   readonly eventJson: string
   readonly stateDirectory: string
-  readonly isolation: IsolationKind
   readonly limits: JobLimits
   readonly secrets: SecretSet
+  readonly runSecrets: RunSecrets
+  readonly runIdentity: RunIdentity
+  readonly publishing: RunPublishing
+  readonly watch: SecretWatch
   readonly record: RunRecord
   readonly log: RunLog
   readonly host: HostSources
@@ -77,6 +85,12 @@ export class JobHost {
   readonly #budget: { left: number }
   readonly #gate: JobGate
   readonly #doors: JobDoors
+  readonly #secrets: JobSecrets
+  readonly #tokens: JobTokens
+  readonly #publisher: JobPublisher
+  readonly #honeytokens: Honeytokens | null
+  /** Findings about them that were told: once for a step and place. */
+  readonly #told = new Set<string>()
   #prepared: PreparedSandbox | null = null
   #log: LogWriter | null = null
   #running: RunningStep | null = null
@@ -92,12 +106,51 @@ export class JobHost {
     this.#emit = emit
     this.#budget = { left: shared.limits.outputBytes }
     this.#gate = new JobGate(shared.access)
+    this.#honeytokens = shared.runSecrets.reaches(job.id) ? new Honeytokens(shared.secrets) : null
     this.#doors = new JobDoors(this.#gate, {
       ...shared,
       job: job.key,
       record: shared.doors,
+      trap: this.#honeytokens === null ? null : { honeytokens: this.#honeytokens, sprung: (step, where) => this.#used(step, where) },
       report: (type, data, step) => this.#report(type, data, step),
     })
+    this.#tokens = new JobTokens(shared.runIdentity, {
+      id: job.id,
+      identityOf: (step) => jobClaims(shared, job.id, step, this.#prepared?.checks.length ?? 0),
+      report: (type, data, step) => this.#report(type, data, step),
+      refuse: (step, detail) => shared.refusals.add({ job: job.key, step, what: 'identity', detail }),
+      recorded: () => shared.recorder.handOver(),
+    })
+    this.#gate.answerTokens((question, source) => this.#tokens.answer(question, source))
+    this.#secrets = new JobSecrets(shared.runSecrets, {
+      key: job.key,
+      id: job.id,
+      identity: { run: shared.runId, job: job.id, repository: shared.repository.slug, ref: shared.repository.ref },
+      ttlMs: Math.min(job.timeoutMs, shared.limits.timeMs),
+      report: (type, data, step) => this.#report(type, data, step === '' ? undefined : step),
+      tokenFor: (provider, step) => this.#tokens.forProvider(provider, { step, id: stepIdOf(shared.plan, job.id, step) ?? step }),
+      refuse: (step, detail) => shared.refusals.add({ job: job.key, step, what: 'secret', detail }),
+      recorded: () => shared.recorder.handOver(),
+    })
+    this.#publisher = new JobPublisher({
+      job,
+      policy: shared.publishing,
+      workspace: shared.workspace,
+      stateDirectory: shared.stateDirectory,
+      sandbox: () => this.#sandbox,
+      secrets: this.#secrets,
+      report: (type, data) => this.#report(type, data),
+      recorded: () => shared.recorder.handOver(),
+    })
+  }
+
+  /** What its steps were granted, and how. */
+  get handed(): JobSecrets['handed'] {
+    return this.#secrets.handed
+  }
+
+  get published(): JobPublisher['published'] {
+    return this.#publisher.published
   }
 
   get prepared(): PreparedSandbox | null {
@@ -132,6 +185,7 @@ export class JobHost {
     this.#log = await shared.record.openLog(job.key)
     await putEvent(prepared.sandbox, shared.eventJson)
     const hostLogs = await shared.host.watch(job.key, prepared.sandbox.hostIdentity)
+    await this.#honeytokens?.plant(prepared.sandbox)
     this.#report('job.prepared', { ...preparedFacts(prepared), hostLogs })
     await shared.recorder.settle()
     const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
@@ -173,9 +227,23 @@ export class JobHost {
         this.#cancelled = true
         await this.#running?.kill()
         return
+      case 'publish':
+        return this.#emit({ type: 'published', job: this.job.key, error: await this.#publish() })
       case 'end-job':
         await this.#end()
         return this.#emit({ type: 'job-closed', job: this.job.key })
+    }
+  }
+
+  /** Why not all of it is published, or null. */
+  async #publish(): Promise<string | null> {
+    try {
+      await this.#publisher.publish()
+      return null
+    } catch (error) {
+      if (isRecordFailure(error)) this.#shared.refusals.setError(error)
+      this.#shared.refusals.add({ job: this.job.key, step: null, what: 'publish', detail: messageOf(error) })
+      return messageOf(error)
     }
   }
 
@@ -192,8 +260,7 @@ export class JobHost {
       return { ...answer, ...(await this.#runStep(step, process)) }
     } catch (error) {
       // A step whose output or hand-over could not be recorded is no failure of the job's making.
-      if (error instanceof StoreError || (error instanceof AgentError && UNRECORDED.includes(error.code)))
-        this.#shared.refusals.setError(error)
+      if (isRecordFailure(error)) this.#shared.refusals.setError(error)
       return { ...answer, ended: 'failed-to-start', exitCode: null, message: messageOf(error), files: NO_FILES }
     }
   }
@@ -201,17 +268,27 @@ export class JobHost {
   async #runStep(step: string, process: StepProcess): Promise<StepEnd> {
     const { access, plan, recorder, log } = this.#shared
     try {
-      const sets = access.setsFor(this.job.id, stepIdOf(plan, this.job.id, step))
+      const stepId = stepIdOf(plan, this.job.id, step)
+      const handed = await this.#secrets.hand(step, stepId, process)
+      const identity = this.#tokens.decide(step, stepId)
       // A secret is not handed over before its hand-over is on record.
-      const [network] = await Promise.all([this.#doors.open(step, sets), recorder.handOver()])
+      const [network] = await Promise.all([
+        this.#doors.open(step, access.setsFor(this.job.id, stepId), {
+          substitutions: handed.substitutions,
+          asksTokens: identity !== null,
+        }),
+        recorder.handOver(),
+      ])
+      const requests = identity === null || stepId === null ? {} : this.#tokens.open({ step, id: stepId }, identity, network.source)
       const running = await this.#sandbox.startStep({
         id: step,
-        argv: process.argv,
-        env: { ...this.#prepared?.trust, ...process.env },
+        argv: handed.argv,
+        env: { ...this.#prepared?.trust, ...handed.env, ...requests },
         workingDirectory: process.workingDirectory,
         files: [
           ...STEP_FILES.map((name) => ({ name, content: Buffer.alloc(0), mode: 0o644 })),
-          ...(process.script === null ? [] : [{ name: process.script.name, content: Buffer.from(process.script.content), mode: 0o644 }]),
+          ...(handed.script === null ? [] : [{ name: handed.script.name, content: Buffer.from(handed.script.content), mode: 0o644 }]),
+          ...handed.files,
         ],
         collect: STEP_FILES,
         collectBytesMax: STEP_FILE_BYTES_MAX,
@@ -221,8 +298,10 @@ export class JobHost {
       log.prepare()
       return await this.#follow(step, running, process.timeoutMs)
     } finally {
+      this.#tokens.close()
       // Of a step that was not started, or could not be followed to its end.
       await this.#doors.close(step, null)
+      await this.#secrets.endStep(step)
     }
   }
 
@@ -252,7 +331,7 @@ export class JobHost {
     const output = this.#stepOutput(step, log, causes)
     this.#doors.note = (text) => output.note(text)
     try {
-      const totals = await output.consume(running.output)
+      const totals = await output.consume(this.#watched(step, running.output))
       const exit = await running.exit
       // Told to the engine before this step's end: nothing more of the job starts.
       if (!(await this.#doors.close(step, exit))) await this.#prepared?.lost
@@ -262,6 +341,26 @@ export class JobHost {
     } finally {
       this.#doors.note = null
     }
+  }
+
+  #watched(step: string, output: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    return this.#honeytokens?.watched(output, () => this.#honeytokenFound('honeytoken-printed', step, 'was printed')) ?? output
+  }
+
+  #used(step: string, where: string): void {
+    this.#honeytokenFound('honeytoken-used', step, `was on its way out of the job: ${where}`)
+  }
+
+  /** Nobody but a thief has a reason to: an incident. */
+  #honeytokenFound(rule: 'honeytoken-used' | 'honeytoken-printed', step: string, what: string): void {
+    const key = JSON.stringify([rule, step, what])
+    // A step can try as often as it likes, and in as many places.
+    if (this.#told.has(key) || this.#told.size >= HONEYTOKEN_FINDINGS_MAX) return
+    this.#told.add(key)
+    const severity = rule === 'honeytoken-used' ? 'critical' : 'high'
+    const remedy = 'something in this job gathers credentials: revoke what it was given, and find what ran'
+    const message = `a honeytoken of this job ${what}`
+    this.#shared.watch.add({ rule, severity, job: this.job.key, step, at: new Date().toISOString(), message, remedy })
   }
 
   #stepOutput(step: string, log: LogWriter, causes: EndCauses): StepOutput {
@@ -287,6 +386,9 @@ export class JobHost {
 
   #stepEnd(step: string, exit: StepExit, causes: EndCauses): StepEnd {
     const files = decodeFiles(exit.files)
+    for (const [name, text] of Object.entries(files))
+      if (text !== null && this.#honeytokens?.isIn(text) === true)
+        this.#honeytokenFound('honeytoken-printed', step, `was written to the step's ${name} file`)
     if (exit.limitHit !== null) this.#limitHit(exit.limitHit, LIMIT_TEXT[exit.limitHit], step)
     if (causes.ended !== null) return { ended: causes.ended, exitCode: exitCodeOf(exit), message: causes.message, files }
     if (exit.kind === 'failed-to-start') return { ended: 'failed-to-start', exitCode: null, message: exit.message, files }
@@ -351,9 +453,10 @@ export class JobHost {
   }
 
   async #dispose(): Promise<void> {
+    this.#publisher.abort()
     if (this.#timer !== null) clearTimeout(this.#timer)
     await this.#shared.host.unwatch(this.job.key)
-    await this.#prepared?.sandbox[Symbol.asyncDispose]()
+    await Promise.all([this.#prepared?.sandbox[Symbol.asyncDispose](), this.#secrets.end()])
     // A job that was lost ends while its step is still being written down. Bounded, so that whatever holds that up cannot hold the job.
     await Promise.race([this.#recorded, sleep(RECORD_MS, null, { ref: false })])
     await this.#log?.[Symbol.asyncDispose]()
@@ -375,7 +478,14 @@ export class JobHost {
   }
 }
 
+/** What could not be recorded or handed over: the machine's, or whoever runs it, not the job's. */
+function isRecordFailure(error: unknown): boolean {
+  return error instanceof StoreError || error instanceof SecretsError || (error instanceof AgentError && UNRECORDED.includes(error.code))
+}
+
 const RECORD_MS = 10_000
+
+const HONEYTOKEN_FINDINGS_MAX = 100
 
 type StepEnd = Pick<Extract<EngineEvent, { type: 'process-exited' }>, 'ended' | 'exitCode' | 'message' | 'files'>
 

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { SecretSet } from '@sallyport/redaction'
+import type { RefusalReason, SecretSet } from '@sallyport/redaction'
 
 export interface UnmaskedSecret {
   readonly name: string
-  readonly reason: 'too-short' | 'too-many'
+  readonly reason: RefusalReason
 }
 
-const WHY: Readonly<Record<UnmaskedSecret['reason'], string>> = {
+/** What the user has to know of a value that is not masked. */
+export const WHY_UNMASKED: Readonly<Record<UnmaskedSecret['reason'], string>> = {
   'too-short': 'it is so short that masking it would mask everything',
+  'too-common': 'it is a word that stands in every log, and masking it would show where it is the secret',
+  'too-simple':
+    'it repeats or counts, or is too short for the few kinds of characters in it: it stands in a log by chance, and is guessed faster than it leaks',
   'too-many': 'there are too many of them, or it is too large',
 }
 
@@ -22,5 +26,5 @@ export function maskSecrets(set: SecretSet, values: Readonly<Record<string, stri
 }
 
 export function describeUnmasked({ name, reason }: UnmaskedSecret): string {
-  return `secret ${name} is not masked: ${WHY[reason]}; it shows wherever a job prints it`
+  return `secret ${name} is not masked: ${WHY_UNMASKED[reason]}; it shows wherever a job prints it`
 }

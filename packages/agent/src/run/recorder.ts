@@ -54,7 +54,12 @@ export class Recorder {
   }
 }
 
-/** A step that names some gets them when this is on record. */
+/** A step that names some gets them when this is on record; so do whoever asked for a token, and a server that is sent an artifact. */
 function handsOverSecrets({ type, data }: RunEvent): boolean {
-  return type === 'step.started' && Array.isArray(data['secrets']) && data['secrets'].length > 0
+  return (
+    type === 'secret.granted' ||
+    type === 'identity.minted' ||
+    type === 'publish.allowed' ||
+    (type === 'step.started' && Array.isArray(data['secrets']) && data['secrets'].length > 0)
+  )
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { GrantFacts } from '@sallyport/access'
 import { ExitCode } from '@sallyport/core'
 import type { Conclusion, EngineInput } from '@sallyport/engine'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
@@ -9,6 +10,7 @@ import type { EffectiveAccess } from '../access/contract.ts'
 import { knownPlans } from '../access/known-plans.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
 import { forkBaseOf } from '../access/pull-request-base.ts'
+import { askDigest } from '../access/trust.ts'
 import { effectiveLimits } from '../admit/limits.ts'
 import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
@@ -20,9 +22,13 @@ import { matchWorkflows, resolveInputs, selectTriggered } from '../claim/select-
 import { findWorkflowFiles, readWorkflows } from '../claim/workflow-files.ts'
 import type { RunDocument, RunObserver, RunOptions } from '../contract.ts'
 import { SeenDestinations } from '../gate/seen-destinations.ts'
+import { RunIdentity } from '../identity/run-identity.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
+import { RunPublishing } from '../publish/run-publishing.ts'
 import { DoorRecord } from '../record/door-record.ts'
 import { Refusals } from '../record/refusals.ts'
+import { RunSecrets, type RunSecretsParts } from '../secrets/run-secrets.ts'
+import { SecretWatch } from '../secrets/secret-watch.ts'
 import type { RunShared } from './job-host.ts'
 import { describeUnmasked, maskSecrets } from './mask-secrets.ts'
 import { Recorder } from './recorder.ts'
@@ -36,6 +42,7 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   const workflows = await readWorkflows(options.repository, files)
   const triggered = selectTriggered(await matchWorkflows(workflows, options, repository), options)
   const runId = newRunId()
+  let session: RunSession | null = null
   const secrets = createSecretSet()
   const parser = await loadWorkflowParser()
   const plans = triggered.map(({ plan }) => plan)
@@ -59,23 +66,64 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     plans: options.files.length === 0 ? knownPlans(workflows) : null,
     stateDirectory,
   })
-  protectSupervisor(options.secrets)
+  const { request: file, operator } = access.files
+  const asked = { file, operator, facts: grantFacts(options, repository), masks: secrets, stateDirectory }
+  await using runSecrets = new RunSecrets({
+    ...asked,
+    given: options.secrets,
+    runId,
+    observe: (event) => session?.brokerEvent(event),
+  })
+  using runIdentity = new RunIdentity(asked)
+  const publishing = new RunPublishing(asked)
+  protectSupervisor(runSecrets.values)
+  await runSecrets.begin()
+  await runIdentity.begin(runSecrets.providersUsed)
   await using record = await createRunStore(stateDirectory).create(runId)
   using host = new HostSources({ runId, needs: access.hostLogs, secrets })
   host.prepare()
   await using log = new RunLog(stateDirectory, runId, host)
   record.onEvent = (event) => {
     log.add(event)
+    session?.watch.observe(event)
     observer.event(event)
   }
   const recorder = new Recorder(record, secrets, log)
-  const session = new RunSession({ options, repository, access, plans, observer, record, log, host, recorder, secrets, runId })
+  session = new RunSession({
+    options,
+    repository,
+    access,
+    plans,
+    observer,
+    record,
+    log,
+    host,
+    recorder,
+    secrets,
+    runSecrets,
+    runIdentity,
+    digests: new Map(workflows.map(({ file: path, digest }) => [path, digest])),
+    publishing,
+    runId,
+  })
   session.announce()
   for (const input of inputs) {
     if (options.interrupt.soft.aborted) break
-    await session.runWorkflow(input)
+    await session.runWorkflow({ ...input, secrets: runSecrets.values, publishing: publishing.jobs })
   }
   return await session.finish()
+}
+
+function grantFacts(options: RunOptions, { slug, ref, actor }: Repository): GrantFacts {
+  return {
+    repository: slug,
+    ref,
+    event: options.event,
+    // No workflow of this release has one.
+    environment: null,
+    actor,
+    isForkPullRequest: forkBaseOf(options.payload) !== null,
+  }
 }
 
 /** What `always()` steps may take after a cancel: GitHub's own five minutes. */
@@ -92,6 +140,11 @@ interface SessionParts {
   readonly host: HostSources
   readonly recorder: Recorder
   readonly secrets: SecretSet
+  readonly runSecrets: RunSecrets
+  readonly runIdentity: RunIdentity
+  /** Of each workflow file; see {@link ClaimFacts}. */
+  readonly digests: ReadonlyMap<string, string>
+  readonly publishing: RunPublishing
   readonly runId: string
 }
 
@@ -103,9 +156,24 @@ class RunSession {
   readonly #seen: SeenDestinations
   readonly #outcomes: WorkflowOutcome[] = []
   readonly #startedAt = new Date()
+  readonly watch: SecretWatch
 
   constructor(parts: SessionParts) {
     this.#parts = parts
+    const { stateDirectory } = parts.options
+    this.watch = new SecretWatch({
+      stateDirectory,
+      repository: parts.repository,
+      file: parts.access.files.request,
+      report: ({ job, step, rule, severity, message, remedy }) =>
+        parts.recorder.add({
+          type: 'secret.finding',
+          ...(job === null ? {} : { job }),
+          ...(step === null ? {} : { step }),
+          data: { rule, severity, message, remedy },
+        }),
+      notice: (message) => this.#notice(message),
+    })
     this.#doors = new DoorRecord(parts.access.observes)
     this.#seen = new SeenDestinations(parts.options.stateDirectory, parts.repository)
   }
@@ -132,13 +200,17 @@ class RunSession {
     for (const plan of plans) for (const notice of plan.notices) this.#notice(notice.message, notice.at.file, notice.at.line)
   }
 
+  brokerEvent({ kind, ...data }: Parameters<RunSecretsParts['observe']>[0]): void {
+    this.#parts.recorder.add({ type: `secret.${kind}`, data })
+  }
+
   #notice(message: string, file: string | null = null, line: number | null = null): void {
     this.#parts.recorder.add({ type: 'run.notice', data: { message, file, line } })
   }
 
   async runWorkflow(input: EngineInput): Promise<void> {
     const { interrupt } = this.#parts.options
-    const run = new WorkflowRun(input, this.#shared(input.workflow, JSON.stringify(input.github['event'])))
+    const run = new WorkflowRun(input, this.#shared(input.workflow, input.github))
     const kill = (): void => run.kill()
     let grace: NodeJS.Timeout | null = null
     const cancel = (): void => {
@@ -156,19 +228,41 @@ class RunSession {
     }
   }
 
-  #shared(plan: WorkflowPlan, eventJson: string): RunShared {
-    const { options, repository, access, record, log, host, recorder, secrets, observer, runId } = this.#parts
+  #shared(plan: WorkflowPlan, github: EngineInput['github']): RunShared {
+    const {
+      options,
+      repository,
+      access,
+      record,
+      log,
+      host,
+      recorder,
+      secrets,
+      runSecrets,
+      runIdentity,
+      publishing,
+      digests,
+      observer,
+      runId,
+    } = this.#parts
     return {
       runId,
       plan,
       repository,
       access,
       workspace: workspacePath(repository),
-      eventJson,
+      eventJson: JSON.stringify(github['event']),
+      eventName: String(github['event_name']),
+      workflowDigest: digests.get(plan.file) ?? '',
+      policyDigest: access.files.request === null ? null : askDigest(access.files.request),
       stateDirectory: options.stateDirectory,
       isolation: options.isolation,
       limits: effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax),
       secrets,
+      runSecrets,
+      runIdentity,
+      publishing,
+      watch: this.watch,
       record,
       log,
       host,
@@ -183,7 +277,9 @@ class RunSession {
 
   /** The document, after everything before it is on stable storage and in the log. */
   async finish(): Promise<RunDocument> {
-    const { record, recorder } = this.#parts
+    const { record, recorder, runSecrets } = this.#parts
+    await runSecrets.swept
+    await this.watch.finish()
     const [log] = await Promise.all([this.#closeLog(), recorder.settle(), this.#seen.save()])
     const document = recorder.redact(this.#document(log)) as RunDocument
     await record.finish(document)
@@ -212,8 +308,9 @@ class RunSession {
       jobs: this.#outcomes.flatMap((outcome) => outcome.jobs),
       doors: this.#doors.doors,
       secrets: this.#outcomes.flatMap((outcome) => outcome.secrets),
+      published: this.#outcomes.flatMap((outcome) => outcome.published),
       policy: [],
-      findings: [],
+      findings: this.watch.findings,
       refusals: this.#refusals.refusals,
       error: options.interrupt.soft.aborted ? INTERRUPTED : (this.#refusals.error?.error ?? null),
       log,

@@ -89,8 +89,15 @@ test('a masked value is masked from its own line on, and its line does not tell 
   assert.equal(recorded, 'early-value\n::add-mask::***\nlate ***\n')
 })
 
-test('a value that cannot be masked is a refusal, an empty one is nothing', async () => {
-  assert.deepEqual((await hear(['::add-mask::x\n::add-mask::\n'])).refused, ['workflow command "add-mask"'])
+test('a value that cannot be masked is a refusal that says why, an empty one is nothing', async () => {
+  const why: string[] = []
+  const { refused } = await hear(['::add-mask::x\n::add-mask::password\n::add-mask::\n'], {
+    refuse: (what, reason) => why.push(`${what}: ${reason}`),
+  })
+  assert.deepEqual(refused, [])
+  assert.match(why[0] ?? '', /add-mask": the value is not masked: it is so short/)
+  assert.match(why[1] ?? '', /add-mask": the value is not masked: it is a word/)
+  assert.equal(why.length, 2)
 })
 
 test('commands that would change the environment of later steps are refused by name and stay in the log', async () => {

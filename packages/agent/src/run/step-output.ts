@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Readable } from 'node:stream'
 import { createOutputScanner, type ScannedItem } from '@sallyport/engine'
 import type { RedactionStream, SecretSet } from '@sallyport/redaction'
 import type { LogWriter } from '@sallyport/store'
+import { WHY_UNMASKED } from './mask-secrets.ts'
 
 export interface Annotation {
   readonly level: 'error' | 'warning' | 'notice'
@@ -78,8 +78,8 @@ export class StepOutput {
   }
 
   /** Resolves at the end of the stream with everything recorded. */
-  async consume(output: Readable): Promise<OutputTotals> {
-    for await (const chunk of output as AsyncIterable<Buffer>) {
+  async consume(output: AsyncIterable<Buffer>): Promise<OutputTotals> {
+    for await (const chunk of output) {
       const taken = this.#take(chunk)
       if (taken.length === 0) continue
       if (this.#sinks.commands === false) await this.#write(taken)
@@ -200,7 +200,7 @@ export class StepOutput {
   #mask(value: string): void {
     const result = this.#sinks.secrets.add(value)
     if (!result.masked && result.reason !== 'empty')
-      this.#sinks.refuse('workflow command "add-mask"', `the value cannot be masked: ${result.reason}`)
+      this.#sinks.refuse('workflow command "add-mask"', `the value is not masked: ${WHY_UNMASKED[result.reason]}`)
   }
 
   #annotate(level: Annotation['level'], properties: Readonly<Record<string, string>>, value: string): void {

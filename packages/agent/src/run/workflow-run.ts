@@ -8,14 +8,15 @@ import {
   type EngineInput,
   type EngineReport,
 } from '@sallyport/engine'
-import type { JobDocument } from '../contract.ts'
+import type { JobDocument, RunDocument } from '../contract.ts'
 import { JobHost, type RunShared } from './job-host.ts'
 
 /** What the final document wants to know beyond the engine's own results. */
 export interface WorkflowOutcome {
   readonly conclusion: Conclusion
   readonly jobs: readonly JobDocument[]
-  readonly secrets: readonly { readonly name: string; readonly job: string; readonly step: string; readonly delivery: 'env' }[]
+  readonly secrets: RunDocument['secrets']
+  readonly published: RunDocument['published']
 }
 
 /** Carries out one workflow: the engine decides, this does, and tells the engine what came of it. */
@@ -51,7 +52,12 @@ export class WorkflowRun {
       if (event === undefined) await new Promise<void>((resolve) => (this.#wake = resolve))
       else for (const command of this.#engine.handle(event, Date.now())) this.#perform(command)
     }
-    return { conclusion: this.#engine.result() ?? 'failure', jobs: this.#documents(), secrets: this.#secrets }
+    return {
+      conclusion: this.#engine.result() ?? 'failure',
+      jobs: this.#documents(),
+      secrets: [...this.#secrets, ...this.#handed()],
+      published: [...this.#hosts.values()].flatMap(({ published }) => published),
+    }
   }
 
   #push(event: EngineEvent): void {
@@ -76,9 +82,15 @@ export class WorkflowRun {
     if (event.type === 'job.finished' && event.job !== undefined) this.#durations.set(event.job, event.data.durationMs)
     if (event.type === 'step.started') {
       const { job = '', step = '' } = event
-      for (const name of event.data.secrets) this.#secrets.push({ name, job, step, delivery: 'env' })
+      // Of those that an access file declares, its grants decide, when the step starts.
+      const undeclared = event.data.secrets.filter((name) => !this.#shared.runSecrets.isDeclared(name))
+      for (const name of undeclared) this.#secrets.push({ name, job, step, delivery: 'env' })
     }
     this.#shared.recorder.add(event)
+  }
+
+  #handed(): RunDocument['secrets'] {
+    return [...this.#hosts].flatMap(([job, host]) => host.handed.map(({ name, step, delivery }) => ({ name, job, step, delivery })))
   }
 
   #documents(): JobDocument[] {

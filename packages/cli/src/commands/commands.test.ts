@@ -93,7 +93,7 @@ for (const flag of ['--image', '--policy', '--artifacts', '--actions-dir']) {
 }
 
 for (const [argv, hint] of [
-  [['secrets'], 'run, exec, trust, access, doctor, runs, audit, redact, expr'],
+  [['policies'], 'run, exec, trust, access, doctor, runs, audit, secrets, identity, redact, expr'],
   [['rnu'], 'Did you mean "run"?'],
   [['run', '--evnt', 'push'], '--event'],
   [['runs', 'lst'], 'ls'],
@@ -109,7 +109,7 @@ for (const [argv, hint] of [
   })
 }
 
-for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'audit', 'redact', 'expr']) {
+for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'audit', 'secrets', 'identity', 'redact', 'expr']) {
   test(`${command} --help prints examples on stdout`, async () => {
     const { exitCode, stdout, stderr } = await runCli([command, '--help'])
     assert.deepEqual([exitCode, stderr], [0, ''])

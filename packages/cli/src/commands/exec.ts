@@ -8,7 +8,7 @@ import { createInterrupt, type Interrupt } from '../interrupt.ts'
 import { addEgressOptions, type EgressFlags, readEgress } from '../options/egress.ts'
 import { parseEnv } from '../options/key-value.ts'
 import { parseLimits } from '../options/limits.ts'
-import { readSecrets, type SecretOptions } from '../options/secrets.ts'
+import { readDeliveries, readSecrets, type SecretOptions } from '../options/secrets.ts'
 import { addLaterOptions, addSandboxOptions, collect, stateDirectoryOf } from '../options/shared.ts'
 import { DoorNotes, renderRefusedDoors, renderUsedDoors } from '../terminal/doors.ts'
 import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
@@ -23,6 +23,7 @@ Examples:
   sallyport exec --limit memory=512MiB --limit time=2m -- ./configure
   sallyport exec --allow registry.example.test:443 -- npm ci
   sallyport exec --secret NPM_TOKEN -- ./publish.sh
+  sallyport exec --secret KEY=@key.pem --deliver KEY=file -- sh -c 'ssh-add "$KEY"'      KEY holds a path
   In a step of a CI runner:   shell: sudo --preserve-env=RUNNER_TEMP sallyport exec -- bash -e {0}
 
 The command works on a copy of the current directory, and its stdin is empty. Its output goes to stdout (to stderr
@@ -30,6 +31,7 @@ with --json, which prints the result to stdout). Inside a CI runner a script und
 names is copied in as well. The exit code is the command's own; 125 means that Sallyport gives the reason.`
 
 interface ExecFlags extends SecretOptions, EgressFlags {
+  readonly deliver: readonly string[]
   readonly write: readonly string[]
   readonly env: readonly string[]
   readonly limit: readonly string[]
@@ -48,6 +50,7 @@ export function registerExec(program: Command, context: Context): void {
     .option('--write <path>', 'keep what the command changes there; may be repeated', collect, [])
     .option('--json', 'the result as one JSON document on stdout')
   addSandboxOptions(command)
+  command.option('--deliver <name=kind>', 'file or fd: the variable of a secret holds a path, not the value; may be repeated', collect, [])
   addEgressOptions(command)
   addLaterOptions(command, ['--image'])
   command.addHelpText('after', EXAMPLES).action((argv: string[], flags: ExecFlags) => exec(argv, flags, context))
@@ -73,6 +76,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, context: Context)
 }
 
 function readOptions(argv: readonly string[], flags: ExecFlags, context: Context, interrupt: Interrupt): ExecOptions {
+  const secrets = readSecrets(flags, context.secrets)
   return {
     stateDirectory: stateDirectoryOf(flags, context.config.stateDirectory),
     directory: context.workingDirectory,
@@ -81,7 +85,8 @@ function readOptions(argv: readonly string[], flags: ExecFlags, context: Context
     env: parseEnv('--env', flags.env),
     write: flags.write.map(parseWritePath),
     limits: parseLimits(flags.limit),
-    secrets: readSecrets(flags, context.secrets),
+    secrets,
+    deliver: readDeliveries(flags.deliver, secrets),
     egress: readEgress(flags, context),
     isolation: flags.isolation,
     interrupt,

@@ -28,7 +28,7 @@ async function redact(flags: RedactFlags, { stdin, stdout, stderr }: Context): P
   const secrets = createSecretSet()
   for (const { name, value } of readSecretsFile(flags.secretsFile)) {
     const added = secrets.add(value)
-    if (!added.masked) stderr.write(`sallyport: "${name}" is not masked: it is ${added.reason}\n`)
+    if (!added.masked) stderr.write(`sallyport: "${name}" is not masked: it is ${added.reason.replace('-', ' ')}\n`)
   }
   const stream = secrets.createStream()
   let bytesIn = 0

@@ -11,7 +11,7 @@ import { parseEnv, parseKeyValues } from './key-value.ts'
 import { LIMIT_KEYS, parseLimits } from './limits.ts'
 import { nearest } from './nearest.ts'
 import { readPayload } from './payload.ts'
-import { readSecrets } from './secrets.ts'
+import { readDeliveries, readSecrets } from './secrets.ts'
 import { parseIsolation, parseJobs } from './shared.ts'
 
 const noSecrets = { read: () => undefined }
@@ -188,4 +188,18 @@ test('only regular files of a limited size and of UTF-8 text are read, and nothi
     assert.throws(() => readInputFile(path, input), { code: 'FILE_UNREADABLE' }, path)
   }
   assert.equal(readInputFile(makeFile(t, 'x'.repeat(10)), input), 'x'.repeat(10))
+})
+
+test('--deliver says of a given secret that it is a file or a descriptor, and repeats nothing that could be a value', () => {
+  const secrets = { KEY: 'k', TOKEN: 't', OTHER: 'o' }
+  assert.deepEqual(readDeliveries(['key=file', 'TOKEN=fd', 'OTHER=env'], secrets), { KEY: 'file', TOKEN: 'fd' })
+  assert.deepEqual(readDeliveries([], secrets), {})
+  for (const text of ['KEY', 'KEY=', 'KEY=placeholder', 'KEY=hunter22', 'KEY=toString'])
+    assert.throws(
+      () => readDeliveries([text], secrets),
+      (error: Error & { code?: string }) => error.code === 'USAGE' && !error.message.includes('hunter22'),
+    )
+  assert.throws(() => readDeliveries(['NONE=file'], secrets), { code: 'USAGE', hint: /--secret NONE/ })
+  assert.throws(() => readDeliveries(['KEY=file', 'key=fd'], secrets), { code: 'USAGE', message: /twice/ })
+  assert.throws(() => readDeliveries(['a b=file'], secrets), { code: 'USAGE' })
 })

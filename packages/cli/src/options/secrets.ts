@@ -29,6 +29,34 @@ export function readSecretsFile(file: string): readonly { readonly name: string;
   return parseDotenv(file, readInputFile(file, { option: '--secrets-file', bytesMax: FILE_BYTES_MAX }))
 }
 
+const DELIVERIES: Readonly<Record<string, 'env' | 'file' | 'fd'>> = { env: 'env', file: 'file', fd: 'fd' }
+
+/** `--deliver NAME=file|fd|env`, of secrets that are given; in the environment unless it says otherwise. */
+export function readDeliveries(
+  texts: readonly string[],
+  secrets: Readonly<Record<string, string>>,
+): Readonly<Record<string, 'file' | 'fd'>> {
+  const kinds = new Map<string, 'env' | 'file' | 'fd'>()
+  for (const text of texts) {
+    const at = text.indexOf('=')
+    const name = checkName(at === -1 ? text : text.slice(0, at)).toUpperCase()
+    const kind = readDelivery(at === -1 ? '' : text.slice(at + 1), name)
+    if (!Object.hasOwn(secrets, name))
+      throw new UsageError('USAGE', `--deliver: no secret "${name}" is given`, { hint: `Give it with --secret ${name}` })
+    if (kinds.has(name))
+      throw new UsageError('USAGE', `--deliver: "${name}" is given twice`, { hint: 'Each secret is delivered in one way' })
+    kinds.set(name, kind)
+  }
+  return Object.fromEntries([...kinds].flatMap(([name, kind]) => (kind === 'env' ? [] : [[name, kind]])))
+}
+
+function readDelivery(text: string, name: string): 'env' | 'file' | 'fd' {
+  const kind = Object.hasOwn(DELIVERIES, text) ? DELIVERIES[text] : undefined
+  if (kind !== undefined) return kind
+  // What stands there may be a value that somebody mistook the option for, and is not repeated.
+  throw new UsageError('USAGE', `--deliver ${name}: that is no delivery`, { hint: `Write --deliver ${name}=file, =fd or =env` })
+}
+
 function put(values: Map<string, string>, name: string, value: string): void {
   const upper = checkName(name).toUpperCase()
   if (values.has(upper))

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JobDocument, RunDocument } from '@sallyport/agent'
-import { formatDuration } from '@sallyport/core'
+import { formatDuration, formatSize } from '@sallyport/core'
 import { renderRefusedDoors, renderUsedDoors } from './doors.ts'
 import { oneLine } from './sanitize.ts'
 import { type Style, signOf } from './style.ts'
 import { renderTable } from './table.ts'
 
 const REFUSALS_SHOWN = 20
+const FINDINGS_SHOWN = 20
+const SEVERITIES = ['critical', 'high', 'medium', 'low', 'info'] as const
 /** A step without a name is called by its first line, which may be long. */
 const NAME_CHARACTERS_MAX = 60
 
@@ -18,7 +20,9 @@ export function renderSummary(document: RunDocument, style: Style, options: { re
     renderUsedDoors(document.doors, (job, step) => where(document.jobs, job, step), style),
     renderRefusedDoors(document.doors, (job, step) => where(document.jobs, job, step), style),
     renderRefusals(document, style),
+    renderFindings(document, style),
     renderSecrets(document, style),
+    renderPublished(document, style),
     renderError(document, style),
     renderUnpublished(document),
     `Record: sallyport runs show ${oneLine(document.id)}\n`,
@@ -58,11 +62,37 @@ function renderRefusals({ refusals, jobs }: RunDocument, style: Style): string {
   return `${style.bold('Refused')}\n${renderTable(rows.slice(0, REFUSALS_SHOWN))}${more}`
 }
 
+/** The worst first. Records of earlier releases have none. */
+function renderFindings({ findings = [], jobs }: Partial<RunDocument> & Pick<RunDocument, 'jobs'>, style: Style): string {
+  if (findings.length === 0) return ''
+  const sorted = findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
+  const rows = sorted.map(({ rule, severity, job, step, message, remedy }) => [
+    `  ${severity === 'critical' || severity === 'high' ? style.bad(severity) : oneLine(severity)}`,
+    oneLine(rule),
+    job === null ? '' : where(jobs, job, step),
+    oneLine(remedy === null ? message : `${message}; ${remedy}`, 500),
+  ])
+  const more = rows.length > FINDINGS_SHOWN ? `  … ${rows.length - FINDINGS_SHOWN} more in the record\n` : ''
+  return `${style.bold('Findings')}\n${renderTable(rows.slice(0, FINDINGS_SHOWN))}${more}`
+}
+
 /** Names only: a value never reaches this process's output. */
 function renderSecrets({ secrets, jobs }: RunDocument, style: Style): string {
   if (secrets.length === 0) return ''
   const rows = secrets.map(({ name, job, step, delivery }) => [`  ${oneLine(name)}`, where(jobs, job, step), oneLine(delivery)])
   return `${style.bold('Secrets delivered')}\n${renderTable(rows)}`
+}
+
+/** Records of earlier releases have no word about it. */
+function renderPublished({ published = [], jobs }: Pick<RunDocument, 'jobs'> & Partial<RunDocument>, style: Style): string {
+  if (published.length === 0) return ''
+  const rows = published.map(({ job, name, to, bytes }) => [
+    `  ${oneLine(name)}`,
+    where(jobs, job, null),
+    formatSize(bytes),
+    oneLine(to, 1000),
+  ])
+  return `${style.bold('Published')}\n${renderTable(rows)}`
 }
 
 function renderError({ error }: RunDocument, style: Style): string {
