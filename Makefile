@@ -6,8 +6,9 @@ run = scripts/with-node.sh
 
 help:
 	@echo 'make demo         run the examples'
-	@echo 'make demo-attack  one attack twice: in a plain disposable box, and in Sallyport'
+	@echo 'make demo-attack  one attack twice: in a plain disposable box, and in Sallyport; and a publish'
 	@echo 'make test         unit, architecture, fault, end-to-end and escape tests (15 minutes at most)'
+	@echo 'make test-servers tests against real servers: OpenBao, PostgreSQL, moto, a registry (the first time they are downloaded)'
 	@echo 'make soak         the long repetitions'
 	@echo 'make check        types, lint, format, unused code, import direction, unit tests'
 	@echo 'make bench        the benchmark table, beside the peers that are installed'
@@ -26,11 +27,18 @@ build: bootstrap
 demo: build
 	@$(run) scripts/demo.ts
 
-demo-attack: build
+# Its publish needs a server and a name server of its own, as tests do
+demo-attack: bootstrap-test build
 	@$(run) scripts/demo-attack.ts
 
 test: bootstrap-test build
 	@$(run) scripts/test.ts
+
+bootstrap-servers:
+	@scripts/bootstrap.sh servers
+
+test-servers: bootstrap-servers build
+	@$(run) scripts/test-servers.ts
 
 soak: bootstrap-test build
 	@$(run) scripts/test.ts soak
@@ -46,4 +54,4 @@ bench: build
 clean:
 	rm -rf build dist
 
-.PHONY: help bootstrap bootstrap-test build demo demo-attack test soak check bench clean
+.PHONY: help bootstrap bootstrap-test bootstrap-servers build demo demo-attack test test-servers soak check bench clean

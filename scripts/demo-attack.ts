@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // `make demo-attack`: the same hostile dependency twice, in a plain disposable box that holds only planted targets, and in
-// Sallyport. Ends with 0 only when the plain box let through what it should and Sallyport refused everything.
+// Sallyport; then a publish whose job holds a placeholder for its token. Ends with 0 only when the plain box let through what it should,
+// Sallyport refused everything, and the publish succeeded.
 import { styleText } from 'node:util'
 import { exampleNamed } from '@sallyport/testkit'
 import { type AttackRun, attackInPlainBox, attackInSallyport, makePlant } from './demo/attack-runs.ts'
 import { judge, type Paint, renderTable } from './demo/attack-table.ts'
 import { FORGED } from './demo/forgery.ts'
+import { publishWithPlaceholder } from './demo/publish-run.ts'
+import { judgePublish, renderPublish } from './demo/publish-words.ts'
 import { becomeRoot } from './demo/sallyport.ts'
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`)
@@ -34,12 +37,17 @@ async function main(): Promise<number> {
   say(`\nWhat the gate says of the ways out that were tried:\n${renderRefused(sallyport.refused)}`)
   if (sallyport.refused.every(({ target }) => !target.includes('192.0.2.1:443')))
     faults.push('the gate told nothing of the stolen secret on its way out')
+  say('\nThen examples/publish, beside a registry of its own: a publish with a token that the job is never given …')
+  const publish = await publishWithPlaceholder()
+  say(tail(renderPublish(publish)))
+  faults.push(...judgePublish(publish))
   say(`\nThen root of the host changes the record, from ${FORGED.join(' to ')}, and \`sallyport audit verify\` is asked:`)
   say(tail((sallyport.forgery?.after.output ?? '').split('\n').slice(0, 2).join('\n')))
   if (sallyport.forgery?.before.exitCode !== 0) faults.push('the log was not sound before anybody changed it')
   if (sallyport.forgery?.after.exitCode !== 1) faults.push('nobody noticed that the record was changed')
   if (faults.length === 0) return 0
   say(`\n${faults.map((fault) => paint.bad(`✗ ${fault}`)).join('\n')}`)
+  say(`\nThe log of the publish:\n${tail(publish.log)}`)
   say(`\nThe log of the plain box:\n${tail(plain.log)}\nThe log in Sallyport:\n${tail(sallyport.log)}`)
   return 1
 }

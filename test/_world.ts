@@ -12,7 +12,7 @@ const PROGRAM = join(import.meta.dirname, '..', 'sallyport')
 const OUTPUT_BYTES_MAX = 64 << 20
 const TIME_LIMIT_MS = 60_000
 /** Commands whose own commands take the options. */
-const NESTED: readonly string[] = ['runs', 'access', 'audit']
+const NESTED: readonly string[] = ['runs', 'access', 'audit', 'secrets']
 
 export interface RunSettings {
   readonly cwd?: string
@@ -61,8 +61,9 @@ export class World implements AsyncDisposable {
   readonly marker: Marker
   #repositories = 0
 
-  constructor() {
-    this.directory = mkdtempSync(join(tmpdir(), 'sallyport-world-'))
+  /** `parent`: where all of it lies. */
+  constructor(parent = tmpdir()) {
+    this.directory = mkdtempSync(join(parent, 'sallyport-world-'))
     this.state = join(this.directory, 'state')
     this.scratch = join(this.directory, 'tmp')
     mkdirSync(this.scratch)

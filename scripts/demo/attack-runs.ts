@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { RunDocument } from '@sallyport/agent'
 import { type Attempt, copyExample, exampleNamed, parseAttempts, runInPlainBox } from '@sallyport/testkit'
 import { type Forgery, forgeRecord } from './forgery.ts'
-import { sallyport } from './sallyport.ts'
+import { documentOf, OFFLINE, sallyport } from './sallyport.ts'
 import { secretForms } from './secret-forms.ts'
 
 export type Attempts = ReadonlyMap<string, Attempt>
@@ -82,7 +82,7 @@ export async function attackInSallyport(plant: Plant): Promise<AttackRun> {
       environment: { DEPLOY_TOKEN: plant.secret },
       show: false,
       timeoutMs: 4 * 60_000,
-      offline: true,
+      within: OFFLINE,
     }
     const settings = Object.entries(targets(plant)).flatMap(([name, value]) => ['--env', `${name}=${value}`])
     const run = await sallyport({ ...call, arguments: ['run', '--json', '--state', state, ...example.arguments, ...settings] })
@@ -106,14 +106,6 @@ async function plantOnHost({ nonce }: Plant): Promise<Server> {
   const server = createServer((socket) => socket.on('error', () => undefined).end('HTTP/1.1 200 OK\r\n\r\n'))
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(`\0${nonce}`, resolve))
   return server
-}
-
-/** `run --json` ends with its document, one line or many. */
-function documentOf(output: string): RunDocument {
-  const start = output.startsWith('{\n') ? 0 : Math.max(output.lastIndexOf('\n{"', output.length - 2), output.lastIndexOf('\n{\n')) + 1
-  const document = JSON.parse(output.slice(start)) as RunDocument
-  if (typeof document.id !== 'string') throw new Error('sallyport run --json ended without a document')
-  return document
 }
 
 function secretAttempts(log: string, secret: string): readonly Attempt[] {

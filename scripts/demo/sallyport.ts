@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import type { RunDocument } from '@sallyport/agent'
 import { rootPrefix } from '../as-root.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -24,8 +25,8 @@ export interface SallyportCall {
   /** Shown while it runs, or returned. */
   readonly show: boolean
   readonly timeoutMs: number
-  /** Without any network of this machine: what got past a broken wall would still go nowhere. */
-  readonly offline?: boolean
+  /** A command that ends by executing its arguments, e.g. in another network namespace. */
+  readonly within?: readonly string[]
 }
 
 export interface SallyportAnswer {
@@ -34,11 +35,12 @@ export interface SallyportAnswer {
   readonly output: string
 }
 
-const OFFLINE = ['unshare', '--net', '--']
+/** Without any network of this machine: what got past a broken wall would still go nowhere. */
+export const OFFLINE: readonly string[] = ['unshare', '--net', '--']
 
 export function sallyport(call: SallyportCall): Promise<SallyportAnswer> {
   return new Promise((resolve, reject) => {
-    const [program = '', ...words] = [...(call.offline === true ? OFFLINE : []), join(root, 'sallyport'), ...call.arguments]
+    const [program = '', ...words] = [...(call.within ?? []), join(root, 'sallyport'), ...call.arguments]
     const child = spawn(program, words, {
       cwd: call.directory,
       env: { ...process.env, ...call.environment },
@@ -54,4 +56,12 @@ export function sallyport(call: SallyportCall): Promise<SallyportAnswer> {
       resolve({ exitCode: code ?? 130, output: Buffer.concat(chunks).toString('utf8') })
     })
   })
+}
+
+/** `run --json` ends with its document, one line or many. */
+export function documentOf(output: string): RunDocument {
+  const start = output.startsWith('{\n') ? 0 : Math.max(output.lastIndexOf('\n{"', output.length - 2), output.lastIndexOf('\n{\n')) + 1
+  const document = JSON.parse(output.slice(start)) as RunDocument
+  if (typeof document.id !== 'string') throw new Error('sallyport run --json ended without a document')
+  return document
 }

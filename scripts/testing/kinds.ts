@@ -26,6 +26,7 @@ export const testKinds: readonly TestKind[] = [
   { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'escape', files: ['test/escape/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'servers', files: ['test/servers/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 15 * minuteMs },
   { name: 'soak', files: ['test/soak/*.soak.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 120 * minuteMs },
 ]
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ORIGINS, ORIGINS6 } from './addresses.ts'
 
+/** What the server of packages takes. */
+export const PACKAGE_TOKEN = 'pkg_0123456789abcdefABCDEFghijklmnop'
+
 export interface NginxPlaces {
   readonly directory: string
   readonly root: string
@@ -24,6 +27,8 @@ export function nginxConfiguration(places: NginxPlaces): string {
       location = /title { default_type text/plain; return 200 "${title} $host $request_method\\n"; }
       location = /echo { default_type text/plain; return 200 "authorization=$http_authorization token=$http_x_token query=$args\\n"; }
       location /upload { default_type text/plain; client_body_in_file_only clean; proxy_pass http://127.0.0.1:8999; }
+      location /packages/ { root ${places.directory}; dav_methods PUT; create_full_put_path on; if ($http_authorization != "Bearer ${PACKAGE_TOKEN}") { return 401; } }
+      location /moved/ { return 307 https://$host/packages/moved; }
       location /repos/ { default_type application/json; return 201 "{\\"created\\":\\"$request_uri\\"}\\n"; }
       location = /graphql { default_type application/json; return 200 "{\\"data\\":{}}\\n"; }
       location = /socket { proxy_pass http://${ORIGINS.web}:8081; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "Upgrade"; }

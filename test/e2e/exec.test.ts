@@ -166,3 +166,24 @@ describe('the sandbox', () => {
     assert.equal(again.stdout, 'vanished\n')
   })
 })
+
+describe('exec --deliver', () => {
+  const env = { KEY: 'first line of a key\nsecond line\n', TOKEN: 'token-8391-4417' }
+  const given = ['--secret', 'KEY', '--secret', 'TOKEN']
+
+  test('gives the command a file or a descriptor, and the path of it instead of the value', async () => {
+    const script = `stat -c '%a %s' -- "$KEY" && cat "$TOKEN" | wc -c && echo "$KEY $TOKEN"
+      ! env | grep -e 'line of' -e 8391 && grep -c . "$KEY" && echo "it is $(cat "$TOKEN")"`
+    const options = [...given, '--deliver', 'KEY=file', '--deliver', 'TOKEN=fd']
+    const { stdout, stderr, exitCode } = await world.run(['exec', ...options, '--', 'bash', '-c', script], { env, cwd: directoryWith({}) })
+    assert.equal(exitCode, 0, stdout + stderr)
+    assert.match(stdout, /^400 32\n15\n\/run\/sallyport\/step\/secret-KEY \/dev\/fd\/\d+\n2\nit is \*\*\*\n$/)
+  })
+
+  test('leaves what it does not name in the environment', async () => {
+    const options = [...given, '--deliver', 'KEY=fd']
+    const script = 'test "$TOKEN" = token-8391-4417 && test "$(cat "$KEY" | head -n 1)" = "first line of a key"'
+    const { stderr, exitCode } = await world.run(['exec', ...options, '--', 'sh', '-c', script], { env, cwd: directoryWith({}) })
+    assert.equal(exitCode, 0, stderr)
+  })
+})

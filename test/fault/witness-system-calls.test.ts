@@ -1,52 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every file operation of a witness fails, or is its last one: what it has answered, it remembers.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { cosignatureVerifier, openNote, parseCheckpoint, parseNote, parseVerifierKey } from '@sallyport/audit-log'
-import { build } from 'esbuild'
 import { TestLog } from '../../packages/witness/src/_log.ts'
 import { Witness } from '../../packages/witness/src/server/witness.ts'
+import { bundleWriter, EFFECTS, KILL, TracedWriter } from './_system-calls.ts'
 
 const SIZES = [3, 5, 9]
 const log = new TestLog({ origin: 'log.test/faults', size: 20 })
 const fork = new TestLog({ origin: log.origin, size: 20, salt: 'fork', signer: log.signer })
 
-/** Calls with which a record, the key and their directories come to the disk, and what each can end with. */
-const EFFECTS: Readonly<Record<string, readonly string[]>> = {
-  openat: ['error=EIO', 'error=ENOSPC'],
-  pwrite64: ['error=EIO', 'error=ENOSPC', 'retval=0'],
-  fdatasync: ['error=EIO', 'error=ENOSPC'],
-  rename: ['error=EIO', 'error=ENOSPC'],
-  fsync: ['error=EIO', 'error=ENOSPC'],
-}
-
-const KILL = 'signal=SIGKILL'
-
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'sallyport-witness-faults-'))
-const [writer, requestsPath, trace] = ['writer.cjs', 'requests.json', 'trace'].map((name) => join(scratch, name)) as [
-  string,
-  string,
-  string,
-]
+const [writer, requestsPath] = ['writer.cjs', 'requests.json'].map((name) => join(scratch, name)) as [string, string]
+const traced = new TracedWriter(writer, scratch)
 
 before(async () => {
-  const entryPoints = [join(import.meta.dirname, '_witness-writer.ts')]
-  await build({
-    entryPoints,
-    outfile: writer,
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'cjs',
-    // As if it lay here: what was built is looked up from there
-    define: { 'import.meta.url': JSON.stringify(import.meta.url), 'import.meta.dirname': '"writer"' },
-    logLevel: 'error',
-  })
+  await bundleWriter('_witness-writer.ts', writer)
   const requests = []
   for (const [index, size] of SIZES.entries())
     requests.push({ size, body: Buffer.from(await log.request(SIZES[index - 1] ?? 0, size)).toString('base64') })
@@ -57,26 +31,7 @@ after(() => rmSync(scratch, { recursive: true }))
 
 /** What the writer answered, line by line. */
 function runWriter(directory: string, straceArgs: readonly string[]): string[] {
-  const args = ['-f', '--seccomp-bpf', '-qq', '-o', trace, ...straceArgs, process.execPath, writer, directory, requestsPath]
-  // One thread for files: strace counts the calls of each thread by itself
-  const { stdout } = spawnSync('strace', args, {
-    env: { UV_THREADPOOL_SIZE: '1', NODE_PATH: join(import.meta.dirname, '../../node_modules') },
-    encoding: 'utf8',
-    timeout: 10_000,
-    killSignal: 'SIGKILL',
-  })
-  return stdout.split('\n').filter((line) => line !== '')
-}
-
-/** How often the thread that works on files makes the call. */
-function callsOf(call: string): number {
-  const counts = new Map<string, number>()
-  for (const line of readFileSync(trace, 'utf8').split('\n')) {
-    const [, thread = '', name] = /^(\d+) +(\w+)\(/.exec(line) ?? []
-    if (name === call && line.includes(scratch) === (call === 'openat' || call === 'rename'))
-      counts.set(thread, (counts.get(thread) ?? 0) + 1)
-  }
-  return Math.max(0, ...counts.values())
+  return traced.run([directory, requestsPath], straceArgs)
 }
 
 async function assertRemembers(directory: string, answers: readonly string[]): Promise<void> {
@@ -98,7 +53,7 @@ describe('a witness whose file operations fail', () => {
         runWriter(clean, ['-e', `trace=${call}`]),
         SIZES.map((size) => `200 ${size}`),
       )
-      const count = callsOf(call)
+      const count = traced.callsOf(call)
       assert.ok(count > 0)
       let hurt = 0
       for (let when = 1; when <= count; when++)
