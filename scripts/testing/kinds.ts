@@ -16,7 +16,8 @@ export const testKinds: readonly TestKind[] = [
   {
     name: 'unit',
     files: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
-    concurrency: 2,
+    // Some of them wait for time-outs that real servers have.
+    concurrency: 3,
     needsRoot: false,
     fileTimeLimitMs: 5 * minuteMs,
   },

@@ -155,6 +155,7 @@ function assertDocument({ document, events }: JsonRun): void {
     'jobs',
     'doors',
     'secrets',
+    'published',
     'policy',
     'findings',
     'refusals',
