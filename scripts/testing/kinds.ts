@@ -10,6 +10,7 @@ export interface TestKind {
 }
 
 const minuteMs = 60_000
+const SERVERS = '.servers.test.ts'
 
 /** In the order in which they run: the quickest answers first. */
 export const testKinds: readonly TestKind[] = [
@@ -27,7 +28,14 @@ export const testKinds: readonly TestKind[] = [
   { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'escape', files: ['test/escape/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'servers', files: ['test/servers/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 15 * minuteMs },
+  // Also those of doubles that wait for the time-outs of real servers.
+  {
+    name: 'servers',
+    files: ['test/servers/*.test.ts', `packages/*/src/**/*${SERVERS}`],
+    concurrency: 1,
+    needsRoot: true,
+    fileTimeLimitMs: 15 * minuteMs,
+  },
   { name: 'soak', files: ['test/soak/*.soak.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 120 * minuteMs },
 ]
 
@@ -35,5 +43,8 @@ export const testKinds: readonly TestKind[] = [
 export const defaultKinds: readonly string[] = ['unit', 'arch', 'audit', 'native', 'fault', 'e2e', 'escape']
 
 export function filesOf(kind: TestKind, root: string): string[] {
-  return globSync([...kind.files], { cwd: root }).toSorted()
+  const isOthers = (file: string): boolean => kind.name !== 'servers' && file.endsWith(SERVERS)
+  return globSync([...kind.files], { cwd: root })
+    .filter((file) => !isOthers(file))
+    .toSorted()
 }
