@@ -15,7 +15,7 @@ const LEASES = 100
 /** What a manager across a network takes for a revocation, say. */
 const REVOCATION_MS = 10
 const FLAT_FROM = 2000
-const FLAT_TO = 100_000
+const FLAT_TO = 20_000
 const TOKEN = 'the-brokers-own'
 const IDENTITY = { run: 'bench', job: 'build', repository: null, ref: null, token: null }
 const DYNAMIC = { path: 'database/creds/ci', field: 'password', version: null, parameters: {} }
