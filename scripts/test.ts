@@ -10,7 +10,7 @@ import { type FileResult, killAllFiles, runFile } from './testing/run-file.ts'
 import { countLine, describeFile, describeSkips, totalsOf } from './testing/summary.ts'
 
 const root = join(import.meta.dirname, '..')
-// A quarter of an hour is what it is to take; a machine that is slower, or shared, still says which tests fail.
+// It is to take a quarter of an hour; a machine that is slower, or shared, still says which tests fail.
 const totalTimeLimitMs = 25 * 60_000
 
 interface Batch {

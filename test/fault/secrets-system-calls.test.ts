@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every file operation of a change of the embedded store fails, or is the last one; a disk is full, two write at a time.
+// File operations of a change of the embedded store (every fourth; with FAULTS=all, each) fail, or are the last one; a disk is full, two write at a time.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
