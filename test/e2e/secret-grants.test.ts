@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Secrets that an access file grants: which step gets them, how they are delivered, and what a job that does not get them sees.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -157,7 +158,7 @@ test('a rule without a condition is enough: where a placeholder is put in, TLS e
   )
 })
 
-test('conditions hold: another event, and a fork’s pull request, get nothing', async () => {
+test('another event than the grant’s gets nothing', async () => {
   const workflow = `
       - id: publish
         run: test -z "\${{ secrets.TOKEN }}"
@@ -166,6 +167,24 @@ test('conditions hold: another event, and a fork’s pull request, get nothing',
   const ran = await run(workflow, access(grant))
   assert.equal(ran.exitCode, 0, ran.why)
   assert.deepEqual(eventsOf(ran, 'secret.denied'), ['1 TOKEN condition'])
+})
+
+test('a fork’s pull request gets nothing of what the file of its base grants', async () => {
+  const workflow = steps(`
+      - id: publish
+        run: test -z "\${{ secrets.TOKEN }}"
+`).replace('on: push', 'on: [push, pull_request]')
+  const file = access('      publish: { secrets: { TOKEN: { deliver: env } } }')
+  const repository = world.workflow(workflow, { 'sallyport.yml': file })
+  const sha = execFileSync('git', ['-C', repository, 'rev-parse', 'HEAD'], { encoding: 'utf8' }).trim()
+  const payload = join(world.directory, 'fork.json')
+  const head = { ref: 'topic', repo: { full_name: 'eve/tool' } }
+  writeFileSync(payload, JSON.stringify({ pull_request: { head, base: { ref: 'main', sha, repo: { full_name: 'acme/tool' } } } }))
+  const options = ['--config', internet.operatorFile(), '--event', 'pull_request', '--payload', payload, ...GIVEN]
+  const ran = await world.runJson(repository, options, { wrap: internet.wrap, env })
+  assert.equal(ran.exitCode, 0, ran.why)
+  assert.deepEqual(eventsOf(ran, 'secret.denied'), ['1 TOKEN fork'])
+  assert.deepEqual(ran.document.secrets, [])
 })
 
 test('a secret of the embedded store is read by the broker when its step starts, and no lease stays', async () => {
