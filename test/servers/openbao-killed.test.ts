@@ -42,15 +42,24 @@ after(async () => {
   await world[Symbol.asyncDispose]()
 })
 
+function accountNames(): readonly string[] {
+  const names = postgres.query(postgres.administrator, `select rolname from pg_roles where rolname like 'v-%'`) ?? ''
+  return names.split('\n').filter((name) => name !== '')
+}
+
 function accounts(): number {
-  return Number(postgres.query(postgres.administrator, `select count(*) from pg_roles where rolname like 'v-%'`))
+  return accountNames().length
+}
+
+async function leaseIds(): Promise<readonly string[]> {
+  const { status, body } = await bao.raw('LIST', 'sys/leases/lookup/database/creds/ci')
+  if (status === 404) return []
+  assert.equal(status, 200)
+  return body.data.keys
 }
 
 async function leases(): Promise<number> {
-  const { status, body } = await bao.raw('LIST', 'sys/leases/lookup/database/creds/ci')
-  if (status === 404) return 0
-  assert.equal(status, 200)
-  return body.data.keys.length
+  return (await leaseIds()).length
 }
 
 /** The broker's tokens and the jobs', by what they are for. */
@@ -69,24 +78,61 @@ test('a job gets an account of its own, which is gone with it', async () => {
 })
 
 test('killed while an account lives, it leaves that to the next run, which ends it', async () => {
-  await runs.killHolding(async () => accounts())
-  assert.ok((await leases()) > 0)
+  // Both: what is cut off between the two, OpenBao may lose (see below).
+  await runs.killHolding(async () => Math.min(accounts(), await leases()))
   await runs.nextRun()
   assert.deepEqual([accounts(), await leases(), await tokens(/sallyport-build/), runs.journals], [0, 0, 0, []])
 })
 
-test(`killed at ${POINTS} moments, it leaves nothing that the next run does not end`, async (t) => {
+/**
+ * OpenBao 2.7.2, when its client is cut off while it makes an account, may keep one half: an account that it has no lease of, or a lease of no account. A bare
+ * client that hung up after 0 to 40 ms left 4 accounts and 5 leases in 120 requests, also after its tokens were revoked. Nobody can end what OpenBao does not know;
+ * each half ends by its time, which is why docs/secrets-openbao.md has VALID UNTIL in the statement. What Sallyport leaves has both halves.
+ */
+class Halves {
+  readonly #lost = new Set<string>()
+
+  async live(): Promise<number> {
+    const { accounts, leases } = await this.#live()
+    return accounts.length + leases.length
+  }
+
+  async setAside(): Promise<void> {
+    const { accounts, leases } = await this.#live()
+    if (accounts.length === 0 || leases.length === 0) for (const half of [...accounts, ...leases]) this.#lost.add(half)
+    assert.equal(endless(), 0, 'an account without an end')
+  }
+
+  get count(): number {
+    return this.#lost.size
+  }
+
+  async #live(): Promise<{ readonly accounts: readonly string[]; readonly leases: readonly string[] }> {
+    const isNew = (name: string): boolean => !this.#lost.has(name)
+    return { accounts: accountNames().filter(isNew), leases: (await leaseIds()).filter(isNew) }
+  }
+}
+
+function endless(): number {
+  const query = `select count(*) from pg_roles where rolname like 'v-%' and (rolvaliduntil is null or rolvaliduntil > now() + interval '3 minutes')`
+  return Number(postgres.query(postgres.administrator, query))
+}
+
+test(`killed at ${POINTS} moments, it leaves nothing that the next run does not end, but what OpenBao itself loses`, async (t) => {
   let asked = 0
+  const halves = new Halves()
   const manager = {
     // The journal is noted as soon as the job's token is made.
     hasBeenAsked: () => runs.journals.length > asked,
     forgetAsked: () => {
       asked = runs.journals.length
     },
-    live: async () => accounts() + (await leases()),
+    live: () => halves.live(),
+    setLostAside: () => halves.setAside(),
   }
   const left = await killAtMoments(POINTS, runs, manager, (text) => t.diagnostic(text))
   t.diagnostic(
-    `${left} lived on until the next run; ${await tokens(/sallyport-build/)} jobs' tokens without a lease live until their own end`,
+    `${left} lived on until the next run; OpenBao lost ${halves.count}; ${await tokens(/sallyport-build/)} jobs' tokens without a lease live until their own end`,
   )
+  assert.ok(halves.count <= POINTS / 4, `OpenBao lost ${halves.count}: it seems that Sallyport did`)
 })
