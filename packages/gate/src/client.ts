@@ -7,6 +7,7 @@ import {
   type FromGate,
   type GateConfig,
   type StepDoors,
+  type Substitution,
   TOKEN_QUESTIONS_MAX,
   type ToGate,
   type TokenAnswer,
@@ -89,6 +90,12 @@ export class GateClient {
     await this.#ask(`step-open ${doors.step}`, { type: 'open-step', doors })
   }
 
+  /** One at a time. From when it resolves on, the placeholder means the value; false where the doors are not open. */
+  async substitute(step: string, substitution: Substitution): Promise<boolean> {
+    const answer = await this.#ask(`substituting ${step}`, { type: 'substitute', step, substitution })
+    return answer.type === 'substituting' && answer.open
+  }
+
   /** After the step. Resolves when its doors are shut and its connections closed. */
   async closeStep(step: string): Promise<StepTraffic> {
     const answer = await this.#ask(`step-closed ${step}`, { type: 'close-step', step })
@@ -133,6 +140,7 @@ export class GateClient {
         return this.#answer('ready', message)
       case 'step-open':
       case 'step-closed':
+      case 'substituting':
         return this.#answer(`${message.type} ${message.step}`, message)
       case 'refused':
         return this.#handlers.refused(message.step, message.refusal)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the supervisor and the gate say to each other, one JSON document a line, over the gate's descriptor 3.
-import type { DoorUse, Refusal, RuleSet, SubstitutionRule } from '@sallyport/access'
+import type { DoorUse, Refusal, RuleSet, SigningRule, SubstitutionRule } from '@sallyport/access'
 
 /** Descriptors that the gate is started with (native/src/keeper-gate.c). */
 export const GATE_DESCRIPTORS = {
@@ -52,16 +52,36 @@ export interface Substitution {
   readonly value: string
 }
 
+/** A key of AWS. */
+export interface AwsKey {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Null of a long-lived key. */
+  readonly sessionToken: string | null
+}
+
+/** Requests that are signed with the placeholder are signed with the key instead. */
+export interface Signing {
+  readonly rule: SigningRule
+  readonly placeholder: AwsKey
+  /** Never logged, never in an error. */
+  readonly value: AwsKey
+}
+
 export interface StepDoors {
   readonly step: string
   /** The address that its packets come from; see `JOB_NETWORK.stepSources`. */
   readonly source: string
   readonly sets: readonly RuleSet[]
   readonly substitutions: readonly Substitution[]
+  /** Left out: none. */
+  readonly signings?: readonly Signing[]
   /** Worthless texts that nobody has a reason to send: a request with one is refused, and an alert. */
   readonly honeytokens: readonly string[]
   /** UDP rules with an exact name: the relay that stands for (name, port). */
   readonly relays: readonly { readonly index: number; readonly name: string; readonly port: number }[]
+  /** Substitutions may be added while its doors are open. Left out: none is. */
+  readonly awaitsSubstitutions?: boolean
   /** `JOB_NETWORK.tokenHost` answers this step: what it is asked there goes to the supervisor. Left out: it is a name as any other. */
   readonly asksTokens?: boolean
 }
@@ -92,6 +112,8 @@ export type ToGate =
   | { readonly type: 'open-step'; readonly doors: StepDoors }
   /** Shuts the step's doors and ends its connections; answered by `step-closed`. */
   | { readonly type: 'close-step'; readonly step: string }
+  /** One more, for a step whose doors are open, which awaits it; answered by `substituting`. */
+  | { readonly type: 'substitute'; readonly step: string; readonly substitution: Substitution }
   /** Answer to `whose`; null: unknown. */
   | { readonly type: 'executable'; readonly id: number; readonly path: string | null }
   /** Answer to `token`; null: there is none. */
@@ -102,6 +124,8 @@ export type FromGate =
   /** `authority`: the certificate (PEM) of this job's own authority, or null. */
   | { readonly type: 'ready'; readonly authority: string | null }
   | { readonly type: 'step-open'; readonly step: string }
+  /** False: its doors are not open any more. */
+  | { readonly type: 'substituting'; readonly step: string; readonly open: boolean }
   | {
       readonly type: 'step-closed'
       readonly step: string

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Socket as UdpSocket } from 'node:dgram'
 import type { Server } from 'node:net'
-import type { FromGate, GateConfig, StepDoors, TokenAnswer, TokenQuestion } from './contract.ts'
+import type { FromGate, GateConfig, StepDoors, Substitution, TokenAnswer, TokenQuestion } from './contract.ts'
 import type { Control, Orders } from './control/control.ts'
 import { DnsServer } from './dns/server.ts'
 import type { HttpEngine } from './http/http-engine.ts'
@@ -64,6 +64,10 @@ export class Gate implements Orders {
   openStep(doors: StepDoors): void {
     this.#opened.open(doors)
     this.#names.open(doors)
+  }
+
+  substitute(name: string, substitution: Substitution): boolean {
+    return this.#opened.substitute(name, substitution)
   }
 
   closeStep(name: string): FromGate {

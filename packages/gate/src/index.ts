@@ -4,9 +4,11 @@ export { type Reach, reachOf } from './address/reach.ts'
 export { GateClient, type GateHandlers, type StepTraffic } from './client.ts'
 export type {
   AlertKind,
+  AwsKey,
   FromGate,
   GateConfig,
   GateLimits,
+  Signing,
   StepDoors,
   Substitution,
   ToGate,

@@ -12,6 +12,7 @@ test('no more questions wait for the supervisor than it takes, also when it is s
     {
       configure: () => Promise.reject(new TypeError('nobody asks')),
       openStep: () => undefined,
+      substitute: () => false,
       closeStep: () => ({ type: 'failed', message: '' }),
     },
     (error) => assert.fail(String(error)),

@@ -5,6 +5,7 @@ import {
   type FromGate,
   type GateConfig,
   type StepDoors,
+  type Substitution,
   TOKEN_QUESTIONS_MAX,
   type ToGate,
   type TokenAnswer,
@@ -17,6 +18,8 @@ export interface Orders {
   /** @returns the certificate of the job's authority, or null. */
   configure(config: GateConfig): Promise<string | null>
   openStep(doors: StepDoors): void
+  /** @returns false where the step's doors are not open. */
+  substitute(step: string, substitution: Substitution): boolean
   /** @returns the report of the step. */
   closeStep(step: string): FromGate
 }
@@ -73,6 +76,8 @@ export class Control {
       case 'open-step':
         orders.openStep(message.doors)
         return this.say({ type: 'step-open', step: message.doors.step })
+      case 'substitute':
+        return this.say({ type: 'substituting', step: message.step, open: orders.substitute(message.step, message.substitution) })
       case 'close-step':
         return this.say(orders.closeStep(message.step))
       case 'executable':

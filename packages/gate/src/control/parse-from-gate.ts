@@ -31,6 +31,7 @@ const refusalCodes: Readonly<Record<RefusalCode, true>> = {
   budget: true,
   executable: true,
   placeholder: true,
+  signature: true,
   connections: true,
   'step-ended': true,
   datagram: true,
@@ -57,6 +58,8 @@ export function parseFromGate(line: string): FromGate {
       return { type: 'ready', authority: orNull(message['authority'], authority) }
     case 'step-open':
       return { type: 'step-open', step: text(message['step']) }
+    case 'substituting':
+      return { type: 'substituting', step: text(message['step']), open: message['open'] === true }
     case 'step-closed':
       return {
         type: 'step-closed',

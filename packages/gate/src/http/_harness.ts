@@ -15,7 +15,7 @@ import tls from 'node:tls'
 import type { EgressRule, HttpCondition, PathSegment, Refusal, RuleSet } from '@sallyport/access'
 import { authorityCertificate, serverCertificate } from '../authority/certificate.ts'
 import { createJobAuthority } from '../authority/job-authority.ts'
-import type { AlertKind, GateConfig, Substitution } from '../contract.ts'
+import type { AlertKind, GateConfig, Signing, Substitution } from '../contract.ts'
 import { type HttpConnection, type Meter, RefusedError } from '../ports.ts'
 import { readClientHello } from '../tls/client-hello.ts'
 import { createHttpEngine } from './http-engine.ts'
@@ -171,7 +171,10 @@ export interface GateOptions {
   readonly servers: Readonly<Record<string, number>>
   readonly internet: TestAuthority
   readonly substitutions?: readonly Substitution[]
+  readonly signings?: readonly Signing[]
   readonly honeytokens?: readonly string[]
+  /** May grow while the gate runs. */
+  readonly awaitsSubstitutions?: boolean
   /** Of clear text connections: which name they were meant for. */
   readonly plainName?: string
   /** Which port connections were meant for; default: that of the scheme. `own`: that of the gate, for clients who cannot be led elsewhere. */
@@ -196,7 +199,9 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   }
   const openStep = stepOf(options, step, seen)
   const serveSocket = async (socket: Socket): Promise<void> => {
-    const { head, hello } = await firstBytes(socket)
+    const first = await firstBytes(socket)
+    if (first === null) return void socket.destroy()
+    const { head, hello } = first
     const name = hello?.serverName ?? options.plainName ?? ''
     const port = options.meantPort === 'own' ? (socket.localPort ?? 0) : hello === null ? 80 : 443
     const connection: HttpConnection = {
@@ -257,7 +262,9 @@ function stepOf(options: GateOptions, controller: AbortController, seen: Seen): 
       source: '198.18.1.1',
       sets: [set],
       substitutions: options.substitutions ?? [],
+      signings: options.signings ?? [],
       honeytokens: options.honeytokens ?? [],
+      awaitsSubstitutions: options.awaitsSubstitutions ?? false,
       relays: [],
     },
     signal: controller.signal,
@@ -295,7 +302,7 @@ async function dial(name: string, servers: GateOptions['servers'], dials: string
 }
 
 /** What the gate's core reads before it knows the protocol. */
-async function firstBytes(socket: Socket): Promise<Pick<HttpConnection, 'head' | 'hello'>> {
+async function firstBytes(socket: Socket): Promise<Pick<HttpConnection, 'head' | 'hello'> | null> {
   let head = Buffer.alloc(0)
   return await new Promise((resolve) => {
     const onData = (chunk: Buffer): void => {
@@ -307,6 +314,8 @@ async function firstBytes(socket: Socket): Promise<Pick<HttpConnection, 'head' |
       resolve({ head, hello: reading?.kind === 'hello' ? reading.hello : null })
     }
     socket.on('data', onData)
+    // A client that ends within its ClientHello, which the relay before the engine would end as well.
+    socket.once('end', () => resolve(null)).once('close', () => resolve(null))
     socket.resume()
   })
 }

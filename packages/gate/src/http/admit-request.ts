@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type DecidingRules, decideRequest, type RuleSet } from '@sallyport/access'
 import { type Meter, RefusedError } from '../ports.ts'
+import type { PendingSigning } from './aws/aws-signing.ts'
 import type { ConnectionScope } from './connection-scope.ts'
 import type { RequestHead } from './exchange-sides.ts'
 import { bytesOf } from './header-fields.ts'
@@ -9,8 +10,9 @@ import { type ParsedRequest, readRequest } from './read-request.ts'
 export interface AdmittedRequest {
   /** As the job meant it: with placeholders. */
   readonly asked: ParsedRequest
-  /** As it goes out. */
+  /** As it goes out; but for its signature where `signing` is to make one. */
   readonly request: ParsedRequest
+  readonly signing: PendingSigning | null
   readonly meter: Meter
 }
 
@@ -25,7 +27,9 @@ export async function admitRequest(head: RequestHead, scope: ConnectionScope): P
   const { connection, destination, substitutions } = scope
   const asked = readRequest(head, destination)
   const by = judge(connection.step.doors.sets, asked)
-  const request = substitutions?.inHead(asked, destination) ?? asked
+  const signing = substitutions?.signing(head, asked, destination) ?? null
+  const meant = signing?.stripped ?? asked
+  const request = substitutions?.inHead(meant, destination) ?? meant
   const { name, port, protocol } = destination
   connection.step.report.request(
     { host: name, port, protocol, rule: by.rule },
@@ -38,7 +42,7 @@ export async function admitRequest(head: RequestHead, scope: ConnectionScope): P
   )
   const meter = scope.meter(by)
   await meter.out(asked.method.length + asked.path.text.length + asked.path.query.length + 11 + bytesOf(request.fields))
-  return { asked, request, meter }
+  return { asked, request, signing, meter }
 }
 
 /** The rules that allow the request as it is. */

@@ -19,8 +19,6 @@ export class ConnectionScope {
   readonly destination: Destination
   /** Null: the step has none. */
   readonly substitutions: StepSubstitutions | null
-  /** Answers of this destination are searched for values. */
-  readonly searchesAnswers: boolean
   readonly #aborted = new AbortController()
   readonly #owned: Set<Owned> = new Set()
   readonly #reported: WeakSet<Refusal> = new WeakSet()
@@ -34,7 +32,6 @@ export class ConnectionScope {
     this.connection = connection
     this.destination = destinationOf(connection)
     this.substitutions = substitutions
-    this.searchesAnswers = substitutions?.searchesAnswersOf(this.destination) ?? false
     this.own(connection.socket)
     connection.step.signal.addEventListener('abort', this.end, { once: true })
     connection.socket.once('close', this.end)
@@ -54,6 +51,11 @@ export class ConnectionScope {
     if (this.#aborted.signal.aborted) resource.destroy()
     else this.#owned.add(resource)
     resource.on('close', () => this.#owned.delete(resource))
+  }
+
+  /** Answers of this destination are searched for values, from the first that may be sent there on. */
+  get searchesAnswers(): boolean {
+    return this.substitutions?.searchesAnswersOf(this.destination) ?? false
   }
 
   /** Bytes went, in whichever direction. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ConnectionTarget, decideConnection, dependsOnRequests, type RuleSet } from '@sallyport/access'
+import type { StepDoors } from '../contract.ts'
 import type { HttpConnection } from '../ports.ts'
 
 /** Where the connection goes, whatever is said over it. */
@@ -27,8 +28,13 @@ export function destinationOf({ target, hello, step }: HttpConnection): Destinat
     protocol,
     authority,
     origin: `${protocol === 'tls' ? 'https' : 'http'}://${authority}`,
-    judgesPaths: step.doors.substitutions.length > 0 || asksForRequests(step.doors.sets, target, protocol),
+    judgesPaths: hasPlaceholders(step.doors) || asksForRequests(step.doors.sets, target, protocol),
   }
+}
+
+/** What is put in for them is for some paths and not for others. */
+export function hasPlaceholders({ substitutions, signings = [], awaitsSubstitutions = false }: StepDoors): boolean {
+  return awaitsSubstitutions || substitutions.length > 0 || signings.length > 0
 }
 
 function asksForRequests(sets: readonly RuleSet[], target: ConnectionTarget, protocol: 'tls' | 'http'): boolean {

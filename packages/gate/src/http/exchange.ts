@@ -7,6 +7,7 @@ import { type Incoming, UnprocessedError, type Upstream, type UpstreamRequest, t
 import { bytesOf, type HeaderFields, listOf, responseFields, valuesOf, withoutFields } from './header-fields.ts'
 import { type OutgoingBody, outgoingBody } from './outgoing-body.ts'
 import type { ParsedRequest } from './read-request.ts'
+import { signedBody } from './signed-body.ts'
 
 /** A server may end each session as soon as it is open. */
 const ATTEMPTS_MAX = 3
@@ -20,14 +21,24 @@ export async function exchange(incoming: Incoming, scope: ConnectionScope, upstr
   scope.requestArrived()
   await answered(incoming, scope, async () => {
     const admitted = await admitRequest(incoming.head, scope)
-    const body = await outgoingBody(incoming, admitted, scope)
+    const { request, body } = await outgoing(incoming, admitted, scope)
     try {
-      await sendAgain(body === null ? ATTEMPTS_MAX : 1, async () => send(incoming, { ...admitted, body }, scope, await upstream()))
+      await sendAgain(body === null ? ATTEMPTS_MAX : 1, async () => send(incoming, { ...admitted, request, body }, scope, await upstream()))
     } finally {
       body?.release()
     }
   })
   scope.touch()
+}
+
+async function outgoing(
+  incoming: Incoming,
+  admitted: AdmittedRequest,
+  scope: ConnectionScope,
+): Promise<{ readonly request: ParsedRequest; readonly body: OutgoingBody | null }> {
+  const { request, signing } = admitted
+  if (signing !== null) return signedBody(incoming, { ...admitted, signing }, scope)
+  return { request, body: await outgoingBody(incoming, admitted, scope) }
 }
 
 /** Only what the server has not begun with is sent a second time. A body may be gone by then: its client may send it again. */

@@ -5,6 +5,7 @@ import type { JobAuthority } from '../authority/job-authority.ts'
 import type { GateConfig } from '../contract.ts'
 import { type HttpConnection, type OpenStep, RefusedError } from '../ports.ts'
 import { ConnectionScope } from './connection-scope.ts'
+import { hasPlaceholders } from './destination.ts'
 import type { Upstream } from './exchange-sides.ts'
 import { Http1Server, type OpenUpstream } from './http1-server.ts'
 import { Http1Upstream } from './http1-upstream.ts'
@@ -122,7 +123,7 @@ class TerminatingEngine implements HttpEngine {
   }
 
   #substitutionsOf(step: OpenStep): StepSubstitutions | null {
-    if (step.doors.substitutions.length === 0 && step.doors.honeytokens.length === 0) return null
+    if (!hasPlaceholders(step.doors) && step.doors.honeytokens.length === 0) return null
     const known = this.#substitutions.get(step) ?? new StepSubstitutions(step)
     this.#substitutions.set(step, known)
     return known

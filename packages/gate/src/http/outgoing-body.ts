@@ -23,20 +23,13 @@ export interface OutgoingBody {
  */
 export async function outgoingBody(
   incoming: Incoming,
-  { asked, request }: AdmittedRequest,
+  { asked, request }: Pick<AdmittedRequest, 'asked' | 'request'>,
   scope: ConnectionScope,
 ): Promise<OutgoingBody | null> {
   const { substitutions, destination } = scope
   const { body } = incoming
   if (body === null) return null
-  const streamed: OutgoingBody = {
-    source: body,
-    bytes: request.bodyBytes,
-    stage: substitutions?.bodyStage(asked, destination) ?? null,
-    expectsContinue: request.expectsContinue,
-    isCut: () => incoming.isCut(),
-    release: () => undefined,
-  }
+  const streamed = streamedBody(incoming, body, { asked, request }, scope)
   if (substitutions?.holdsBody(asked, destination) !== true) return streamed
   const held = substitutions.hold(request.bodyBytes ?? HELD_BODY_BYTES_MAX)
   if (held === null) return streamed
@@ -46,6 +39,23 @@ export async function outgoingBody(
   } catch (error) {
     held.release()
     throw error
+  }
+}
+
+/** As it comes, and searched on its way. */
+export function streamedBody(
+  incoming: Incoming,
+  source: Readable,
+  { asked, request }: Pick<AdmittedRequest, 'asked' | 'request'>,
+  { substitutions, destination }: ConnectionScope,
+): OutgoingBody {
+  return {
+    source,
+    bytes: request.bodyBytes,
+    stage: substitutions?.bodyStage(asked, destination) ?? null,
+    expectsContinue: request.expectsContinue,
+    isCut: () => incoming.isCut(),
+    release: () => undefined,
   }
 }
 

@@ -388,3 +388,22 @@ test('the value is in no refusal, no alert, and no recorded request', async (con
   assert.doesNotMatch(JSON.stringify([gate.refusals, gate.alerts, gate.requests]), /k3y/)
   assert.deepEqual(codes(gate), ['placeholder'])
 })
+
+test('a substitution that is added while the step runs holds at once, over connections that were open before, and is found in answers', async (context) => {
+  const added: Substitution[] = []
+  const respond: ServeOptions['respond'] = (request, response) => void response.end(`you said ${request.headers.authorization}`)
+  const { gate, server } = await world(context, added, { kind: 'h2', respond }, { awaitsSubstitutions: true })
+  const session = http2Session(gate, 'api.test')
+  const ask = (): ReturnType<typeof http2Request> =>
+    http2Request(session, { ':authority': 'api.test', ':path': '/', authorization: `Bearer ${PLACEHOLDER}` })
+  assert.equal((await ask()).body, `you said Bearer ${PLACEHOLDER}`)
+  added.push(...inAuthorization)
+  assert.equal((await ask()).body, `you said Bearer ${PLACEHOLDER}`)
+  session.close()
+  assert.deepEqual(
+    server.arrivals.map(({ headers }) => headers.authorization),
+    [`Bearer ${PLACEHOLDER}`, `Bearer ${VALUE}`],
+  )
+  await curl(gate, '-H', `Authorization: Bearer ${PLACEHOLDER}`, 'https://other.test/')
+  assert.ok(codes(gate).includes('placeholder'))
+})

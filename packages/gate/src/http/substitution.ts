@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hook by which a job uses a secret that it never has: a placeholder, random and worthless, becomes the value at the gate, in the one place that the secret's rule names.
-import { decideRequest, matchesName, type RuleSet, type SubstitutionRule } from '@sallyport/access'
+import { decideRequest, matchesName } from '@sallyport/access'
 import { createSecretSet, type RedactionStream, type SecretSet } from '@sallyport/redaction'
 import type { Substitution } from '../contract.ts'
 import { type OpenStep, RefusedError } from '../ports.ts'
+import { type PendingSigning, pendingSigning } from './aws/aws-signing.ts'
 import type { BodyStage } from './body-pump.ts'
 import type { Destination } from './destination.ts'
 import { EchoStage } from './echo-stage.ts'
+import type { RequestHead } from './exchange-sides.ts'
 import { type HeaderField, type HeaderFields, hasField, valuesOf, withoutFields } from './header-fields.ts'
 import type { ParsedRequest } from './read-request.ts'
 import { type BodyType, type Replaced, replaceInBody, replaceInFieldValue, replaceInQuery } from './replace-placeholders.ts'
+import { asRuleSet } from './substitution-rules.ts'
 
 /** Bodies that are held until they are whole, at a time, over all requests of the step. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024
@@ -27,6 +30,8 @@ export class StepSubstitutions {
   readonly #values: SecretSet = createSecretSet()
   /** Those whose value would not be found in an answer: they are never put in. */
   readonly #unfindable: Set<Substitution> = new Set()
+  /** How many of the step's substitutions are in the sets above. */
+  #known = 0
   #heldBytes = 0
 
   constructor(step: OpenStep) {
@@ -35,15 +40,41 @@ export class StepSubstitutions {
       this.#placeholders.add(token)
       this.#honeytokens.add(token)
     }
-    for (const substitution of step.doors.substitutions) {
+    for (const { placeholder } of step.doors.signings ?? [])
+      for (const part of Object.values(placeholder)) if (part !== null) this.#placeholders.add(part)
+  }
+
+  /** Those of now: some may be added while the step runs. */
+  get #substitutions(): readonly Substitution[] {
+    const { substitutions } = this.#step.doors
+    for (const substitution of substitutions.slice(this.#known)) {
       this.#placeholders.add(substitution.placeholder)
       if (!this.#values.add(substitution.value).masked) this.#unfindable.add(substitution)
     }
+    this.#known = substitutions.length
+    return substitutions
+  }
+
+  /**
+   * Of a request that was signed with the placeholder of a key of AWS, its signing. Its answer is not searched: no key is sent to anybody, and without it
+   * the rest of what is signed with is worth nothing.
+   *
+   * @throws RefusedError
+   */
+  signing(head: RequestHead, asked: ParsedRequest, destination: Destination): PendingSigning | null {
+    return pendingSigning({ head, asked, destination }, this.#step, {
+      nowMs: Date.now,
+      hold: (bytes) => this.hold(bytes),
+      refused: (reason) => {
+        this.#step.report.alert('placeholder', `${asked.method} ${destination.origin}${asked.path.text}`.slice(0, 200), null)
+        return this.#refused(asked, destination, reason, 'signature')
+      },
+    })
   }
 
   /** Answers of this host are searched: a value was, or could have been, sent there. */
   searchesAnswersOf({ name }: Destination): boolean {
-    return this.#step.doors.substitutions.some(({ rule }) => rule.hosts.some((pattern) => matchesName(pattern, name)))
+    return this.#substitutions.some(({ rule }) => rule.hosts.some((pattern) => matchesName(pattern, name)))
   }
 
   /**
@@ -121,7 +152,7 @@ export class StepSubstitutions {
   }
 
   answerStage(onFound: () => void): BodyStage {
-    return new EchoStage(this.#step.doors.substitutions, this.#values.createStream(), onFound)
+    return new EchoStage(this.#substitutions, this.#values.createStream(), onFound)
   }
 
   #inField({ name, value }: HeaderField, applicable: readonly Substitution[]): Replaced & { readonly name: string } {
@@ -133,8 +164,9 @@ export class StepSubstitutions {
 
   /** A value goes into a request only when the server that gets it has proved who it is. */
   #applicable({ readings }: ParsedRequest, { protocol }: Destination): readonly Substitution[] {
+    const substitutions = this.#substitutions
     if (protocol !== 'tls') return []
-    return this.#step.doors.substitutions.filter(({ rule }) => {
+    return substitutions.filter(({ rule }) => {
       const set = asRuleSet(rule)
       return readings.every((reading) => decideRequest([set], reading).allowed)
     })
@@ -165,9 +197,14 @@ export class StepSubstitutions {
     return this.#refused(request, destination, reason)
   }
 
-  #refused({ method, path }: ParsedRequest, { origin }: Destination, reason: string): RefusedError {
+  #refused(
+    { method, path }: ParsedRequest,
+    { origin }: Destination,
+    reason: string,
+    code: 'placeholder' | 'signature' = 'placeholder',
+  ): RefusedError {
     return new RefusedError({
-      code: 'placeholder',
+      code,
       target: `${method} ${origin}${path.text}`.slice(0, 200),
       reason,
       rule: null,
@@ -206,21 +243,6 @@ class SearchStage implements BodyStage {
   #check(): void {
     if (this.#search.maskedCount > 0) throw this.#refusal()
   }
-}
-
-/** A secret's conditions as those of a rule: one function judges both. */
-function asRuleSet({ name, hosts, methods, paths }: SubstitutionRule): RuleSet {
-  const rule = {
-    origin: { source: name, line: null, column: null, text: name },
-    ports: [{ first: 1, last: 65_535 }],
-    protocol: 'tls',
-    http: { methods, paths, graphql: true, websocket: true },
-    serverName: 'required',
-    executables: null,
-    budget: { bytesOut: null, bytesIn: null, bytesPerSecond: null },
-  } as const
-  const rules = hosts.map((pattern) => ({ ...rule, to: { kind: 'name' as const, pattern } }))
-  return { author: 'request', source: name, rules, observes: false, place: '' }
 }
 
 /** Whatever is encoded, also what no encoder would. */

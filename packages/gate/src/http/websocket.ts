@@ -45,7 +45,7 @@ export async function openWebsocket(asked: UpgradeRequest, scope: ConnectionScop
 }
 
 async function ask(
-  { asked, request }: AdmittedRequest,
+  { asked, request, signing }: AdmittedRequest,
   scope: ConnectionScope,
   upstream: () => Promise<Upstream>,
 ): ReturnType<Http1Upstream['upgrade']> {
@@ -54,11 +54,12 @@ async function ask(
   if (scope.searchesAnswers) throw scope.refused('upgrade', 'no websocket goes to a host that is sent a secret')
   const connection = await upstream()
   if (!(connection instanceof Http1Upstream)) throw scope.refused('upgrade', 'the connection to the server is no HTTP/1.1')
+  const { path, fields } = signing === null ? request : signing.sign(request, new Uint8Array(0)).request
   return connection.upgrade({
     method: 'GET',
-    path: `${request.path.text}${request.path.query}`,
+    path: `${path.text}${path.query}`,
     authority: scope.destination.authority,
-    fields: request.fields,
+    fields,
     body: null,
     expectsContinue: false,
   })

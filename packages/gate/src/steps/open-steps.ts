@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setMaxListeners } from 'node:events'
-import type { FromGate, StepDoors } from '../contract.ts'
+import type { FromGate, StepDoors, Substitution } from '../contract.ts'
 import type { Meter, MeteredDoor, OpenStep } from '../ports.ts'
 import type { Budgets } from './budgets.ts'
 import { DoorMeter } from './door-meter.ts'
@@ -18,7 +18,7 @@ export interface Step extends OpenStep {
 export class OpenSteps {
   readonly #budgets: Budgets
   readonly #say: (message: FromGate) => void
-  readonly #bySource = new Map<string, { readonly step: Step; readonly abort: AbortController }>()
+  readonly #bySource = new Map<string, { readonly step: Step; readonly abort: AbortController; readonly substitutions: Substitution[] }>()
 
   constructor(budgets: Budgets, say: (message: FromGate) => void) {
     this.#budgets = budgets
@@ -34,14 +34,25 @@ export class OpenSteps {
     setMaxListeners(0, abort.signal)
     const report = new DoorReport(doors.step, this.#say)
     const meter = (door: MeteredDoor): Meter => new DoorMeter(door, this.#budgets, report)
-    const step: Step = { doors, signal: abort.signal, report, endings: new Set(), meter }
-    this.#bySource.set(doors.source, { step, abort })
+    // The doors' own list: it is read anew for each request.
+    const substitutions = [...doors.substitutions]
+    const step: Step = { doors: { ...doors, substitutions }, signal: abort.signal, report, endings: new Set(), meter }
+    this.#bySource.set(doors.source, { step, abort, substitutions })
     return step
   }
 
   /** Null where no step's doors are open. */
   of(source: string): Step | null {
     return this.#bySource.get(source)?.step ?? null
+  }
+
+  /** False when it is not open. @throws TypeError where it awaits none: what is answered was not searched until now. */
+  substitute(name: string, substitution: Substitution): boolean {
+    const found = this.#bySource.values().find(({ step }) => step.doors.step === name)
+    if (found === undefined) return false
+    if (found.step.doors.awaitsSubstitutions !== true) throw new TypeError('a step that awaits no substitutions')
+    found.substitutions.push(substitution)
+    return true
   }
 
   /** Shuts the doors: when this returns, every connection of the step is being closed. @throws TypeError when it is not open. */
