@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { collectBytes, messageOf } from '@sallyport/core'
 import { HttpError, type HttpFailure } from './http-error.ts'
+import { withDeadline } from './with-deadline.ts'
 
 export interface HttpQuestion {
   /** Upper case. */
@@ -42,9 +43,11 @@ export interface HttpReply {
  * @throws HttpError HTTP_FAILED; its `failure` says why
  */
 export async function ask(question: HttpQuestion): Promise<HttpReply> {
+  return withDeadline(question.timeoutMs, (signal) => askWithin(question, signal), question.signal)
+}
+
+async function askWithin(question: HttpQuestion, signal: AbortSignal): Promise<HttpReply> {
   const { url, timeoutMs, answerBytesMax } = question
-  const deadline = AbortSignal.timeout(timeoutMs)
-  const signal = question.signal === undefined ? deadline : AbortSignal.any([deadline, question.signal])
   try {
     const incoming = await sendRequest(question, signal)
     const body = await collectBytes(incoming, answerBytesMax)
@@ -52,7 +55,8 @@ export async function ask(question: HttpQuestion): Promise<HttpReply> {
     return { status: incoming.statusCode ?? 0, headers: incoming.headers, body }
   } catch (error) {
     if (error instanceof HttpError) throw error
-    if (deadline.aborted) throw failed(url, 'timeout', `no answer within ${timeoutMs} ms`, error)
+    const isLate = signal.aborted && question.signal?.aborted !== true
+    if (isLate) throw failed(url, 'timeout', `no answer within ${timeoutMs} ms`, error)
     throw failed(url, isAboutCertificate(error) ? 'certificate' : 'connection', messageOf(error), error)
   }
 }

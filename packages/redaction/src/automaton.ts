@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EdgeMap } from './edge-map.ts'
 import type { Found } from './interval-list.ts'
-import { ENTRY_ENDS_FORM, ENTRY_IS_KNOWN, ENTRY_IS_ROW, ENTRY_IS_SHALLOW, ENTRY_TARGET, RowCache } from './row-cache.ts'
+import {
+  ENTRY_DEPTH_SHIFT,
+  ENTRY_ENDS_FORM,
+  ENTRY_IS_KNOWN,
+  ENTRY_IS_ROW,
+  ENTRY_IS_SHALLOW,
+  ENTRY_TARGET,
+  ROOT_ROW,
+  RowCache,
+} from './row-cache.ts'
 import { widened } from './widened.ts'
 
 /** A state's `#link` holds the byte that leads to the next state, and these facts. */
@@ -13,7 +22,7 @@ const HAS_EDGES = 0x400
 const IS_FORM = 0x800
 
 const UNRESOLVED = -1
-/** Bytes that are read again after a jump that failed; more would make jumps dear, fewer rare. */
+/** Bytes that are read again after a jump that failed; more would make jumps dear, fewer rare, and not fit an entry. */
 const SHALLOW_BYTES = 3
 
 export const STATES_MAX: number = 1 << 24
@@ -92,58 +101,57 @@ export class Automaton {
     const origin = Math.max(-1, start - (this.#depth[from] as number))
     const link = this.#link
     const fail = this.#fail
-    const depth = this.#depth
     const formLength = this.#formLength
     const { columns, owners, rowOf, widthBits } = this.#rows
     const notable = isThorough ? ENTRY_ENDS_FORM : ENTRY_ENDS_FORM | ENTRY_IS_SHALLOW
     let entries = this.#rows.entries
+    // Where there is a row, it stands for its owner, and the state is of no meaning: each array that is not looked into is a cache line less.
     let state = from
     let row = rowOf[state] as number
     let position = start
     while (position < end) {
-      if (row === 0) {
-        while (position < end && ((link[state] as number) & (LINK_BYTE | LOOK_CLOSER)) === text[position]) {
+      let entry = 0
+      if (row !== 0) entry = entries[(row << widthBits) | (columns[text[position] as number] as number)] as number
+      else {
+        let next = link[state] as number
+        while ((next & (LINK_BYTE | LOOK_CLOSER)) === text[position]) {
           state += 1
           position += 1
+          if (position === end) break
+          next = link[state] as number
         }
         if (position === end) break
-        row = rowOf[state] as number
-      }
-      const byte = text[position] as number
-      let entry = 0
-      if (row !== 0) entry = entries[(row << widthBits) | (columns[byte] as number)] as number
-      else {
-        const next = link[state] as number
-        if ((next & (LINK_BYTE | HAS_NO_NEXT)) === byte && fail[state + 1] !== UNRESOLVED) {
+        // No other state has a row.
+        if ((next & HAS_EDGES) !== 0) row = rowOf[state] as number
+        if (row !== 0) continue
+        const isNext = (next & (LINK_BYTE | HAS_NO_NEXT)) === text[position]
+        if (isNext && fail[state + 1] !== UNRESOLVED) {
           // A form ends in the next state, else it had been reached above.
           state += 1
           position += 1
           found.add(position - (formLength[state] as number), position)
           continue
         }
-        if ((next & HAS_EDGES) === 0 && (next & (LINK_BYTE | HAS_NO_NEXT)) !== byte) {
+        if (!isNext && (next & HAS_EDGES) === 0) {
           state = fail[state] as number
-          row = rowOf[state] as number
+          if (state === 0) row = ROOT_ROW
           continue
         }
       }
       if (entry === 0) {
-        entry = this.#step(state, byte)
+        entry = this.#step(row === 0 ? state : (owners[row] as number), text[position] as number)
         entries = this.#rows.entries
       }
       position += 1
-      row = 0
       state = entry & ENTRY_TARGET
-      if ((entry & ENTRY_IS_ROW) !== 0) {
-        row = state
-        state = owners[row] as number
-      }
+      row = (entry & ENTRY_IS_ROW) === 0 ? 0 : state
       if ((entry & notable) === 0) continue
-      if ((entry & ENTRY_ENDS_FORM) !== 0) found.add(position - (formLength[state] as number), position)
-      if (!isThorough && (entry & ENTRY_IS_SHALLOW) !== 0 && position - (depth[state] as number) > origin) break
+      if ((entry & ENTRY_ENDS_FORM) !== 0)
+        found.add(position - (formLength[row === 0 ? state : (owners[row] as number)] as number), position)
+      if (!isThorough && (entry & ENTRY_IS_SHALLOW) !== 0 && position - (entry >>> ENTRY_DEPTH_SHIFT) > origin) break
     }
     this.position = position
-    return state
+    return row === 0 ? state : (owners[row] as number)
   }
 
   /** The entry for what follows a resolved state on a byte; kept in the state's row, if it is to have one. */
@@ -161,13 +169,18 @@ export class Automaton {
     const entry =
       (nextRow === 0 ? next : nextRow | ENTRY_IS_ROW) |
       (this.#formLength[next] === 0 ? 0 : ENTRY_ENDS_FORM) |
-      ((this.#depth[next] as number) > SHALLOW_BYTES ? 0 : ENTRY_IS_SHALLOW) |
+      this.#shallow(next) |
       ENTRY_IS_KNOWN
     // Making the second row may have dropped the first.
     if (fromRow !== 0 && this.#rows.rowOf[from] === fromRow) {
       this.#rows.entries[(fromRow << this.#rows.widthBits) | (this.#rows.columns[byte] as number)] = entry
     }
     return entry
+  }
+
+  #shallow(state: number): number {
+    const depth = this.#depth[state] as number
+    return depth > SHALLOW_BYTES ? 0 : ENTRY_IS_SHALLOW | (depth << ENTRY_DEPTH_SHIFT)
   }
 
   #row(state: number): number {

@@ -38,6 +38,8 @@ export type AddResult = { readonly masked: true } | { readonly masked: false; re
 export interface RedactionStream {
   /** Bytes that are safe to release now, in order; may be a view of `chunk` when nothing was masked. */
   write(chunk: Uint8Array): Uint8Array
+  /** The same bytes without copying any for being in one piece: what was held back stands before what the chunk has. None is empty. */
+  pieces(chunk: Uint8Array): readonly Uint8Array[]
   /** The rest. The stream can be written again afterwards, as a new one. */
   end(): Uint8Array
   /** Bytes held back now. */

@@ -60,6 +60,9 @@ test('any split of a text is masked as the whole text is, and as masking by brut
       assert.equal(Buffer.concat([whole.write(text), whole.end()]).toString('latin1'), expected)
       assert.equal(Buffer.concat([...chunks.map((chunk) => split.write(chunk)), split.end()]).toString('latin1'), expected)
       assert.equal(split.maskedCount, whole.maskedCount)
+      const pieces = chunks.flatMap((chunk) => split.pieces(chunk))
+      assert.equal(Buffer.concat([...pieces, split.end()]).toString('latin1'), expected)
+      assert.ok(pieces.every(({ length }) => length > 0))
     }),
     { numRuns: RUNS },
   )

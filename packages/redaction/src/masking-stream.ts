@@ -58,13 +58,17 @@ export class MaskingStream implements RedactionStream {
   }
 
   write(chunk: Uint8Array): Uint8Array {
-    if (chunk.length <= PART_BYTES_MAX) return this.#writePart(chunk)
-    const released: Uint8Array[] = []
-    for (let at = 0; at < chunk.length; at += PART_BYTES_MAX) released.push(this.#writePart(chunk.subarray(at, at + PART_BYTES_MAX)))
-    return Buffer.concat(released)
+    return joined(this.pieces(chunk))
   }
 
-  #writePart(chunk: Uint8Array): Uint8Array {
+  pieces(chunk: Uint8Array): readonly Uint8Array[] {
+    if (chunk.length <= PART_BYTES_MAX) return this.#writePart(chunk)
+    const released: Uint8Array[] = []
+    for (let at = 0; at < chunk.length; at += PART_BYTES_MAX) released.push(...this.#writePart(chunk.subarray(at, at + PART_BYTES_MAX)))
+    return released
+  }
+
+  #writePart(chunk: Uint8Array): readonly Uint8Array[] {
     this.#rescanTail()
     const { exact, canonical } = this.#forms
     if (exact.formCount > 0) {
@@ -82,7 +86,7 @@ export class MaskingStream implements RedactionStream {
     this.#state = 0
     this.#reader.end()
     this.#endsWithMask = false
-    return rest
+    return joined(rest)
   }
 
   /** The tail under the forms that were added meanwhile. It stays the longest start of a form: what came before it is gone. */
@@ -101,7 +105,7 @@ export class MaskingStream implements RedactionStream {
   }
 
   /** Releases everything before the last `tailBytes`, and what of these is masked already. */
-  #release(chunk: Uint8Array, tailBytes: number): Uint8Array {
+  #release(chunk: Uint8Array, tailBytes: number): readonly Uint8Array[] {
     const from = -this.#pendingBytes
     const found = this.#found
     let to = Math.max(from, chunk.length - tailBytes)
@@ -110,7 +114,7 @@ export class MaskingStream implements RedactionStream {
       to = Math.max(to, found.end(released))
       released += 1
     }
-    const output = released === 0 ? this.#slice(chunk, from, to) : this.#masked(chunk, from, to, released)
+    const output = released === 0 ? this.#views(chunk, from, to) : [this.#masked(chunk, from, to, released)]
     if (released > 0 || to > from) this.#endsWithMask = released > 0 ? found.end(released - 1) === to : false
     found.advance(released, chunk.length)
     this.#reader.advance(chunk.length)
@@ -121,37 +125,52 @@ export class MaskingStream implements RedactionStream {
 
   /** The bytes from `from` to `to` with a mask for each of the first `count` intervals. */
   #masked(chunk: Uint8Array, from: number, to: number, count: number): Uint8Array {
-    const source = this.#slice(chunk, from, to)
     // Forms are longer than the mask, but for one that was half released: its rest may be shorter.
-    const output = Buffer.allocUnsafeSlow(source.length + MASK.length)
+    const output = Buffer.allocUnsafeSlow(to - from + MASK.length)
     let length = 0
     let position = from
     for (let index = 0; index < count; index += 1) {
       const start = this.#found.start(index)
-      length = copy(source, position - from, start - from, output, length)
+      length = this.#copy(chunk, position, start, output, length)
       if (index > 0 || !this.#endsWithMask || start > from) {
         length = copy(MASK_BYTES, 0, MASK.length, output, length)
         this.#maskedCount += 1
       }
       position = this.#found.end(index)
     }
-    length = copy(source, position - from, to - from, output, length)
+    length = this.#copy(chunk, position, to, output, length)
     return output.subarray(0, length)
   }
 
-  /** Bytes by position relative to the chunk; negative ones are in the tail. A view where one will do. */
-  #slice(chunk: Uint8Array, from: number, to: number): Uint8Array {
-    if (from >= 0) return from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)
+  /** Copies bytes by position relative to the chunk; negative ones are in the tail. */
+  #copy(chunk: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+    if (from >= 0) return copy(chunk, from, to, target, at)
     const tail = this.#tail
-    if (to <= 0) return tail.slice(tail.length + from, tail.length + to)
-    return Buffer.concat([tail.subarray(tail.length + from), chunk.subarray(0, to)])
+    const next = copy(tail, tail.length + from, tail.length + Math.min(0, to), target, at)
+    return copy(chunk, 0, to, target, next)
+  }
+
+  /** The same bytes where they are. A tail is never written again, so that a view of it stays true. */
+  #views(chunk: Uint8Array, from: number, to: number): readonly Uint8Array[] {
+    if (to === from) return []
+    if (from >= 0) return [from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to)]
+    const tail = this.#tail
+    const before = tail.subarray(tail.length + from, tail.length + Math.min(0, to))
+    return to <= 0 ? [before] : [before, chunk.subarray(0, to)]
   }
 
   /** The new tail. */
   #lastBytes(chunk: Uint8Array, count: number): Uint8Array {
     if (count === 0) return NOTHING
-    return Uint8Array.prototype.slice.call(this.#slice(chunk, chunk.length - count, chunk.length))
+    const tail = new Uint8Array(count)
+    this.#copy(chunk, chunk.length - count, chunk.length, tail, 0)
+    return tail
   }
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only = NOTHING] = pieces
+  return pieces.length > 1 ? Buffer.concat(pieces) : only
 }
 
 /** Copies a range, which may be empty; returns where the next one goes. Short ranges, of which there can be many, are copied by hand. */

@@ -6,12 +6,17 @@ export const ENTRY_TARGET = 0xffffff
 export const ENTRY_IS_ROW: number = 1 << 24
 /** A form ends in the entry's state. */
 export const ENTRY_ENDS_FORM: number = 1 << 25
-/** Only the last few bytes are the start of a form: jumping ahead is worth a try. */
+/** Only the last few bytes are the start of a form: jumping ahead is worth a try. Their number stands from {@link ENTRY_DEPTH_SHIFT} on. */
 export const ENTRY_IS_SHALLOW: number = 1 << 26
 /** Tells an entry from 0, which is one that nobody asked for yet. */
 export const ENTRY_IS_KNOWN: number = 1 << 27
+/** Of two bits; 0 where the entry is not shallow. */
+export const ENTRY_DEPTH_SHIFT = 28
 
-/** 8 MiB of rows in the usual case of at most 128 distinct bytes in all forms. */
+export const ROOT_ROW = 1
+const WIDTH_BITS_MIN = 6
+const ROWS_MIN = 64
+/** 4 MiB of rows in the usual case of fewer than 64 distinct bytes in all forms: letters of one case, digits and signs. */
 const ROWS_MAX = 1 << 14
 /** Bytes that were looked up without a row before the rows of other states are given up for new ones. */
 const MISSES_MAX = 1 << 20
@@ -22,19 +27,19 @@ const MISSES_MAX = 1 << 20
  */
 export class RowCache {
   /** Row 0 means none; row 1 is the root's. */
-  entries: Int32Array = new Int32Array(64 << 7)
+  entries: Int32Array = new Int32Array(ROWS_MIN << WIDTH_BITS_MIN)
   /** A row's width as a power of two. */
-  widthBits = 7
+  widthBits: number = WIDTH_BITS_MIN
   /** The column of each byte; 0 for bytes that stand in no form. */
   readonly columns: Uint8Array = new Uint8Array(256)
   readonly owners: Int32Array = new Int32Array(ROWS_MAX)
   #rowOf: Uint16Array = new Uint16Array(1024)
   #columnCount = 1
-  #count = 2
+  #count: number = ROOT_ROW + 1
   #misses = 0
 
   constructor() {
-    this.#rowOf[0] = 1
+    this.#rowOf[0] = ROOT_ROW
   }
 
   /** The row of each state. */
@@ -59,8 +64,8 @@ export class RowCache {
     }
     if (this.#columnCount <= 1 << this.widthBits) return
     this.drop()
-    this.widthBits = 8
-    this.entries = new Int32Array(64 << 8)
+    while (this.#columnCount > 1 << this.widthBits) this.widthBits += 1
+    this.entries = new Int32Array(ROWS_MIN << this.widthBits)
   }
 
   /** The state's row, made if needed; 0 when there is no room. */
@@ -81,9 +86,9 @@ export class RowCache {
   }
 
   drop(): void {
-    for (let row = 2; row < this.#count; row += 1) this.#rowOf[this.owners[row] as number] = 0
+    for (let row = ROOT_ROW + 1; row < this.#count; row += 1) this.#rowOf[this.owners[row] as number] = 0
     this.entries.fill(0, 0, this.#count << this.widthBits)
-    this.#count = 2
+    this.#count = ROOT_ROW + 1
     this.#misses = 0
   }
 }

@@ -49,6 +49,23 @@ test('each piece of output has a salted commitment of its own, and is what it co
   assert.deepEqual(commitTo(salt, Buffer.from('hello world\n')), commitmentOf(two))
 })
 
+test('writes that do not wait for each other stand in their order, each in its piece', async (t) => {
+  const state = makeTemporaryDirectory(t)
+  await using record = await createRunStore(state).create('r1')
+  const log = await record.openLog('build')
+  const first = log.beginPiece()
+  const texts = Array.from({ length: 3000 }, (_, index) => `${index}\n`)
+  const written = texts.map((text) => log.write(Buffer.from(text)))
+  const ending = first.end()
+  written.push(log.write(Buffer.from('of no piece\n')))
+  const piece = await ending
+  await Promise.all(written)
+  await record.finish({ conclusion: 'success' })
+  assert.equal(readFileSync(join(state, 'runs/r1/log/1.log'), 'utf8'), `${texts.join('')}of no piece\n`)
+  assert.deepEqual([piece.from, piece.to], [0, texts.join('').length])
+  assert.equal(await check(await createRunStore(state).open('r1'), piece), 'kept')
+})
+
 test('a run that prints nothing has no key', async (t) => {
   const { state } = await print(t, [], [''])
   assert.deepEqual(readdirSync(join(state, 'runs/r1/log')), ['1.log'])

@@ -40,7 +40,10 @@ export interface LogWriter extends AsyncDisposable {
   readonly file: string
   /** Bytes written so far. */
   readonly offset: number
-  /** Applies backpressure: await it before the next write. Copies nothing; do not reuse the buffer before it resolves. */
+  /**
+   * Writes that are made while others wait become one with them. Whoever writes much bounds what waits. Copies nothing; do not reuse the buffer before
+   * it resolves. A failure stays: every later write rejects with it.
+   */
   write(bytes: Uint8Array): Promise<void>
   /** What is written from now on, until it ends, is one commitment. One at a time. */
   beginPiece(): OutputPiece

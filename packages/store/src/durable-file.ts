@@ -14,14 +14,21 @@ export interface DurableFile {
   close(): Promise<void>
 }
 
+/** What the logs need beside it. */
+export interface PiecewiseFile extends DurableFile {
+  /** Writes all of them at `position`, one behind the other. */
+  writePieces(pieces: readonly Uint8Array[], position: number): Promise<void>
+}
+
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Creates a file that was not there, readable for its owner only. */
-export async function createFile(path: string): Promise<DurableFile> {
+export async function createFile(path: string): Promise<PiecewiseFile> {
   const handle = await open(path, CREATE_FLAGS, 0o600)
   return {
     write: (bytes, position) => writeAll(handle, bytes, position),
+    writePieces: (pieces, position) => writeAllPieces(handle, pieces, position),
     datasync: () => handle.datasync(),
     truncate: (length) => handle.truncate(length),
     close: () => handle.close(),
@@ -34,6 +41,27 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
     const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done)
     done += bytesWritten
   }
+}
+
+async function writeAllPieces(handle: FileHandle, pieces: readonly Uint8Array[], position: number): Promise<void> {
+  let left = pieces.filter((piece) => piece.byteLength > 0)
+  for (let at = position; left.length > 0; ) {
+    const { bytesWritten } = await handle.writev(left, at)
+    at += bytesWritten
+    left = behind(left, bytesWritten)
+  }
+}
+
+/** What follows the first `bytes` of some pieces. */
+function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let left = bytes
+  const whole = pieces.findIndex((piece) => {
+    if (left < piece.byteLength) return true
+    left -= piece.byteLength
+    return false
+  })
+  if (whole < 0) return []
+  return [(pieces[whole] as Uint8Array).subarray(left), ...pieces.slice(whole + 1)]
 }
 
 /** Opens a regular file of the record; a symbolic link, a FIFO or a device in its place is an error, not a wait. */

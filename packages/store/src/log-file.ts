@@ -4,7 +4,7 @@ import { lstat, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Commitment } from '@sallyport/audit-log'
 import type { CommittedOutput, LogWriter, OutputPiece, OutputRange } from './contract.ts'
-import { createDurably, createFile, type DurableFile, openFile, readWhole, syncDirectory } from './durable-file.ts'
+import { createDurably, createFile, openFile, type PiecewiseFile, readWhole, syncDirectory } from './durable-file.ts'
 import { errnoOf, StoreError } from './store-error.ts'
 
 /** Names come back to us from the journal: only a name that we gave is followed. */
@@ -31,12 +31,20 @@ function keyPath(directory: string, file: string): string {
   return join(directory, file.replace(/log$/, 'key'))
 }
 
+/** Writes that become one: a system call, and the way to another thread and back, for each write of a pipe's size takes longer than all else. */
+interface Batch {
+  readonly pieces: Uint8Array[]
+  readonly written: Promise<void>
+}
+
 class LogFile implements LogWriter {
   readonly file: string
   readonly #directory: string
-  readonly #out: DurableFile
+  readonly #out: PiecewiseFile
   /** Writes queue up behind each other, so that two callers cannot interleave. */
   #tail: Promise<void> = Promise.resolve()
+  /** Whose turn has not come yet. */
+  #batch: Batch | null = null
   #offset = 0
   #isClosed = false
   readonly #key = randomBytes(KEY_BYTES)
@@ -46,7 +54,7 @@ class LogFile implements LogWriter {
   /** Of the piece that is being written. */
   #hash: Hash | null = null
 
-  constructor(directory: string, file: string, out: DurableFile) {
+  constructor(directory: string, file: string, out: PiecewiseFile) {
     this.#directory = directory
     this.file = file
     this.#out = out
@@ -57,12 +65,35 @@ class LogFile implements LogWriter {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    return this.#queue(async () => {
-      if (this.#hash !== null && bytes.byteLength > 0) this.#keyed ??= this.#writeKey()
-      this.#hash?.update(bytes)
-      await this.#out.write(bytes, this.#offset)
-      this.#offset += bytes.byteLength
+    const batch = this.#batch ?? this.#beginBatch()
+    batch.pieces.push(bytes)
+    return batch.written
+  }
+
+  /** Takes its place in the queue now, and what is written until its turn comes. */
+  #beginBatch(): Batch {
+    const pieces: Uint8Array[] = []
+    const written = this.#queue(() => {
+      this.#endBatch(batch)
+      return this.#writePieces(pieces)
     })
+    const batch: Batch = { pieces, written }
+    this.#batch = batch
+    // After a failure no turn comes, and the next write is to begin another that is told so, too.
+    written.catch(() => this.#endBatch(batch))
+    return batch
+  }
+
+  #endBatch(batch: Batch): void {
+    if (this.#batch === batch) this.#batch = null
+  }
+
+  async #writePieces(pieces: readonly Uint8Array[]): Promise<void> {
+    const bytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    if (this.#hash !== null && bytes > 0) this.#keyed ??= this.#writeKey()
+    for (const piece of pieces) this.#hash?.update(piece)
+    await this.#out.writePieces(pieces, this.#offset)
+    this.#offset += bytes
   }
 
   beginPiece(): OutputPiece {
@@ -75,6 +106,8 @@ class LogFile implements LogWriter {
 
   async #endPiece(piece: Omit<CommittedOutput, 'to' | 'commitment'>, hash: Hash): Promise<CommittedOutput> {
     let to = piece.from
+    // What is written from now on is of no batch that belongs to the piece.
+    this.#batch = null
     await this.#queue(async () => {
       to = this.#offset
       if (this.#hash === hash) this.#hash = null
