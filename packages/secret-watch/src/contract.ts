@@ -11,6 +11,7 @@ export type FindingRule =
   | 'unused-grant'
   | 'denied-probe'
   | 'over-granted'
+  | 'overdue'
   | 'honeytoken-used'
   | 'honeytoken-printed'
 

@@ -39,6 +39,8 @@ export interface ReadSecret {
   readonly fields: ReadonlyMap<string, Uint8Array>
   /** The provider's name for this version; null for what is made on demand. */
   readonly version: string | null
+  /** When this version was made, milliseconds since 1970, where the provider tells it. */
+  readonly createdAtMs?: number
   /** Null for a stored value, which nothing ends. */
   readonly lease: ProviderLease | null
 }
@@ -76,6 +78,11 @@ export interface SessionRequest {
    * for good. A session that was not noted must make nothing that outlives it.
    */
   readonly note: (handle: string) => Promise<void>
+  /**
+   * Told before a credential of the session is used, with what the provider's own audit log shows of whoever uses it: an accessor, an access key id. It
+   * reveals nothing by itself. Absent where nobody compares.
+   */
+  readonly mark?: (mark: string) => void
 }
 
 /** A configured secrets manager. Its own credential stays in the memory of its process. All methods may run at a time. */
@@ -92,8 +99,52 @@ export interface SecretProvider {
   openSession(request: SessionRequest, signal: AbortSignal): Promise<ProviderSession>
   /** Of an earlier process of ours that was killed. Idempotent; unknown handles are ended ones. @throws SecretsError */
   endSession(handle: string, signal: AbortSignal): Promise<void>
+  /** Replaces values there. Absent: that is done at the manager, and not from here. */
+  readonly rotator?: SecretRotator
+  /** Marks as an audit device of the provider writes them, in their order; absent where they are written as they are. @throws SecretsError */
+  hashMarks?(device: string, marks: readonly string[], signal: AbortSignal): Promise<readonly string[]>
   /** Gives its own credential back, where it was made for this process. */
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What is known of a value without reading it. */
+export interface VersionFacts {
+  /** The provider's name for the current version, which changes when the value does; null: it does not tell. */
+  readonly version: string | null
+  /** Milliseconds since 1970; null: it does not tell. */
+  readonly createdAtMs: number | null
+  /** `native`: the manager makes the new value, and whoever has to know it is told by the manager. `write`: others do, and it becomes a new version. */
+  readonly way: 'native' | 'write'
+  /** A rotation of the manager's own goes on. */
+  readonly isRotating: boolean
+}
+
+/** The new value of one field in place of the old one. Zeroed by whoever called. */
+export interface Replacement {
+  readonly old: Uint8Array
+  readonly value: Uint8Array
+  /** A UUID; the same when the same replacement is asked for once more. */
+  readonly id: string
+}
+
+/** One question of a rotation. */
+export interface RotationCall {
+  readonly signal: AbortSignal
+  /** Told what the provider's own audit log shows of who asks, as for a session. */
+  readonly mark: (mark: string) => void
+}
+
+/** With the broker's own credential, which has to be allowed to. */
+export interface SecretRotator {
+  /** @throws SecretsError; ROTATION_FAILED for what cannot be rotated, with what to do instead */
+  look(address: SecretAddress, call: RotationCall): Promise<VersionFacts>
+  /** Has the manager begin with a rotation of its own. Asked once more with the same `id` (a UUID) it is the same rotation, as far as the manager can tell. @throws SecretsError */
+  rotate(address: SecretAddress, id: string, call: RotationCall): Promise<void>
+  /**
+   * A new current version that differs in one field, where that still has the old value; where it has the new one already, nothing is done. Answers with
+   * the version. @throws SecretsError ROTATION_FAILED where it has neither
+   */
+  replace(address: SecretAddress, replacement: Replacement, call: RotationCall): Promise<string>
 }
 
 export type ProviderKind = 'embedded' | 'vault' | 'aws' | 'azure' | 'google'

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '@sallyport/core'
+import { withDeadline } from '@sallyport/http'
 import {
   type JobFacts,
   PROVIDER_TIMEOUT_MS,
@@ -69,7 +70,7 @@ export class Broker {
     const of = this.#jobs.get(job)
     if (of === undefined) throw new TypeError('a read for a job that is not open')
     const open = await this.#session(of, { job, provider, token })
-    const read = await open.session.read(address, deadline())
+    const read = await inTime((signal) => open.session.read(address, signal))
     if (read.lease !== null) this.#hold(job, of, { step, open, lease: read.lease })
     return read
   }
@@ -86,7 +87,7 @@ export class Broker {
   }
 
   async #openSession(of: Job, { job, provider: name, token }: Omit<ReadRequest, 'step' | 'address'>): Promise<OpenSession> {
-    const { providers, journal, nowMs } = this.#parts
+    const { providers, journal, nowMs, observe } = this.#parts
     const provider = providers.get(name)
     if (provider === undefined) throw new SecretsError('PROVIDER_CONFIG_INVALID', `There is no provider "${name}"`)
     const noted: NotedSession[] = []
@@ -95,8 +96,11 @@ export class Broker {
       noted.push(session)
       await journal.note(session)
     }
+    const mark = (text: string): void => observe({ kind: 'session', run: null, job, provider: name, mark: text })
     const identity = { ...of.identity, token }
-    const session = await provider.openSession({ identity, ttlMs: Math.max(0, of.endsAtMs - nowMs()), note }, deadline())
+    const session = await inTime((signal) =>
+      provider.openSession({ identity, ttlMs: Math.max(0, of.endsAtMs - nowMs()), note, mark }, signal),
+    )
     return { session, provider, noted }
   }
 
@@ -106,7 +110,7 @@ export class Broker {
     const ttlMs = lease.expiresAtMs - nowMs()
     const timer = new LeaseTimer(lease, {
       nowMs,
-      renew: (current) => open.session.renew(current, ttlMs, deadline()),
+      renew: (current) => inTime((signal) => open.session.renew(current, ttlMs, signal)),
       renewed: ({ expiresAtMs }) => observe({ kind: 'renewed', job, step, provider, expiresAtMs }),
       failed: (error) => observe({ kind: 'not-renewed', job, step, provider, message: messageOf(error) }),
     })
@@ -124,7 +128,7 @@ export class Broker {
     const lease = await held.timer.stop()
     const { name, ending } = held.open.provider
     try {
-      await held.open.session.revoke(lease, deadline())
+      await inTime((signal) => held.open.session.revoke(lease, signal))
       of?.leases.delete(held)
       return { revoked: ending.kind === 'revoked' ? 1 : 0, unrevoked: [] }
     } catch (error) {
@@ -150,7 +154,7 @@ export class Broker {
 
   async #endSession(job: string, { session, provider, noted }: OpenSession, leases: number): Promise<Ended> {
     try {
-      await session.end(deadline())
+      await inTime((signal) => session.end(signal))
       for (const each of noted) await this.#parts.journal.ended(each)
       return { revoked: provider.ending.kind === 'revoked' ? leases : 0, unrevoked: [] }
     } catch (error) {
@@ -169,7 +173,7 @@ export async function endNoted(journal: LeaseJournal, providers: BrokerParts['pr
   const end = async (noted: NotedSession): Promise<Ended> => {
     const { provider: name, handle, job, untilMs } = noted
     try {
-      if (untilMs > nowMs) await providerOf(providers, name).endSession(handle, deadline())
+      if (untilMs > nowMs) await inTime((signal) => providerOf(providers, name).endSession(handle, signal))
       await journal.ended(noted)
       return { revoked: 1, unrevoked: [] }
     } catch (error) {
@@ -185,7 +189,9 @@ function providerOf(providers: BrokerParts['providers'], name: string): SecretPr
   throw new SecretsError('LEASE_NOT_REVOKED', `the provider "${name}" is not configured any more`)
 }
 
-const deadline = (): AbortSignal => AbortSignal.timeout(PROVIDER_TIMEOUT_MS)
+function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return withDeadline(PROVIDER_TIMEOUT_MS, ask)
+}
 
 function total(ended: readonly Ended[]): Ended {
   return { revoked: ended.reduce((sum, { revoked }) => sum + revoked, 0), unrevoked: ended.flatMap(({ unrevoked }) => unrevoked) }

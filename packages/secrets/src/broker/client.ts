@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex } from 'node:stream'
 import { LineReader, messageOf } from '@sallyport/core'
-import { type JobFacts, PROVIDER_TIMEOUT_MS } from '../contract.ts'
+import { type JobFacts, PROVIDER_TIMEOUT_MS, type Replacement, type VersionFacts } from '../contract.ts'
 import { SecretsError, type SecretsErrorCode } from '../secrets-error.ts'
 import type { Ended } from './broker.ts'
 import {
+  type AddressAt,
   type Answer,
   type BrokerConfig,
   type BrokerEvent,
   FROM_BROKER_BYTES_MAX,
   type FromBroker,
+  MARKS_MAX,
   type Question,
   type ReadRequest,
   type ToBroker,
@@ -27,6 +29,8 @@ export interface BrokerObserver {
 export interface Read {
   readonly fields: ReadonlyMap<string, Buffer>
   readonly version: string | null
+  /** Null: the provider does not tell. */
+  readonly createdAtMs: number | null
   /** Null for what does not end. */
   readonly expiresAtMs: number | null
 }
@@ -72,8 +76,9 @@ export class BrokerClient implements AsyncDisposable {
 
   /** @throws SecretsError */
   async read(request: ReadRequest): Promise<Read> {
-    const { fields, version, expiresAtMs } = await this.#ask({ type: 'read', ...request }, 'read')
-    return { fields: new Map(Object.entries(fields).map(([name, text]) => [name, Buffer.from(text, 'base64')])), version, expiresAtMs }
+    const { fields, version, createdAtMs, expiresAtMs } = await this.#ask({ type: 'read', ...request }, 'read')
+    const bytes = Object.entries(fields).map(([name, text]) => [name, Buffer.from(text, 'base64')] as const)
+    return { fields: new Map(bytes), version, createdAtMs, expiresAtMs }
   }
 
   endStep(job: string, step: string): Promise<Ended> {
@@ -87,6 +92,34 @@ export class BrokerClient implements AsyncDisposable {
   /** Ends what brokers that were killed have left. */
   sweep(): Promise<Ended> {
     return this.#end({ type: 'sweep' })
+  }
+
+  /** What an audit device of the provider writes for marks of sessions, by mark. @throws SecretsError */
+  async hashMarks(provider: string, device: string, marks: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>()
+    for (let at = 0; at < marks.length; at += MARKS_MAX) {
+      const some = marks.slice(at, at + MARKS_MAX)
+      const { hashes } = await this.#ask({ type: 'hash-marks', provider, device, marks: some }, 'hashed')
+      for (const [index, mark] of some.entries()) found.set(mark, hashes[index] ?? mark)
+    }
+    return found
+  }
+
+  /** @throws SecretsError */
+  async look({ provider, address }: AddressAt): Promise<VersionFacts> {
+    const { version, createdAtMs, way, isRotating } = await this.#ask({ type: 'look', provider, address }, 'looked')
+    return { version, createdAtMs, way, isRotating }
+  }
+
+  /** Has the manager begin with a rotation of its own. @throws SecretsError */
+  async rotate({ provider, address }: AddressAt, rotation: string): Promise<void> {
+    await this.#ask({ type: 'rotate', provider, address, rotation }, 'done')
+  }
+
+  /** Answers with the new version. @throws SecretsError */
+  async replace({ provider, address }: AddressAt, { old, value, id: rotation }: Replacement): Promise<string> {
+    const texts = { old: Buffer.from(old).toString('base64'), value: Buffer.from(value).toString('base64') }
+    return (await this.#ask({ type: 'replace', provider, address, rotation, ...texts }, 'replaced')).version
   }
 
   /** Resolves once the broker has ended all that it made, and itself. */
@@ -152,6 +185,6 @@ export class BrokerClient implements AsyncDisposable {
 
 /** The broker's own words. A code that no error of ours has is a broker's that lies. */
 function refused({ code, message, hint }: Extract<Answer, { type: 'refused' }>): SecretsError {
-  const known = /^(PROVIDER|SECRET|LEASE|STORE)_[A-Z_]+$/.test(code) ? (code as SecretsErrorCode) : 'BROKER_LOST'
+  const known = /^(PROVIDER|SECRET|LEASE|ROTATION|STORE)_[A-Z_]+$/.test(code) ? (code as SecretsErrorCode) : 'BROKER_LOST'
   return new SecretsError(known, message, hint === null ? {} : { hint })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both ends check what they hear. @throws TypeError, SyntaxError for everything that the other end never says.
-import type { JobFacts, ProviderDescription, SecretAddress, SettingsTree } from '../contract.ts'
-import type { Answer, BrokerEvent, FromBroker, Question, ToBroker, Unrevoked } from './messages.ts'
+import type { JobFacts, ProviderDescription, SecretAddress, SettingsTree, VersionFacts } from '../contract.ts'
+import { type Answer, type BrokerEvent, type FromBroker, MARKS_MAX, type Question, type ToBroker, type Unrevoked } from './messages.ts'
 
 type Fields = Record<string, unknown>
 
@@ -15,6 +15,8 @@ function parseQuestion(fields: Fields): Question {
   const { type, job, step } = fields
   if (type === 'sweep') return { type }
   if (type === 'configure') return { type, ...parseConfig(fields) }
+  if (type === 'hash-marks') return parseHashMarks(fields)
+  if (type === 'look' || type === 'rotate' || type === 'replace') return parseRotation(type, fields)
   if (typeof job !== 'string') throw new TypeError('a question that makes no sense')
   if (type === 'open-job' && isIdentity(fields['identity']) && isCount(fields['ttlMs']))
     return { type, job, identity: fields['identity'], ttlMs: fields['ttlMs'] }
@@ -26,6 +28,23 @@ function parseQuestion(fields: Fields): Question {
     return { type, job, step, provider, address, token }
   throw new TypeError('a question that makes no sense')
 }
+
+function parseHashMarks({ provider, device, marks }: Fields): Question {
+  if (typeof provider !== 'string' || typeof device !== 'string' || !isTexts(marks) || marks.length > MARKS_MAX)
+    throw new TypeError('a question that makes no sense')
+  return { type: 'hash-marks', provider, device, marks }
+}
+
+function parseRotation(type: 'look' | 'rotate' | 'replace', { provider, address, rotation, old, value }: Fields): Question {
+  if (typeof provider !== 'string' || !isAddress(address)) throw new TypeError('a question that makes no sense')
+  if (type === 'look') return { type, provider, address }
+  if (typeof rotation !== 'string' || !UUID.test(rotation)) throw new TypeError('a rotation without a name')
+  if (type === 'rotate') return { type, provider, address, rotation }
+  if (typeof old !== 'string' || typeof value !== 'string') throw new TypeError('a replacement without values')
+  return { type, provider, address, rotation, old, value }
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 function parseConfig({ providers, leaseDirectory, run }: Fields): Omit<Extract<Question, { type: 'configure' }>, 'type'> {
   if (!Array.isArray(providers) || !providers.every(isDescription) || typeof leaseDirectory !== 'string' || typeof run !== 'string')
@@ -69,21 +88,34 @@ export function parseFromBroker(line: string): FromBroker {
   throw new TypeError('an event that makes no sense')
 }
 
-function parseAnswer({ type, fields, version, expiresAtMs, revoked, unrevoked, code, message, hint }: Fields): Answer {
+function parseAnswer(answer: Fields): Answer {
+  const { type, fields, version, createdAtMs, expiresAtMs, revoked, unrevoked, hashes, code, message, hint } = answer
   if (type === 'done') return { type }
   if (
     type === 'read' &&
     isObject(fields) &&
     isTexts(Object.values(fields)) &&
     isTextOrNull(version) &&
-    (expiresAtMs === null || isCount(expiresAtMs))
+    isCountOrNull(createdAtMs) &&
+    isCountOrNull(expiresAtMs)
   )
-    return { type, fields: fields as Readonly<Record<string, string>>, version, expiresAtMs }
+    return { type, fields: fields as Readonly<Record<string, string>>, version, createdAtMs, expiresAtMs }
+  if (type === 'looked') return { type, ...parseFacts(answer) }
+  if (type === 'replaced' && typeof version === 'string') return { type, version }
   if (type === 'ended' && isCount(revoked) && Array.isArray(unrevoked) && unrevoked.every(isUnrevoked)) return { type, revoked, unrevoked }
+  if (type === 'hashed' && isTexts(hashes)) return { type, hashes }
   if (type === 'refused' && typeof code === 'string' && typeof message === 'string' && isTextOrNull(hint))
     return { type, code, message, hint }
   throw new TypeError('an answer that makes no sense')
 }
+
+function parseFacts({ version, createdAtMs, way, isRotating }: Fields): VersionFacts {
+  if (!isTextOrNull(version) || !isCountOrNull(createdAtMs) || (way !== 'native' && way !== 'write') || typeof isRotating !== 'boolean')
+    throw new TypeError('facts that make no sense')
+  return { version, createdAtMs, way, isRotating }
+}
+
+const isCountOrNull = (value: unknown): value is number | null => value === null || isCount(value)
 
 function isUnrevoked(value: unknown): value is Unrevoked {
   if (!isObject(value)) return false
@@ -92,7 +124,9 @@ function isUnrevoked(value: unknown): value is Unrevoked {
 }
 
 function isEvent(value: unknown): value is BrokerEvent {
-  if (!isObject(value) || !isTexts([value['job'], value['step'], value['provider']])) return false
+  if (!isObject(value) || !isTexts([value['job'], value['provider']])) return false
+  if (value['kind'] === 'session') return isTextOrNull(value['run']) && typeof value['mark'] === 'string'
+  if (typeof value['step'] !== 'string') return false
   return value['kind'] === 'renewed'
     ? isCount(value['expiresAtMs'])
     : value['kind'] === 'not-renewed' && typeof value['message'] === 'string'

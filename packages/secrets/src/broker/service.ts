@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf, SallyportError } from '@sallyport/core'
-import type { ProviderPorts, ReadSecret, SecretProvider } from '../contract.ts'
+import { PROVIDER_TIMEOUT_MS, type ProviderPorts, type ReadSecret, type SecretProvider } from '../contract.ts'
 import { openProvider } from '../providers/registry.ts'
+import { SecretsError } from '../secrets-error.ts'
+import { answerRotation } from './answer-rotation.ts'
 import { Broker, type Ended, endNoted } from './broker.ts'
 import { LeaseJournal } from './lease-journal.ts'
 import type { Answer, BrokerConfig, BrokerEvent, Question } from './messages.ts'
@@ -50,6 +52,12 @@ export class BrokerService implements AsyncDisposable {
         return { type: 'ended', ...(await this.#open.endJob(question.job)) }
       case 'sweep':
         return { type: 'ended', ...(await this.#sweep()) }
+      case 'hash-marks':
+        return { type: 'hashed', hashes: await this.#hashMarks(question) }
+      case 'look':
+      case 'rotate':
+      case 'replace':
+        return answerRotation(this.#provider(question.provider), question, this.#observe)
     }
   }
 
@@ -72,11 +80,24 @@ export class BrokerService implements AsyncDisposable {
     const unrevoked: Ended['unrevoked'][number][] = []
     for await (const journal of LeaseJournal.abandoned(this.#config.leaseDirectory)) {
       await using left = journal
+      // Before they are forgotten: what they read is in the managers' audit logs.
+      for (const { job, provider, handle } of left.open) this.#observe({ kind: 'session', run: left.run, job, provider, mark: handle })
       const ended = await endNoted(left, this.#providers, this.#ports.nowMs())
       revoked += ended.revoked
       unrevoked.push(...ended.unrevoked)
     }
     return { revoked, unrevoked }
+  }
+
+  async #hashMarks({ provider: name, device, marks }: Extract<Question, { type: 'hash-marks' }>): Promise<readonly string[]> {
+    const provider = this.#provider(name)
+    return (await provider.hashMarks?.(device, marks, AbortSignal.timeout(PROVIDER_TIMEOUT_MS))) ?? marks
+  }
+
+  #provider(name: string): SecretProvider {
+    const provider = this.#providers.get(name)
+    if (provider === undefined) throw new SecretsError('PROVIDER_CONFIG_INVALID', `There is no provider "${name}"`)
+    return provider
   }
 
   /** The supervisor is gone, or is done: everything ends. */
@@ -87,16 +108,16 @@ export class BrokerService implements AsyncDisposable {
   }
 }
 
-/** Of `AbortSignal.timeout`: a provider that gives up in the middle of what it does need not name it. */
+/** Of the deadline: a provider that gives up in the middle of what it does need not name it. */
 function isDeadline(error: unknown): boolean {
   return error instanceof DOMException && (error.name === 'TimeoutError' || error.name === 'AbortError')
 }
 
-function readAnswer({ fields, version, lease }: ReadSecret): Answer {
+function readAnswer({ fields, version, createdAtMs, lease }: ReadSecret): Answer {
   const texts: Record<string, string> = {}
   for (const [name, bytes] of fields) {
     texts[name] = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
     bytes.fill(0)
   }
-  return { type: 'read', fields: texts, version, expiresAtMs: lease?.expiresAtMs ?? null }
+  return { type: 'read', fields: texts, version, createdAtMs: createdAtMs ?? null, expiresAtMs: lease?.expiresAtMs ?? null }
 }

@@ -2,6 +2,7 @@
 // age (https://age-encryption.org/v1), by its own library. It is loaded when something is opened.
 import type { Decrypter } from 'age-encryption'
 import { SecretsError } from '../secrets-error.ts'
+import { AgePayload, headerBytesOf } from './age-payload.ts'
 import type {} from './browser-types.ts'
 
 const IDENTITY = /^AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}$/
@@ -9,7 +10,7 @@ const IDENTITIES_MAX = 16
 /** scrypt takes a second with it. What an attacker tries takes as long, so that a short passphrase falls all the same. */
 const PASSPHRASE_BYTES_MIN = 8
 
-/** Opens an age file, and closes it again for others. Keeps its identities in memory, and cannot wipe them there: the library has copies. */
+/** Opens an age file chunk by chunk, and closes it again for others. Keeps its identities in memory, and cannot wipe them there: the library has copies. */
 export class AgeKey {
   /** Of its first identity. */
   readonly recipient: string
@@ -38,8 +39,8 @@ export class AgeKey {
   }
 
   /** Null where no identity of ours opens it, which an edited header looks like, too. @throws Error for what is no whole age file */
-  open(file: Uint8Array): Promise<Buffer | null> {
-    return openWith(this.#decrypter, file)
+  open(file: Uint8Array): Promise<AgePayload | null> {
+    return nullWithoutMatch(async () => new AgePayload(file, await this.#decrypter.decryptHeader(file.subarray(0, headerBytesOf(file)))))
   }
 }
 
@@ -85,13 +86,15 @@ export async function openWithPassphrase(passphrase: Uint8Array, file: Uint8Arra
   const age = await import('age-encryption')
   const decrypter = new age.Decrypter()
   decrypter.addPassphrase(textOf(passphrase))
-  return openWith(decrypter, file)
-}
-
-async function openWith(decrypter: Decrypter, file: Uint8Array): Promise<Buffer | null> {
-  try {
+  return nullWithoutMatch(async () => {
     const plaintext = await decrypter.decrypt(file)
     return Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength)
+  })
+}
+
+async function nullWithoutMatch<T>(open: () => Promise<T>): Promise<T | null> {
+  try {
+    return await open()
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('no identity matched')) return null
     throw error

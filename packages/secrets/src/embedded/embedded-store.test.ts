@@ -10,7 +10,7 @@ import { generateIdentity, sealFor } from './age-key.ts'
 import { createEmbeddedStore, describeCopy, openEmbeddedStore, restoreStore } from './embedded-store.ts'
 import { digestOf } from './seen.ts'
 import { withoutSecret, withoutVersion, withVersion } from './store-changes.ts'
-import { VERSIONS_MAX } from './store-content.ts'
+import { findVersion, VERSIONS_MAX } from './store-content.ts'
 import { storePlaces } from './store-places.ts'
 
 const OWN = { kind: 'own' } as const
@@ -73,6 +73,28 @@ describe('an embedded store', () => {
     assert.equal(await getValue(store, 'TOKEN'), 'good')
     await setValue(store, 'LARGEST', 'x'.repeat(SECRET_BYTES_MAX))
     assert.equal((await getValue(store, 'LARGEST')).length, SECRET_BYTES_MAX)
+  })
+
+  test('that is looked at again and again is what was written last, and leaves no value behind', async (t) => {
+    const { store, places } = await makeStore(t, { TOKEN: 'first', LARGE: 'x'.repeat(SECRET_BYTES_MAX), ZLAST: 'behind it' })
+    const kept: Uint8Array[] = []
+    const look = (name: string): Promise<string> =>
+      store.lookAt(name, (secret) => {
+        const value = findVersion(secret, null).fields.get('value') as Uint8Array
+        kept.push(value)
+        return Buffer.from(value).toString()
+      })
+    for (let round = 0; round < 3; round += 1)
+      assert.deepEqual([await look('TOKEN'), await look('ZLAST'), (await look('LARGE')).length], ['first', 'behind it', SECRET_BYTES_MAX])
+    assert.ok(kept.every((value) => value.every((byte) => byte === 0)))
+    const old = readFileSync(places.store)
+    await setValue(await openEmbeddedStore(places.directory, OWN), 'TOKEN', 'second')
+    assert.deepEqual([await look('TOKEN'), await look('TOKEN')], ['second', 'second'])
+    await assert.rejects(look('NONE'), fails('SECRET_NOT_FOUND'))
+    writeFileSync(places.store, old)
+    await assert.rejects(look('TOKEN'), fails('SECRET_STORE_DAMAGED', 'rolled-back'))
+    await store.look(() => undefined).catch(() => undefined)
+    await assert.rejects(look('TOKEN'), fails('SECRET_STORE_DAMAGED', 'rolled-back'))
   })
 
   test('keeps bytes that are no text', async (t) => {

@@ -5,10 +5,11 @@ import { lockExclusively, makePrivateDirectory } from '@sallyport/store'
 import { SecretsError } from '../secrets-error.ts'
 import type { AgeKey } from './age-key.ts'
 import { makeIdentity, type Unlock, unlockKey } from './identity.ts'
-import type { StoreContent } from './store-content.ts'
+import { findSecret, type StoreContent, type StoredSecret } from './store-content.ts'
 import {
   type Announce,
   generationOf,
+  isStillLast,
   missing,
   type OpenContent,
   openFileOf,
@@ -90,6 +91,8 @@ export class EmbeddedStore {
   readonly #places: StorePlaces
   readonly #key: AgeKey
   readonly #options: StoreOptions
+  /** As it was last looked at, closed. */
+  #kept: OpenContent | null = null
 
   constructor(places: StorePlaces, key: AgeKey, options: StoreOptions) {
     this.#places = places
@@ -109,7 +112,20 @@ export class EmbeddedStore {
   /** Values are wiped when `look` has answered: what it keeps of them it copies. @throws SecretsError */
   async look<T>(look: (content: StoreContent) => T): Promise<T> {
     using open = await this.#readSettled()
+    this.#keep(open)
     return look(open.content)
+  }
+
+  /**
+   * The same of one secret. While the store stays what it was when it was last looked at, only what holds this secret is decrypted: whether it did
+   * is told by its digest, each time.
+   *
+   * @throws SecretsError also SECRET_NOT_FOUND
+   */
+  async lookAt<T>(name: string, look: (secret: StoredSecret) => T): Promise<T> {
+    const kept = this.#kept
+    if (kept !== null && (await isStillLast(this.#places, kept.digest)) && kept === this.#kept) return kept.lookAt(name, look)
+    return this.look((content) => look(findSecret(content, name)))
   }
 
   /**
@@ -131,6 +147,11 @@ export class EmbeddedStore {
     const lock = await lockExclusively(this.#places.rotationLock, 0)
     if (lock !== null) return lock
     throw new SecretsError('SECRET_STORE_LOCKED', 'Cannot rotate: another rotation is under way', { hint: 'Wait until it has ended' })
+  }
+
+  #keep(open: OpenContent): void {
+    this.#kept?.forget()
+    this.#kept = open
   }
 
   /** One who writes at the moment is waited for before a refusal counts. */

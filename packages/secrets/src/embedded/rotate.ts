@@ -27,6 +27,10 @@ export interface RotationPorts {
   readonly report: (call: HookCall, result: HookResult) => Promise<void>
   /** Before a phase is in the store. Null: the last one has ended. */
   readonly announce: (phase: RotationPhase | null, written: WrittenStore) => Promise<void>
+  /** Where the current value is elsewhere: makes the new one the current one there. Called once more after a crash. */
+  readonly publish?: (values: { readonly old: Uint8Array; readonly candidate: Uint8Array; readonly rotation: string }) => Promise<void>
+  /** What the secret is called by whoever rotates it; absent: by its name. */
+  readonly title?: string
 }
 
 export interface Rotated {
@@ -48,7 +52,7 @@ export async function rotateSecret(
 ): Promise<Rotated> {
   await using _lock = await store.lockRotation()
   const isResumed = await store.look((content) => findSecret(content, name).rotation !== null)
-  if (isResumed) await refuseOtherRecipe(store, name, recipe)
+  if (isResumed) await refuseOtherRecipe(store, name, recipe, ports.title ?? name)
   else await begin(store, name, recipe, ports)
   for (;;) {
     const { rotation, version } = await store.look((content) => stateOf(findSecret(content, name)))
@@ -83,14 +87,14 @@ function stateOf({ rotation, lastNumber }: StoredSecret): {
   return { rotation: rest, version: lastNumber }
 }
 
-async function refuseOtherRecipe(store: EmbeddedStore, name: string, recipe: RotationRecipe | null): Promise<void> {
+async function refuseOtherRecipe(store: EmbeddedStore, name: string, recipe: RotationRecipe | null, title: string): Promise<void> {
   const pending = await store.look((content) => findSecret(content, name).rotation)
   if (recipe === null || pending === null || isSame(recipe, pending.recipe)) return
   throw new SecretsError(
     'ROTATION_PENDING',
-    `Cannot rotate "${name}" in another way: a rotation of ${new Date(pending.startedAtMs).toISOString()} has not ended`,
+    `Cannot rotate "${title}" in another way: a rotation of ${new Date(pending.startedAtMs).toISOString()} has not ended`,
     {
-      hint: `End it first, sallyport secrets rotate ${name}, or give it up: sallyport secrets rotate ${name} --abandon`,
+      hint: `End it first, sallyport secrets rotate ${title}, or give it up: sallyport secrets rotate ${title} --abandon`,
     },
   )
 }
@@ -99,21 +103,26 @@ function isSame(left: RotationRecipe, right: RotationRecipe): boolean {
   return left.generate === right.generate && left.hook === right.hook && left.field === right.field
 }
 
-async function begin(store: EmbeddedStore, name: string, given: RotationRecipe | null, { announce }: RotationPorts): Promise<void> {
+async function begin(
+  store: EmbeddedStore,
+  name: string,
+  given: RotationRecipe | null,
+  { announce, publish, title }: RotationPorts,
+): Promise<void> {
   let phase: RotationPhase | null = null
   let generated: Buffer | null = null
   const change = store.change(
     (content) => {
       const secret = findSecret(content, name)
       const recipe = given ?? secret.recipe
-      if (recipe === null || (recipe.generate === null && recipe.hook === null)) throw noRecipe(name)
+      if (recipe === null || (recipe.generate === null && recipe.hook === null)) throw noRecipe(title ?? name)
       const current = findVersion(secret, null).fields
       findField(name, current, recipe.field)
       generated = recipe.generate === null ? null : generateValue(recipe.generate)
       const candidate = generated === null ? null : replaceField(name, current, recipe.field, generated)
-      if (recipe.hook === null && candidate !== null)
+      if (recipe.hook === null && candidate !== null && publish === undefined)
         return withSecret(content, withNextVersion({ ...secret, recipe }, { fields: candidate, origin: 'rotated', nowMs: store.nowMs() }))
-      phase = candidate === null ? 'create' : 'install'
+      phase = candidate === null ? 'create' : recipe.hook === null ? 'test' : 'install'
       const rotation = { id: randomUUID(), startedAtMs: store.nowMs(), phase, recipe, candidate }
       return withSecret(content, { ...secret, recipe, rotation })
     },
@@ -139,9 +148,10 @@ class Step {
   /** What the hook has printed. @throws SecretsError ROTATION_FAILED */
   async callHook(): Promise<Buffer> {
     const { id, phase, recipe } = this.rotation
-    if (recipe.hook === null) throw new TypeError('a rotation with phases has a hook')
+    // Nobody else has to know the value
+    if (recipe.hook === null) return Buffer.alloc(0)
     const values = await this.store.look((content) => this.#valuesOf(findSecret(content, this.name)))
-    const call = { ...values, program: recipe.hook, phase, name: this.name, rotation: id }
+    const call = { ...values, program: recipe.hook, phase, name: this.#title, rotation: id }
     try {
       const result = await this.#ports.runHook(call)
       await this.#ports.report(call, result)
@@ -150,6 +160,24 @@ class Step {
     } finally {
       for (const value of Object.values(values)) value?.fill(0)
     }
+  }
+
+  /** It is the current one wherever jobs read it, afterwards. */
+  async publish(): Promise<void> {
+    const { publish } = this.#ports
+    if (publish === undefined) return
+    const { old, candidate } = await this.store.look((content) => this.#valuesOf(findSecret(content, this.name)))
+    try {
+      if (candidate === null) throw new TypeError('what was tested is there')
+      await publish({ old, candidate, rotation: this.rotation.id })
+    } finally {
+      old.fill(0)
+      candidate?.fill(0)
+    }
+  }
+
+  get #title(): string {
+    return this.#ports.title ?? this.name
   }
 
   /** `next` is given the secret as it is now; null: the rotation has ended. */
@@ -169,8 +197,8 @@ class Step {
     const { phase } = this.rotation
     const which =
       phase === 'retire' ? 'the new value is the current one, and the old one may still work' : 'the old value is still the current one'
-    return new SecretsError('ROTATION_FAILED', `Cannot rotate "${this.name}": ${what}; ${which}`, {
-      hint: `Take it up again with sallyport secrets rotate ${this.name}, or give it up: sallyport secrets rotate ${this.name} --abandon`,
+    return new SecretsError('ROTATION_FAILED', `Cannot rotate "${this.#title}": ${what}; ${which}`, {
+      hint: `Take it up again with sallyport secrets rotate ${this.#title}, or give it up: sallyport secrets rotate ${this.#title} --abandon`,
       details: { phase },
     })
   }
@@ -205,6 +233,7 @@ const PHASES: Readonly<Record<RotationPhase, (step: Step) => Promise<void>>> = {
   },
   test: async (step) => {
     await step.callHook()
+    await step.publish()
     await step.moveOn('retire', (secret, rotation) => {
       const fields = rotation.candidate
       if (fields === null) throw new TypeError('what was tested is there')

@@ -4,8 +4,9 @@ import { rm } from 'node:fs/promises'
 import { readWhole, StoreError, writeFileDurably } from '@sallyport/store'
 import { SecretsError } from '../secrets-error.ts'
 import { type AgeKey, sealFor } from './age-key.ts'
+import type { AgePayload } from './age-payload.ts'
 import { digestOf, readSeen, type SeenStore, type WrittenStore, writeSeen } from './seen.ts'
-import { CONTENT_BYTES_MAX, type StoreContent } from './store-content.ts'
+import { CONTENT_BYTES_MAX, findSecret, type StoreContent, type StoredSecret } from './store-content.ts'
 import { decodeContent, encodeContent } from './store-format.ts'
 import type { StorePlaces } from './store-places.ts'
 
@@ -15,22 +16,68 @@ const FILE_BYTES_MAX = CONTENT_BYTES_MAX + 2 ** 16
 /** Called when everything is ready, before anything takes place; what it throws keeps it from taking place. */
 export type Announce = (written: WrittenStore) => Promise<void>
 
-/** A store in memory. */
+/** A store in memory. Closed, it knows where its values are, and has none. */
 export class OpenContent implements Disposable {
   readonly content: StoreContent
   readonly digest: string
+  readonly #payload: AgePayload
+  /** What `content` has views of. */
   readonly #plaintext: Buffer
 
-  constructor(content: StoreContent, digest: string, plaintext: Buffer) {
-    this.content = content
+  /** @throws TypeError, SyntaxError, Error for what is no store */
+  constructor(payload: AgePayload, digest: string) {
+    this.#payload = payload
     this.digest = digest
-    this.#plaintext = plaintext
+    this.#plaintext = Buffer.alloc(payload.bytes)
+    try {
+      payload.open(this.#plaintext)
+      this.content = decodeContent(this.#plaintext)
+    } catch (error) {
+      this.forget()
+      throw error
+    }
   }
 
   /** Wipes the values. */
   [Symbol.dispose](): void {
     this.#plaintext.fill(0)
   }
+
+  /**
+   * Of one that is closed: opens no more than the chunks that hold this secret's values, while `look` answers.
+   * @throws SecretsError SECRET_NOT_FOUND
+   */
+  lookAt<T>(name: string, look: (secret: StoredSecret) => T): T {
+    const secret = findSecret(this.content, name)
+    const values = valuesOf(secret)
+    const starts = values.map(({ byteOffset }) => byteOffset - this.#plaintext.byteOffset)
+    const ends = values.map(({ byteOffset, byteLength }) => byteOffset + byteLength - this.#plaintext.byteOffset)
+    const [from, to] = this.#payload.open(this.#plaintext, Math.min(...starts), Math.max(...ends))
+    try {
+      return look(secret)
+    } finally {
+      this.#plaintext.fill(0, from, to)
+    }
+  }
+
+  /** It cannot be looked at any more. */
+  forget(): void {
+    this.#plaintext.fill(0)
+    this.#payload.wipeKey()
+  }
+}
+
+function valuesOf({ versions, rotation }: StoredSecret): readonly Uint8Array[] {
+  return [...versions.map(({ fields }) => fields), ...(rotation?.candidate ? [rotation.candidate] : [])].flatMap((fields) => [
+    ...fields.values(),
+  ])
+}
+
+/** Whether a store that was read is still the one that was written last, byte by byte: all that `readStore` asks of it. */
+export async function isStillLast(places: StorePlaces, digest: string): Promise<boolean> {
+  const file = await readStoreFile(places.store)
+  const seen = await seenOf(places)
+  return file !== null && digestOf(file) === digest && (digest === seen?.current?.digest || digest === seen?.next?.digest)
 }
 
 /**
@@ -56,14 +103,8 @@ export async function readStore(places: StorePlaces, key: AgeKey): Promise<OpenC
 
 /** Any file that the key opens, whenever it was written; null where the key does not. @throws Error for what is no store */
 export async function openFileOf(file: Uint8Array, key: AgeKey): Promise<OpenContent | null> {
-  const plaintext = await key.open(file)
-  if (plaintext === null) return null
-  try {
-    return new OpenContent(decodeContent(plaintext), digestOf(file), plaintext)
-  } catch (error) {
-    plaintext.fill(0)
-    throw error
-  }
+  const payload = await key.open(file)
+  return payload === null ? null : new OpenContent(payload, digestOf(file))
 }
 
 /** Null where there is none; what is too large is cut to something that is no age file. */

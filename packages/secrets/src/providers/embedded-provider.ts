@@ -11,7 +11,7 @@ import type {
   SessionRequest,
 } from '../contract.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '../embedded/embedded-store.ts'
-import { findField, findSecret, findVersion } from '../embedded/store-content.ts'
+import { findField, findVersion } from '../embedded/store-content.ts'
 import { SecretsError } from '../secrets-error.ts'
 
 /**
@@ -59,8 +59,8 @@ export class EmbeddedProvider implements SecretProvider {
 
   #read(store: EmbeddedStore, { path, field, version }: SecretAddress, signal: AbortSignal): Promise<ReadSecret> {
     signal.throwIfAborted()
-    return store.look((content) => {
-      const found = findVersion(findSecret(content, path), version)
+    return store.lookAt(path, (secret) => {
+      const found = findVersion(secret, version)
       // All of them, so that whoever is told one of them has the others masked, too; but only where it is clear which one is meant.
       findField(path, found.fields, field)
       return {

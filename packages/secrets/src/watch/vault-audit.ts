@@ -1,70 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's own audit log, which it writes before it answers: who read a secret there without us is found in it, and nowhere else.
+// An audit device of Vault and OpenBao, which is written before a request is answered: https://openbao.org/docs/audit/.
 import { LineReader, messageOf } from '@sallyport/core'
 import { isJsonObject, type JsonObject } from '../providers/json.ts'
 import type { VaultMount } from '../providers/vault/vault-settings.ts'
+import type { ManagerEntry, ManagerLogReader, ManagerRead } from './manager-log.ts'
 
-/** A secret that was handed out. */
-export interface AuditedRead {
-  /** Of the server's clock. */
-  readonly time: string
-  readonly requestId: string
-  readonly operation: string
-  readonly path: string
-  /** As the device writes it: a keyed hash, unless its `hmac_accessor` is false. */
-  readonly accessor: string
-  readonly displayName: string
-  readonly remoteAddress: string
-}
-
-export type AuditMatch =
-  /** By a session of ours. */
-  | { readonly kind: 'ours'; readonly line: number; readonly read: AuditedRead; readonly handle: string }
-  /** By somebody else. */
-  | { readonly kind: 'around-broker'; readonly line: number; readonly read: AuditedRead }
-  /** What cannot be read may hide anything. */
-  | { readonly kind: 'unreadable'; readonly line: number; readonly why: string }
-
-export interface AuditMatchOptions {
+export interface VaultAuditOptions {
   readonly mounts: readonly Pick<VaultMount, 'path' | 'engine' | 'version'>[]
   /** Null: the root namespace. */
   readonly namespace: string | null
-  /** Handles of our sessions, by what the device writes for them. */
-  readonly handles: ReadonlyMap<string, string>
 }
 
 /** An entry holds the whole request and answer, with a hash for each value. */
 const LINE_BYTES_MAX = 4 * 2 ** 20
 const TEXT_LENGTH_MAX = 1024
+/** Of requests that were not answered: one that is forgotten is at worst told as a gap. */
+const UNANSWERED_MAX = 50_000
+/** A server gives up a request after 90 s (`default_max_request_duration`): so long after its beginning a log may hold answers to earlier ones. */
+const EARLIER_MS = 90_000
+const NEWLINE = 10
 
-/** One secret that was handed out after another, in the order of the log; holds one line at a time. A last line without its end is still being written. */
-export async function* matchVaultAudit(chunks: AsyncIterable<Uint8Array>, options: AuditMatchOptions): AsyncGenerator<AuditMatch> {
-  const reader = new LineReader(LINE_BYTES_MAX)
-  let line = 0
-  try {
-    for await (const chunk of chunks) {
-      for (const bytes of reader.read(chunk)) {
-        line += 1
-        const match = matchLine(bytes, line, options)
-        if (match !== null) yield match
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    yield { kind: 'unreadable', line: line + 1, why: `the rest is not read: ${messageOf(error)}` }
+/** Line by line; holds one at a time, and the numbers of requests that are not answered yet. */
+export class VaultAuditReader implements ManagerLogReader {
+  readonly #options: VaultAuditOptions
+  readonly #unanswered = new Set<string>()
+  #lines = new LineReader(LINE_BYTES_MAX)
+  #line = 0
+  #beganMs: number | null = null
+  #isTorn = false
+  /** The rest of this file makes no sense. */
+  #isLost = false
+
+  constructor(options: VaultAuditOptions) {
+    this.#options = options
   }
-}
 
-/** Null for an entry that hands out no secret of these mounts. */
-function matchLine(bytes: Uint8Array, line: number, options: AuditMatchOptions): AuditMatch | null {
-  const entry = parseEntry(bytes)
-  if (entry === null) return { kind: 'unreadable', line, why: 'it is no entry of an audit device' }
-  if (entry['type'] !== 'response' || isText(entry['error'])) return null
-  const read = readOf(entry)
-  if (read === null) return { kind: 'unreadable', line, why: 'it is an answer to no request' }
-  if (!isOfNamespace(entry, options.namespace) || !options.mounts.some((mount) => handsOut(mount, read))) return null
-  const handle = options.handles.get(read.accessor)
-  return handle === undefined ? { kind: 'around-broker', line, read } : { kind: 'ours', line, read, handle }
+  *read(chunk: Uint8Array): Generator<ManagerEntry> {
+    if (this.#isLost || chunk.length === 0) return
+    try {
+      for (const bytes of this.#lines.read(chunk)) {
+        this.#line += 1
+        yield* this.#entry(bytes)
+      }
+      this.#isTorn = chunk.at(-1) !== NEWLINE
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      this.#isLost = true
+      yield { kind: 'unreadable', line: this.#line + 1, why: `the rest is not read: ${messageOf(error)}` }
+    }
+  }
+
+  *endFile(isLast: boolean): Generator<ManagerEntry> {
+    if (this.#isTorn && !isLast) yield { kind: 'unreadable', line: this.#line + 1, why: 'its last line has no end' }
+    this.#lines = new LineReader(LINE_BYTES_MAX)
+    this.#line = 0
+    this.#isTorn = false
+    this.#isLost = false
+  }
+
+  *#entry(bytes: Uint8Array): Generator<ManagerEntry> {
+    const line = this.#line
+    const entry = parseEntry(bytes)
+    const request = entry?.['request']
+    const atMs = Date.parse(textOf(entry?.['time']))
+    if (entry === null || !isJsonObject(request) || Number.isNaN(atMs)) {
+      yield { kind: 'unreadable', line, why: 'it is no entry of an audit device' }
+      return
+    }
+    this.#beganMs ??= atMs
+    if (!this.#isPaired(entry, request, atMs)) yield { kind: 'gap', line, atMs, why: 'it answers a request that is not in the log' }
+    if (entry['type'] !== 'response' || isText(entry['error'])) return yield { kind: 'other', line, atMs }
+    if (turnsOff(request)) yield { kind: 'gap', line, atMs, why: `an audit device was turned off: ${textOf(request['path'])}` }
+    const read = this.#readOf(entry, request, atMs)
+    yield read === null ? { kind: 'other', line, atMs } : { kind: 'read', line, read }
+  }
+
+  /** Each answer has its request before it. */
+  #isPaired({ type }: JsonObject, { id }: JsonObject, atMs: number): boolean {
+    const number = textOf(id)
+    if (type === 'request') {
+      const [oldest] = this.#unanswered
+      if (this.#unanswered.size >= UNANSWERED_MAX && oldest !== undefined) this.#unanswered.delete(oldest)
+      this.#unanswered.add(number)
+      return true
+    }
+    return this.#unanswered.delete(number) || atMs < (this.#beganMs ?? atMs) + EARLIER_MS
+  }
+
+  /** Null for what hands out no secret of these mounts. */
+  #readOf({ auth }: JsonObject, request: JsonObject, atMs: number): ManagerRead | null {
+    const path = textOf(request['path'])
+    const operation = textOf(request['operation'])
+    if (!isOfNamespace(request, this.#options.namespace)) return null
+    const mount = this.#options.mounts.find((each) => path.startsWith(`${each.path}/`))
+    if (mount === undefined || !handsOut(mount, path, operation)) return null
+    const who = isJsonObject(auth) ? auth : {}
+    return {
+      atMs,
+      id: textOf(request['id']),
+      operation,
+      paths: [addressOf(mount, path)],
+      mark: textOf(who['accessor']),
+      who: textOf(who['entity_id']) || null,
+      name: textOf(who['display_name']),
+      from: textOf(request['remote_address']),
+      isLogin: false,
+    }
+  }
 }
 
 function parseEntry(bytes: Uint8Array): JsonObject | null {
@@ -77,31 +119,19 @@ function parseEntry(bytes: Uint8Array): JsonObject | null {
   }
 }
 
-function readOf({ time, auth, request }: JsonObject): AuditedRead | null {
-  if (!isJsonObject(request) || !isText(request['path']) || !isText(request['operation'])) return null
-  const who = isJsonObject(auth) ? auth : {}
-  return {
-    time: textOf(time),
-    requestId: textOf(request['id']),
-    operation: textOf(request['operation']),
-    path: textOf(request['path']),
-    accessor: textOf(who['accessor']),
-    displayName: textOf(who['display_name']),
-    remoteAddress: textOf(request['remote_address']),
-  }
-}
-
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
 
-/** Untrusted: whoever asked has chosen the path. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value.slice(0, TEXT_LENGTH_MAX) : ''
 }
 
-function isOfNamespace({ request }: JsonObject, namespace: string | null): boolean {
-  const found = isJsonObject(request) && isJsonObject(request['namespace']) ? textOf(request['namespace']['path']) : ''
+function isOfNamespace({ namespace: found }: JsonObject, namespace: string | null): boolean {
   const bare = (path: string): string => path.replace(/\/+$/, '')
-  return bare(found) === bare(namespace ?? '')
+  return bare(isJsonObject(found) ? textOf(found['path']) : '') === bare(namespace ?? '')
+}
+
+function turnsOff({ path, operation }: JsonObject): boolean {
+  return operation === 'delete' && /^sys\/audit\/./.test(textOf(path))
 }
 
 /** What is asked to have a secret, beside what is asked to set an engine up. */
@@ -114,10 +144,17 @@ const MAKES: Readonly<Record<Exclude<VaultMount['engine'], 'kv' | 'generic'>, Re
   gcp: /^(key|token|(roleset|static-account|impersonated-account)\/[^/]+\/(key|token))(\/|$)/,
 }
 
-function handsOut({ path, engine, version }: AuditMatchOptions['mounts'][number], read: AuditedRead): boolean {
-  if (!read.path.startsWith(`${path}/`) || (read.operation !== 'read' && read.operation !== 'update')) return false
-  const inner = read.path.slice(path.length + 1)
+type Mount = VaultAuditOptions['mounts'][number]
+
+function handsOut({ path: mount, engine, version }: Mount, path: string, operation: string): boolean {
+  if (operation !== 'read' && operation !== 'update') return false
+  const inner = path.slice(mount.length + 1)
   if (engine === 'generic') return true
-  if (engine === 'kv') return read.operation === 'read' && (version === 1 || inner.startsWith('data/'))
+  if (engine === 'kv') return operation === 'read' && (version === 1 || inner.startsWith('data/'))
   return MAKES[engine].test(inner)
+}
+
+/** Version 2 of KV has `data` between mount and name, which addresses leave out. */
+function addressOf({ path: mount, engine, version }: Mount, path: string): string {
+  return engine === 'kv' && version === 2 ? `${mount}/${path.slice(mount.length + '/data/'.length)}` : path
 }

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import { quote } from '@sallyport/core'
-import type { JobIdentity, ProviderDescription, ProviderPorts, ReadSecret, SecretAddress, SessionRequest } from '../../contract.ts'
+import type {
+  JobIdentity,
+  ProviderDescription,
+  ProviderPorts,
+  ReadSecret,
+  SecretAddress,
+  SecretRotator,
+  SessionRequest,
+} from '../../contract.ts'
 import { SecretsError } from '../../secrets-error.ts'
 import type { Call } from '../cloud/call.ts'
 import { CloudClient } from '../cloud/cloud-client.ts'
 import { CloudProvider, type Standing, tokenOf } from '../cloud/cloud-provider.ts'
 import { Credential, type Lived } from '../cloud/credential.ts'
-import { notFound } from '../cloud/stored-value.ts'
+import { AwsRotator } from './aws-rotator.ts'
 import { type AwsAuth, type AwsSettings, parseAwsSettings } from './aws-settings.ts'
 import { readCredentialsFile } from './credentials-file.ts'
 import { getSecretValue } from './secrets-manager.ts'
 import { type AssumedRole, SecurityTokenService } from './security-token-service.ts'
-import { chainPolicy, parseSecretName, type SecretName, sessionPolicy } from './session-policy.ts'
+import { chainPolicy, rotationPolicy, type SecretName, secretNameOf, sessionPolicy } from './session-policy.ts'
 import type { AwsCredentials } from './sign-v4.ts'
 
 /** The least that STS makes. */
@@ -20,6 +28,7 @@ const DURATION_MS_MIN = 900_000
 /** AWS Secrets Manager. */
 export class AwsProvider extends CloudProvider {
   readonly kind = 'aws'
+  readonly rotator: SecretRotator
   readonly #settings: AwsSettings
   readonly #ports: ProviderPorts
 
@@ -29,12 +38,17 @@ export class AwsProvider extends CloudProvider {
     super(settings.name, settings.sessionMs)
     this.#settings = settings
     this.#ports = ports
+    const login = { token: null, durationMs: DURATION_MS_MIN, sessionName: 'sallyport-rotate', mark: undefined }
+    const client = new CloudClient(settings.ca, ports)
+    const assume = (secret: SecretName, call: Call): Promise<Lived<AwsCredentials>> =>
+      new AwsStanding(settings, ports, login).assume(secret, rotationPolicy(secret, settings), call)
+    this.rotator = new AwsRotator({ settings, client, nowMs: ports.nowMs }, assume)
   }
 
-  protected override stand({ identity, ttlMs }: SessionRequest): Standing {
+  protected override stand({ identity, ttlMs, mark }: SessionRequest): Standing {
     const token = this.#settings.auth.method === 'job-token' ? tokenOf(identity, this.name) : null
     const durationMs = Math.max(DURATION_MS_MIN, Math.min(this.#settings.sessionMs, ttlMs))
-    return new AwsStanding(this.#settings, this.#ports, { token, durationMs, sessionName: sessionNameOf(identity) })
+    return new AwsStanding(this.#settings, this.#ports, { token, durationMs, sessionName: sessionNameOf(identity), mark })
   }
 }
 
@@ -42,6 +56,7 @@ interface JobLogin {
   readonly token: string | null
   readonly durationMs: number
   readonly sessionName: string
+  readonly mark: SessionRequest['mark']
 }
 
 /** For each secret credentials of their own, which read no other. */
@@ -63,8 +78,7 @@ class AwsStanding implements Standing {
   }
 
   async read(address: SecretAddress, call: Call): Promise<ReadSecret> {
-    const secret = parseSecretName(address.path) ?? refuseName(address)
-    this.#assertRegion(secret)
+    const secret = secretNameOf(address)
     const parts = { settings: this.#settings, client: this.#client, nowMs: this.#ports.nowMs }
     return this.#credentialFor(secret).use(call, (credentials) => getSecretValue(address, parts, credentials, call))
   }
@@ -77,17 +91,22 @@ class AwsStanding implements Standing {
   #credentialFor(secret: SecretName): Credential<AwsCredentials> {
     const known = this.#credentials.get(secret.path)
     if (known !== undefined) return known
-    const credential = new Credential((call) => this.#assume(secret, call), this.#ports.nowMs)
+    const policy = sessionPolicy(secret, this.#settings)
+    const credential = new Credential((call) => this.assume(secret, policy, call), this.#ports.nowMs)
     this.#credentials.set(secret.path, credential)
     return credential
   }
 
-  #assume(secret: SecretName, call: Call): Promise<Lived<AwsCredentials>> {
+  /** @throws SecretsError */
+  async assume(secret: SecretName, policy: string, call: Call): Promise<Lived<AwsCredentials>> {
+    this.#assertRegion(secret)
     const { auth } = this.#settings
-    const { token, sessionName, durationMs } = this.#login
-    const assumed = { role: auth.role, sessionName, durationMs, policy: sessionPolicy(secret, this.#settings) }
-    if (auth.method === 'credentials-file') return this.#chain(auth, assumed, call)
-    return this.#sts.assumeAsJob(assumed, token ?? '', call)
+    const { token, sessionName, durationMs, mark } = this.#login
+    const assumed = { role: auth.role, sessionName, durationMs, policy }
+    const made =
+      auth.method === 'credentials-file' ? await this.#chain(auth, assumed, call) : await this.#sts.assumeAsJob(assumed, token ?? '', call)
+    mark?.(made.value.accessKeyId)
+    return made
   }
 
   async #chain(
@@ -113,10 +132,6 @@ class AwsStanding implements Standing {
       },
     )
   }
-}
-
-function refuseName(address: SecretAddress): never {
-  throw notFound(address, 'no secret of AWS has such a name')
 }
 
 /** Of the characters and the length that STS takes. */

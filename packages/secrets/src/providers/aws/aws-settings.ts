@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProviderDescription } from '../../contract.ts'
 import { SettingsReader } from '../../settings-reader.ts'
-import { readDurationMs, readEndpoint } from '../cloud/cloud-settings.ts'
+import { checkAudience, readDurationMs, readEndpoint } from '../cloud/cloud-settings.ts'
 
 export interface AwsSettings {
   readonly name: string
@@ -57,6 +57,7 @@ export function parseAwsSettings({ name, settings }: ProviderDescription): AwsSe
     sts: endpoint('sts'),
     ca: reader.optionalText('ca'),
   }
+  checkAudience(reader, parsed.auth.method === 'job-token')
   endpoints?.finish()
   reader.finish()
   return parsed

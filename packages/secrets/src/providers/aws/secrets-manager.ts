@@ -22,14 +22,35 @@ export interface SecretsManagerParts {
 /** GetSecretValue. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html @throws SecretsError */
 export async function getSecretValue(
   address: SecretAddress,
-  { settings, client, nowMs }: SecretsManagerParts,
+  parts: SecretsManagerParts,
   credentials: AwsCredentials,
   call: Call,
 ): Promise<ReadSecret> {
-  const { name, region, secretsManager: url } = settings
-  const what = `read ${quote(address.path)} from ${quote(name)}`
-  const body = new TextEncoder().encode(JSON.stringify({ SecretId: address.path, ...versionOf(address) }))
-  const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': 'secretsmanager.GetSecretValue' }
+  const what = `read ${quote(address.path)} from ${quote(parts.settings.name)}`
+  const action: SecretsManagerAction = { what, name: 'GetSecretValue', body: versionOf(address), hasVersion: address.version !== null }
+  return readValue(await askSecretsManager(address, action, parts, credentials, call), address, what)
+}
+
+export interface SecretsManagerAction {
+  /** For messages. */
+  readonly what: string
+  readonly name: 'GetSecretValue' | 'DescribeSecret' | 'ListSecretVersionIds' | 'RotateSecret' | 'PutSecretValue'
+  /** Beside the secret's own name. */
+  readonly body: JsonObject
+  readonly hasVersion: boolean
+}
+
+/** @throws SecretsError */
+export async function askSecretsManager(
+  address: SecretAddress,
+  { what, name: action, body: asked, hasVersion }: SecretsManagerAction,
+  { settings, client, nowMs }: SecretsManagerParts,
+  credentials: AwsCredentials,
+  call: Call,
+): Promise<JsonObject> {
+  const { region, secretsManager: url } = settings
+  const body = new TextEncoder().encode(JSON.stringify({ SecretId: address.path, ...asked }))
+  const headers = { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `secretsmanager.${action}` }
   const request = { method: 'POST', host: new URL(url).host, headers, body }
   const reply = await client.ask(
     {
@@ -39,11 +60,11 @@ export async function getSecretValue(
       headers: () => ({ ...headers, ...signV4(request, { region, service: 'secretsmanager', credentials, nowMs: nowMs() }) }),
       body,
       isOfValue: true,
-      explain: explainJson(nowMs, address.version !== null),
+      explain: explainJson(nowMs, hasVersion),
     },
     call,
   )
-  return readValue(readJson(reply, what), address, what)
+  return readJson(reply, what)
 }
 
 function versionOf(address: SecretAddress): Readonly<Record<string, string>> {
@@ -61,7 +82,14 @@ function readValue(answer: JsonObject, address: SecretAddress, what: string): Re
   if (address.version !== null && VERSION_ID.test(address.version) && address.version !== version) throw nonsense(what, 'another version')
   const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : typeof base64 === 'string' ? fromBase64(base64, address) : null
   if (bytes === null) throw nonsense(what, 'no value')
-  return { fields: fieldsOf(bytes, address), version, lease: null }
+  const created = dateMsOf(answer['CreatedDate'])
+  return { fields: fieldsOf(bytes, address), version, ...(created !== null && { createdAtMs: created }), lease: null }
+}
+
+/** Seconds since 1970; numbers that a double does not hold stay texts. */
+export function dateMsOf(value: unknown): number | null {
+  const seconds = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN
+  return Number.isFinite(seconds) && seconds > 0 ? Math.floor(seconds * 1000) : null
 }
 
 /** By its name, or its ARN, with or without the six characters at its end. */

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { SecretAddress } from '../../contract.ts'
+import { notFound } from '../cloud/stored-value.ts'
 import type { AwsSettings } from './aws-settings.ts'
 
 /** What a secret is called here: its name, or its ARN with or without the six characters that AWS appends. */
@@ -11,28 +13,47 @@ export interface SecretName {
 const NAME = /^[A-Za-z0-9/_+=.@-]{1,519}$/
 const ARN = /^arn:aws[a-z-]{0,16}:secretsmanager:([a-z0-9-]{1,32}):[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]{1,519}$/
 
-/** Null for what no secret is called: nothing of it could widen a policy. */
-export function parseSecretName(path: string): SecretName | null {
+/** Nothing of it could widen a policy. @throws SecretsError SECRET_NOT_FOUND for what no secret is called */
+export function secretNameOf(address: SecretAddress): SecretName {
+  const { path } = address
   const [, region] = ARN.exec(path) ?? []
   if (region !== undefined) return { path, region }
-  return NAME.test(path) ? { path, region: null } : null
+  if (NAME.test(path)) return { path, region: null }
+  throw notFound(address, 'no secret of AWS has such a name')
 }
 
 /**
  * What a session may do at most, whatever its role may: read this one secret. A session's permissions are those that its role and this policy both give.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
  */
-export function sessionPolicy({ path, region: own }: SecretName, { region, partition }: AwsSettings): string {
+export function sessionPolicy(secret: SecretName, settings: AwsSettings): string {
+  return policyOf(secret, settings, { actions: 'secretsmanager:GetSecretValue', keyActions: 'kms:Decrypt' })
+}
+
+/** To replace the value of this one secret. */
+export function rotationPolicy(secret: SecretName, settings: AwsSettings): string {
+  const actions = ['GetSecretValue', 'DescribeSecret', 'ListSecretVersionIds', 'RotateSecret', 'PutSecretValue']
+  return policyOf(secret, settings, {
+    actions: actions.map((action) => `secretsmanager:${action}`),
+    keyActions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+  })
+}
+
+function policyOf(
+  { path, region: own }: SecretName,
+  { region, partition }: AwsSettings,
+  { actions, keyActions }: { actions: string | readonly string[]; keyActions: string | readonly string[] },
+): string {
   const arn = own === null ? `arn:${partition}:secretsmanager:${region}:*:secret:${path}` : path
   // Six characters are appended to each name; of an ARN they may be there already
   const resources = own === null ? [`${arn}-??????`] : [arn, `${arn}-??????`]
   return JSON.stringify({
     Version: '2012-10-17',
     Statement: [
-      { Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: resources },
+      { Effect: 'Allow', Action: actions, Resource: resources },
       {
         Effect: 'Allow',
-        Action: 'kms:Decrypt',
+        Action: keyActions,
         Resource: '*',
         Condition: {
           StringEquals: { 'kms:ViaService': `secretsmanager.${region}.amazonaws.com${partition === 'aws-cn' ? '.cn' : ''}` },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, createHmac } from 'node:crypto'
+import { scopeText, sha256Hex, signature, signingKey } from '@sallyport/aws-signature'
 
 export interface AwsCredentials {
   readonly accessKeyId: string
@@ -30,28 +30,16 @@ export interface SignableRequest {
 export function signV4({ method, host, headers, body }: SignableRequest, scope: SignedScope): Readonly<Record<string, string>> {
   const { region, service, credentials, nowMs } = scope
   const time = new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/g, '')
-  const { sessionToken } = credentials
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials
   const added = { 'x-amz-date': time, ...(sessionToken !== null && { 'x-amz-security-token': sessionToken }) }
-  const signed = Object.entries({ ...headers, ...added, host }).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const names = signed.map(([name]) => name).join(';')
-  const lines = signed.map(([name, value]) => `${name}:${value.trim().replaceAll(/ +/g, ' ')}\n`).join('')
-  const canonical = `${method}\n/\n\n${lines}\n${names}\n${sha256(body)}`
-  const day = time.slice(0, 8)
-  const credentialScope = `${day}/${region}/${service}/aws4_request`
-  const toSign = `AWS4-HMAC-SHA256\n${time}\n${credentialScope}\n${sha256(canonical)}`
-  const signature = hmac(signingKey(credentials.secretAccessKey, [day, region, service, 'aws4_request']), toSign).toString('hex')
-  const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${credentialScope}, SignedHeaders=${names}, Signature=${signature}`
-  return { ...added, authorization }
-}
-
-function signingKey(secret: string, parts: readonly string[]): Buffer {
-  return parts.reduce<Buffer>((key, part) => hmac(key, part), Buffer.from(`AWS4${secret}`))
-}
-
-function hmac(key: Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest()
-}
-
-function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex')
+  const signed = Object.entries({ ...headers, ...added, host })
+  const place = { day: time.slice(0, 8), region, service }
+  const request = { method, path: '/', query: [], headers: signed, payload: sha256Hex(body), time }
+  const names = signed.map(([name]) => name).sort()
+  const parts = [
+    `Credential=${accessKeyId}/${scopeText(place)}`,
+    `SignedHeaders=${names.join(';')}`,
+    `Signature=${signature(request, place, signingKey(secretAccessKey, place))}`,
+  ]
+  return { ...added, authorization: `AWS4-HMAC-SHA256 ${parts.join(', ')}` }
 }

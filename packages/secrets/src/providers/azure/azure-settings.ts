@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProviderDescription } from '../../contract.ts'
 import { SettingsReader } from '../../settings-reader.ts'
-import { readDurationMs, readEndpoint } from '../cloud/cloud-settings.ts'
+import { checkAudience, readDurationMs, readEndpoint } from '../cloud/cloud-settings.ts'
 
 export interface AzureSettings {
   readonly name: string
@@ -36,6 +36,7 @@ export function parseAzureSettings({ name, settings }: ProviderDescription): Azu
     livesOnMs: readDurationMs(reader, 'lives-on', LIVES_ON),
     ca: reader.optionalText('ca'),
   }
+  checkAudience(reader, parsed.clientSecret === null)
   reader.finish()
   return parsed
 }

@@ -39,7 +39,9 @@ export async function getSecret(
   const version = readVersion(answer, { address, vault: settings.vault, what })
   if (typeof value !== 'string') throw nonsense(what, 'no value')
   assertUsable(answer['attributes'], { what, nowMs: ports.nowMs() })
-  return { fields: fieldsOf(new TextEncoder().encode(value), address), version, lease: null }
+  const updated = isJsonObject(answer['attributes']) ? answer['attributes']['updated'] : undefined
+  const dated = typeof updated === 'number' && Number.isFinite(updated) ? { createdAtMs: Math.floor(updated * 1000) } : {}
+  return { fields: fieldsOf(new TextEncoder().encode(value), address), version, ...dated, lease: null }
 }
 
 function assertAddress(address: SecretAddress): void {

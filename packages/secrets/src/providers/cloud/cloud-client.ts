@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '@sallyport/core'
 import { ask, HttpError, type HttpReply } from '@sallyport/http'
 import type { ProviderPorts } from '../../contract.ts'
 import { SecretsError, type SecretsErrorCode } from '../../secrets-error.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../json.ts'
+import { backOffMs, retryAfterMs, transportError } from '../transport.ts'
 import type { Call } from './call.ts'
 
 export interface CloudQuestion {
@@ -37,8 +37,6 @@ export interface Refusal {
 
 /** JSON of a value of 1 MiB, so that a secret that is too large can be named as such. */
 const ANSWER_BYTES_MAX = 2 * 2 ** 20
-const RETRY_MS = 100
-const RETRY_MS_MAX = 2000
 /** Less is no time for an answer: it would only hide why the one before was none. */
 const ATTEMPT_MS_MIN = 500
 
@@ -90,13 +88,14 @@ async function askOnce(question: CloudQuestion, ca: string | null, { signal, end
     return {
       reply: null,
       error: refused(what, refusal, reply.status),
-      waitMs: isTransient ? Math.max(retryAfterMs(reply.headers), backOffMs(attempt)) : null,
+      // No less than what we would wait by ourselves: a server must not be able to make us hurry
+      waitMs: isTransient ? Math.max(retryAfterMs(reply.headers['retry-after']), backOffMs(attempt)) : null,
     }
   } catch (error) {
     if (!(error instanceof HttpError)) throw error
     return {
       reply: null,
-      error: transportError(what, error, isOfValue),
+      error: transportError(what, error, isOfValue ? 'SECRET_TOO_LARGE' : 'PROVIDER_FAILED'),
       waitMs: error.failure === 'connection' ? backOffMs(attempt) : null,
     }
   }
@@ -104,27 +103,6 @@ async function askOnce(question: CloudQuestion, ca: string | null, { signal, end
 
 function refused(what: string, { code, why, hint }: Refusal, status: number): SecretsError {
   return new SecretsError(code, `Cannot ${what}: ${why} (status ${status})`, { ...(hint !== undefined && { hint }), details: { status } })
-}
-
-function transportError(what: string, error: HttpError, isOfValue: boolean): SecretsError {
-  const codes = {
-    connection: 'PROVIDER_UNREACHABLE',
-    timeout: 'PROVIDER_TIMEOUT',
-    certificate: 'PROVIDER_CERTIFICATE',
-    size: isOfValue ? 'SECRET_TOO_LARGE' : 'PROVIDER_FAILED',
-  } as const
-  return new SecretsError(codes[error.failure ?? 'connection'], `Cannot ${what}: ${messageOf(error)}`, { details: error.details })
-}
-
-/** No less than what we would wait by ourselves: a server must not be able to make us hurry. */
-function retryAfterMs(headers: HttpReply['headers']): number {
-  const value = headers['retry-after']
-  return typeof value === 'string' && /^[0-9]{1,4}$/.test(value) ? Number(value) * 1000 : 0
-}
-
-function backOffMs(attempt: number): number {
-  const ms = Math.min(RETRY_MS * 2 ** attempt, RETRY_MS_MAX)
-  return ms / 2 + Math.random() * (ms / 2)
 }
 
 /** Of a success. Zeroes it. @throws SecretsError PROVIDER_FAILED */

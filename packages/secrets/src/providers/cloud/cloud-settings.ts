@@ -3,6 +3,7 @@ import { parseDurationMs, quote } from '@sallyport/core'
 import type { ProviderPorts } from '../../contract.ts'
 import { SecretsError } from '../../secrets-error.ts'
 import type { SettingsReader } from '../../settings-reader.ts'
+import { isLoopback } from '../transport.ts'
 
 /** Of a service, without a slash at its end and without a path; in the clear only to this machine itself. @throws SecretsError PROVIDER_CONFIG_INVALID */
 export function readEndpoint(reader: SettingsReader, key: string): string | null {
@@ -14,8 +15,10 @@ export function readEndpoint(reader: SettingsReader, key: string): string | null
   throw reader.invalid(key, 'is no address of a service', 'Write https://HOST, or http:// for a server of this machine')
 }
 
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+/** Of jobs' tokens, in place of the usual one (token-audience.ts): it is for whoever makes the tokens. @throws SecretsError PROVIDER_CONFIG_INVALID */
+export function checkAudience(reader: SettingsReader, logsJobsIn: boolean): void {
+  if (reader.optionalText('audience') !== null && !logsJobsIn)
+    throw reader.invalid('audience', 'is for jobs that log in themselves', 'Say method: job-token below auth, or leave it out')
 }
 
 export interface DurationBounds {

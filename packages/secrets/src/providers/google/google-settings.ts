@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ProviderDescription } from '../../contract.ts'
 import { SettingsReader } from '../../settings-reader.ts'
-import { readDurationMs, readEndpoint } from '../cloud/cloud-settings.ts'
+import { checkAudience, readDurationMs, readEndpoint } from '../cloud/cloud-settings.ts'
 
 export interface GoogleSettings {
   readonly name: string
@@ -49,6 +49,7 @@ export function parseGoogleSettings({ name, settings }: ProviderDescription): Go
     livesOnMs: readDurationMs(reader, 'lives-on', LIVES_ON),
     ca: reader.optionalText('ca'),
   }
+  checkAudience(reader, true)
   endpoints?.finish()
   reader.finish()
   return parsed

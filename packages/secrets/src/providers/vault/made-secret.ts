@@ -34,7 +34,9 @@ export function madeOf(answer: VaultAnswer, address: SecretAddress, route: Vault
   const read = (): ReadSecret => {
     const data = dataOf(answer, what)
     const unended = hasEnd(route, lease, data) ? lease : unleasedOf(route, data, { address, nowMs: times.nowMs })
-    return { fields: fieldsOf(data, address, route), version: null, lease: unended }
+    const rotated = isRotated(route) ? Date.parse(String(data['last_vault_rotation'])) : Number.NaN
+    const dated = Number.isFinite(rotated) ? { createdAtMs: rotated } : {}
+    return { fields: fieldsOf(data, address, route), version: null, ...dated, lease: unended }
   }
   return { lease, read }
 }
@@ -53,7 +55,9 @@ function storedSecret(answer: VaultAnswer, address: SecretAddress, route: VaultR
   const version = isJsonObject(metadata) ? metadata['version'] : null
   if (!isJsonObject(data) || typeof version !== 'number' || !Number.isSafeInteger(version)) throw nonsense(what, 'no version of KV')
   if (address.version !== null && String(version) !== address.version) throw versionNotFound(address, 'another one was answered')
-  return { fields: fieldsOf(data, address, route), version: String(version), lease: null }
+  const created = isJsonObject(metadata) && typeof metadata['created_time'] === 'string' ? Date.parse(metadata['created_time']) : Number.NaN
+  const dated = Number.isFinite(created) ? { createdAtMs: created } : {}
+  return { fields: fieldsOf(data, address, route), version: String(version), ...dated, lease: null }
 }
 
 /** All of them, since two secrets of a job may be two fields of one account; but the one that is asked for has to be there. */

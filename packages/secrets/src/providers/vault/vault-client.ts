@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '@sallyport/core'
 import { ask, HttpError, type HttpReply } from '@sallyport/http'
 import { PROVIDER_TIMEOUT_MS, type ProviderPorts } from '../../contract.ts'
 import { SecretsError, type SecretsErrorCode } from '../../secrets-error.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../json.ts'
+import { backOffMs, retryAfterMs, transportError } from '../transport.ts'
 import type { VaultAnswer } from './vault-answer.ts'
 import type { VaultSettings } from './vault-settings.ts'
 
@@ -44,8 +44,6 @@ export class VaultRefusal extends SecretsError {
 
 /** JSON of the largest entry that OpenBao stores, 1 MiB, so that a secret that is too large can be named as such. */
 const ANSWER_BYTES_MAX = 2 * 2 ** 20
-const RETRY_MS = 100
-const RETRY_MS_MAX = 2000
 
 /** Asks one server. It has no standing of its own: each question brings its token. */
 export class VaultClient {
@@ -136,7 +134,11 @@ function readReply(question: VaultQuestion, { status, headers, body }: HttpReply
   const error = refusalOf(what, status, texts)
   const didNothing = status === 429 || status === 412
   const maySoonServe = isRepeatable && (status === 503 || status === 473 || status === 472) && !isSealed(texts)
-  return { answer: null, error, waitMs: didNothing || maySoonServe ? Math.max(retryAfterMs(headers) ?? 0, backOffMs(attempt)) : null }
+  return {
+    answer: null,
+    error,
+    waitMs: didNothing || maySoonServe ? Math.max(retryAfterMs(headers['retry-after']), backOffMs(attempt)) : null,
+  }
 }
 
 /** Null for what is no JSON object; an empty body is an empty one. */
@@ -196,24 +198,4 @@ function refusalOf(what: string, status: number, texts: readonly string[]): Vaul
     default:
       return refusal('PROVIDER_FAILED', 'it failed')
   }
-}
-
-function transportError(what: string, error: HttpError): SecretsError {
-  const codes = {
-    connection: 'PROVIDER_UNREACHABLE',
-    timeout: 'PROVIDER_TIMEOUT',
-    certificate: 'PROVIDER_CERTIFICATE',
-    size: 'PROVIDER_FAILED',
-  } as const
-  return new SecretsError(codes[error.failure ?? 'connection'], `Cannot ${what}: ${messageOf(error)}`, { details: error.details })
-}
-
-function retryAfterMs(headers: HttpReply['headers']): number | null {
-  const value = headers['retry-after']
-  return typeof value === 'string' && /^[0-9]{1,4}$/.test(value) ? Number(value) * 1000 : null
-}
-
-function backOffMs(attempt: number): number {
-  const ms = Math.min(RETRY_MS * 2 ** attempt, RETRY_MS_MAX)
-  return ms / 2 + Math.random() * (ms / 2)
 }

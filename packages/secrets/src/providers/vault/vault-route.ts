@@ -31,18 +31,23 @@ export function routeOf(
   { mounts, remainingMs }: { mounts: readonly VaultMount[]; remainingMs: number },
 ): VaultRoute {
   const segments = segmentsOf(address)
-  const mount = mounts.find(({ path }) => address.path.startsWith(`${path}/`))
-  if (mount === undefined)
-    throw new SecretsError('SECRET_NOT_FOUND', `Cannot read ${quote(address.path)}: no mount of the settings holds it`, {
-      hint: `Known mounts: ${mounts.map(({ path }) => path).join(', ')}`,
-    })
+  const mount = mountOf(address, mounts)
   if (mount.engine === 'kv') return kvRoute(address, mount, segments)
   if (address.version !== null) throw versionNotFound(address, 'what is made on demand has no versions')
   return madeRoute(address, mount, { segments, remainingMs })
 }
 
+/** @throws SecretsError SECRET_NOT_FOUND */
+export function mountOf(address: SecretAddress, mounts: readonly VaultMount[]): VaultMount {
+  const mount = mounts.find(({ path }) => address.path.startsWith(`${path}/`))
+  if (mount !== undefined) return mount
+  throw new SecretsError('SECRET_NOT_FOUND', `Cannot read ${quote(address.path)}: no mount of the settings holds it`, {
+    hint: `Known mounts: ${mounts.map(({ path }) => path).join(', ')}`,
+  })
+}
+
 /** The server would follow `..`, and take `?` and `#` for its own: a segment is a name and nothing else. */
-function segmentsOf({ path }: SecretAddress): readonly string[] {
+export function segmentsOf({ path }: SecretAddress): readonly string[] {
   const segments = path.split('/')
   const isName = (segment: string): boolean =>
     segment !== '' && segment.length <= SEGMENT_LENGTH_MAX && !/^\.+$/.test(segment) && !/[\p{Cc}?#%\\*+]/u.test(segment)
@@ -53,7 +58,7 @@ function segmentsOf({ path }: SecretAddress): readonly string[] {
   return segments
 }
 
-const encodePath = (segments: readonly string[]): string => segments.map(encodeURIComponent).join('/')
+export const encodePath = (segments: readonly string[]): string => segments.map(encodeURIComponent).join('/')
 
 function kvRoute(address: SecretAddress, mount: VaultMount, segments: readonly string[]): VaultRoute {
   const { version, parameters } = address

@@ -2,6 +2,7 @@
 import { parseDurationMs } from '@sallyport/core'
 import type { ProviderDescription } from '../../contract.ts'
 import { SettingsReader } from '../../settings-reader.ts'
+import { isLoopback } from '../transport.ts'
 
 export interface VaultSettings {
   readonly name: string
@@ -94,10 +95,6 @@ function parseAddress(reader: SettingsReader): string {
   if (!isBare || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))))
     throw reader.invalid('address', 'is no address of a server', 'Write https://HOST:8200, or http:// for a server of this machine')
   return url.href.replace(/\/+$/, '')
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 function parseAuth(reader: SettingsReader): VaultAuth {
