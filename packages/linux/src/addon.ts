@@ -6,6 +6,7 @@ const NAME = 'sallyport-linux.node'
 /** What `native/addon` offers: each call answers with 0 or its errno. */
 export interface Addon {
   tryLock(fd: number): number
+  tryLockShared(fd: number): number
   makeUndumpable(): number
   forbidCoreDumps(): number
   seekToEnd(fd: number): number

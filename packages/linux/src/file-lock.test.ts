@@ -6,7 +6,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { tryLockFile } from './file-lock.ts'
+import { tryLockFile, tryShareLock } from './file-lock.ts'
 
 function makeFile(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'sallyport-lock-'))
@@ -21,6 +21,20 @@ test('of two who open a file, one has its lock, until that one closes it', (t) =
   closeSync(first)
   assert.equal(tryLockFile(second), true)
   closeSync(second)
+})
+
+test('a lock is shared by many, or had by one', (t) => {
+  const path = makeFile(t)
+  const [first, second, third] = [openSync(path, 'w'), openSync(path, 'w'), openSync(path, 'w')]
+  assert.deepEqual([tryShareLock(first), tryShareLock(second), tryLockFile(third)], [true, true, false])
+  closeSync(first)
+  assert.equal(tryLockFile(third), false)
+  closeSync(second)
+  assert.equal(tryLockFile(third), true)
+  const late = openSync(path, 'w')
+  assert.equal(tryShareLock(late), false)
+  closeSync(third)
+  closeSync(late)
 })
 
 test('it is the lock that flock(1) takes, and it ends with a process that is killed', async (t) => {

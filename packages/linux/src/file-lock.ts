@@ -9,7 +9,15 @@ import { loadAddon } from './addon.ts'
  * @throws Error when the kernel refuses for any other reason, for instance because the file system knows no locks.
  */
 export function tryLockFile(fd: number): boolean {
-  const errno = loadAddon().tryLock(fd)
+  return isTaken(loadAddon().tryLock(fd))
+}
+
+/** The same, beside others who share it: false while somebody has it alone. @throws Error as `tryLockFile` does */
+export function tryShareLock(fd: number): boolean {
+  return isTaken(loadAddon().tryLockShared(fd))
+}
+
+function isTaken(errno: number): boolean {
   if (errno === 0) return true
   if (errno === constants.errno.EAGAIN) return false
   throw new Error(`flock was refused with error ${errno}`)
