@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Node has no call for, as an addon of its own process: four fixed system calls, and no way to any other. Each answers with 0 or its errno.
+// What Node has no call for, as an addon of its own process: five fixed system calls, and no way to any other. Each answers with 0 or its errno.
 #include <errno.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -25,6 +25,11 @@ static int32_t descriptor_of(napi_env env, napi_callback_info info) {
 // tryLock(fd): the lock belongs to the open file description, so it ends with the last descriptor of it, and with the process.
 static napi_value try_lock(napi_env env, napi_callback_info info) {
   return answer(env, flock(descriptor_of(env, info), LOCK_EX | LOCK_NB) == 0 ? 0 : errno);
+}
+
+// tryLockShared(fd): the same, beside others who share it.
+static napi_value try_lock_shared(napi_env env, napi_callback_info info) {
+  return answer(env, flock(descriptor_of(env, info), LOCK_SH | LOCK_NB) == 0 ? 0 : errno);
 }
 
 // seekToEnd(fd): of a device of records (/dev/kmsg), after the last one; Node reads from a position, or from where a file stands, and moves neither.
@@ -56,7 +61,7 @@ static int add(napi_env env, napi_value exports, const char *name, napi_callback
 __attribute__((visibility("default"))) int32_t node_api_module_get_api_version_v1(void) { return 8; }
 
 __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
-  const int done = add(env, exports, "tryLock", try_lock) && add(env, exports, "makeUndumpable", make_undumpable) &&
+  const int done = add(env, exports, "tryLock", try_lock) && add(env, exports, "tryLockShared", try_lock_shared) && add(env, exports, "makeUndumpable", make_undumpable) &&
                    add(env, exports, "forbidCoreDumps", forbid_core_dumps) && add(env, exports, "seekToEnd", seek_to_end);
   return done ? exports : NULL;
 }

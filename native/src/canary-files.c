@@ -150,10 +150,24 @@ static const char *const host_sockets[] = {
     "/var/lib/kubelet",           "/var/lib/sallyport",      "/var/spool/cron/crontabs",        "/etc/sallyport",
 };
 
+// Of `/`, where that is an image; 0 where it is made of the host's own files.
+static uint64_t image_mount;
+
+// 0 when it is not known.
+static uint64_t mount_of(int directory, const char *path, int flags) {
+  struct statx info;
+  return statx(directory, path, flags, STATX_MNT_ID, &info) == 0 && (info.stx_mask & STATX_MNT_ID) ? info.stx_mnt_id : 0;
+}
+
+// An image may have a file of any name. Of the host it would only be if something were mounted there.
+static int is_images_own(const char *path) {
+  return image_mount != 0 && mount_of(AT_FDCWD, path, 0) == image_mount;
+}
+
 // An empty placeholder keeps package tools content and tells nothing.
 static void check_secret_files(void) {
   for (size_t i = 0; i < COUNT_OF(secret_files); i++) {
-    const char *why = why_masked(secret_files[i]);
+    const char *why = is_images_own(secret_files[i]) ? "the image's own" : why_masked(secret_files[i]);
     report("host-files-hidden", why != NULL, "%s: %s", secret_files[i], why ? why : "readable");
   }
 }
@@ -161,7 +175,7 @@ static void check_secret_files(void) {
 // O_PATH finds sockets and directories alike, without touching them. An empty directory of the image hides nothing.
 static void check_absent(const char *path) {
   int fd = open(path, O_PATH | O_CLOEXEC);
-  const char *why = fd < 0 ? why_failed(errno) : why_masked(path);
+  const char *why = fd < 0 ? why_failed(errno) : is_images_own(path) ? "the image's own" : why_masked(path);
   if (fd >= 0) close(fd);
   report("host-files-hidden", why != NULL, "%s: %s", path, why ? why : "there");
 }
@@ -176,13 +190,15 @@ static void check_only_entry(const char *path, const char *allowed) {
   struct dirent *entry;
   while (!*other && (entry = readdir(directory))) {
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || strcmp(entry->d_name, allowed) == 0) continue;
+    if (image_mount != 0 && mount_of(dirfd(directory), entry->d_name, AT_SYMLINK_NOFOLLOW) == image_mount) continue;
     snprintf(other, sizeof other, "%s", entry->d_name);
   }
   closedir(directory);
   report("host-files-hidden", !*other, "%s: %s%s", path, *other ? "shows " : "nothing of the host", other);
 }
 
-void check_host_files(void) {
+void check_host_files(const struct canary_options *options) {
+  if (options->is_image) image_mount = mount_of(AT_FDCWD, "/", 0);
   check_secret_files();
   for (size_t i = 0; i < COUNT_OF(host_sockets); i++) check_absent(host_sockets[i]);
   check_only_entry("/root", "");

@@ -71,6 +71,13 @@ static int is_on_disk(const struct mount *mount, const struct canary_options *op
   return 0;
 }
 
+// A kernel of the sandbox's own reads files of the host by a protocol of its own (9p), and has devices of its own (dev): what it can write there the host bounds
+// as ever, which the size tells.
+static int is_own_kernels(const struct mount *mount, const struct canary_options *options) {
+  if (!options->has_own_kernel) return 0;
+  return strcmp(mount->type, "dev") == 0 || (strcmp(mount->type, "9p") == 0 && is_limited_disk(mount->point, options));
+}
+
 static int is_own_file_system(const char *type) {
   static const char *const own[] = {"overlay", "tmpfs", "proc", "devpts", "mqueue"};
   for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
@@ -92,13 +99,13 @@ static void judge(const struct mount *mount, const struct canary_options *option
   if (*mount->tags) keep(found->propagated, mount);
   if (is_device_node(mount)) return;
   int writable = !has_option(mount->options, "ro");
-  if (writable && !is_own_file_system(mount->type) && !is_on_disk(mount, options)) keep(found->writable, mount);
+  if (writable && !is_own_file_system(mount->type) && !is_on_disk(mount, options) && !is_own_kernels(mount, options)) keep(found->writable, mount);
   if (is_mask(mount)) return;
   // Parts of the sandbox's own procfs made read-only: crun binds them without the flags. The kernel lets nobody execute a file or open a
   // device of a procfs, whatever its mount says (SB_I_NOEXEC, SB_I_NODEV in fs/proc/root.c).
   if (!writable && strcmp(mount->type, "proc") == 0) return;
   if (!has_option(mount->options, "nosuid")) keep(found->suid, mount);
-  if (!has_option(mount->options, "nodev") && strcmp(mount->type, "devpts") != 0) keep(found->device, mount);
+  if (!has_option(mount->options, "nodev") && strcmp(mount->type, "devpts") != 0 && strcmp(mount->type, "dev") != 0) keep(found->device, mount);
 }
 
 static void report_offender(const char *guarantee, const char *wall, const char *offender) {
@@ -120,9 +127,12 @@ void check_mounts(const struct canary_options *options) {
       return;
     }
     judge(&mount, options, &found);
-    if (strcmp(mount.point, "/") == 0) root = strcmp(mount.type, "overlay") == 0 ? "overlay" : has_option(mount.options, "ro") ? "read-only" : mount.type;
+    if (strcmp(mount.point, "/") == 0 && is_own_kernels(&mount, options)) root = "overlay";
+    else if (strcmp(mount.point, "/") == 0) root = strcmp(mount.type, "overlay") == 0 ? "overlay" : has_option(mount.options, "ro") ? "read-only" : mount.type;
   }
-  report("mount-namespace", strcmp(root, "overlay") == 0 || strcmp(root, "read-only") == 0, "/ is %s", root);
+  const char *expected = options->root ? options->root : "overlay";
+  int own = strcmp(root, "read-only") == 0 || (strcmp(root, expected) == 0 && is_limited_disk("/", options));
+  report("mount-namespace", own, "/ is %s", root);
   report_offender("mount-namespace", "writable only where it is the job's own", found.writable);
   report_offender("mount-namespace", "private (no propagation)", found.propagated);
   report_offender("nosuid-nodev", "nosuid", found.suid);

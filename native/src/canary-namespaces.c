@@ -11,7 +11,6 @@
 #include "canary.h"
 
 #define ID_BASE_MIN 65536UL
-#define ID_COUNT 65536UL
 #define PROCESSES_MAX 16
 #define HELPER_NAME "helper\n"
 
@@ -29,6 +28,17 @@ int namespace_index(const char *name, size_t size) {
   return -1;
 }
 
+// Namespaces of a kernel that is the sandbox's own are none of the host's; that it is another kernel is seen by what it says of itself. Those of the
+// processes that it consists of on the host are looked at from there.
+static void check_kernel(const struct canary_options *options) {
+  char version[512] = "";
+  ssize_t size = read_text("/proc/version", version, sizeof version);
+  version[strcspn(version, "\n")] = 0;
+  int own = size > 0 && strcmp(version, options->host_version) != 0;
+  for (int i = 0; i < NAMESPACE_COUNT; i++)
+    report(namespaces[i].guarantee, own, "the kernel that answers is %s: %.80s", own ? "the sandbox's own" : "the host's", version);
+}
+
 static void check_identity(const struct canary_options *options, int index) {
   char path[64], link[64];
   unsigned long long inode = 0;
@@ -42,7 +52,7 @@ static void check_identity(const struct canary_options *options, int index) {
          (unsigned long long)options->host_namespaces[index]);
 }
 
-static void check_map(const char *path) {
+static void check_map(const char *path, unsigned long ids) {
   char text[512];
   unsigned long inside, outside, count;
   int end = 0;
@@ -52,7 +62,7 @@ static void check_map(const char *path) {
     report("user-namespace", 0, "%s: unreadable or empty", path);
     return;
   }
-  int own = inside == 0 && outside >= ID_BASE_MIN && count == ID_COUNT && text[end] == 0;
+  int own = inside == 0 && outside >= ID_BASE_MIN && count == ids && text[end] == 0;
   report("user-namespace", own, "%s: %lu is %lu outside, %lu ids%s", path, inside, outside, count, text[end] ? ", and more" : "");
 }
 
@@ -115,9 +125,13 @@ static void check_cgroups(void) {
 }
 
 void check_namespaces(const struct canary_options *options) {
-  for (int i = 0; i < NAMESPACE_COUNT; i++) check_identity(options, i);
-  check_map("/proc/self/uid_map");
-  check_map("/proc/self/gid_map");
+  if (options->has_own_kernel) {
+    check_kernel(options);
+  } else {
+    for (int i = 0; i < NAMESPACE_COUNT; i++) check_identity(options, i);
+    check_map("/proc/self/uid_map", options->ids);
+    check_map("/proc/self/gid_map", options->ids);
+  }
   check_processes();
   check_ipc("/proc/sysvipc/shm");
   check_ipc("/proc/sysvipc/sem");

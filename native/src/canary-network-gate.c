@@ -66,10 +66,21 @@ static void start_probe(struct probe *probe) {
   else if (probe->kind == DNS_UDP && send(probe->fd, question, sizeof question, 0) < 0) fail_probe(probe);
 }
 
-void ask_gate(void) {
+// A network stack of the sandbox's own says "sent" of what is refused behind it: the host tells what became of it (packages/sandbox/src/drivers/sentry-sandbox.ts).
+static void send_datagram(void) {
+  struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(443)};
+  inet_pton(AF_INET, NOBODY, &name.sin_addr);
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ssize_t sent = sendto(fd, "", 1, 0, (struct sockaddr *)&name, sizeof name);
+  report("network", sent == 1, "a datagram to " NOBODY ":443 for the host to find: %s", sent == 1 ? "sent" : strerror(errno));
+  if (fd >= 0) close(fd);
+}
+
+void ask_gate(int has_own_kernel) {
   clock_gettime(CLOCK_MONOTONIC, &started);
   for (size_t i = 0; i < PROBES; i++) start_probe(&probes[i]);
-  check_refused_at_once("UDP to " NOBODY ":443", NOBODY, 443, SOCK_DGRAM);
+  if (has_own_kernel) send_datagram();
+  else check_refused_at_once("UDP to " NOBODY ":443", NOBODY, 443, SOCK_DGRAM);
 }
 
 static void ask_by_tcp(struct probe *probe) {

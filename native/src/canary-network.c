@@ -208,7 +208,7 @@ static void check_changes(void) {
 
 void check_network(const struct canary_options *options) {
   int has_gate = strcmp(options->network, "gate") == 0;
-  if (has_gate) ask_gate();
+  if (has_gate) ask_gate(options->has_own_kernel);
   else check_no_way_out();
   check_refused_at_once("TCP to [" NOBODY_6 "]:443", NOBODY_6, 443, SOCK_STREAM);
   check_interfaces(has_gate ? LINK : NULL);

@@ -15,7 +15,7 @@ int is_unreachable(int error);
 void check_refused_at_once(const char *what, const char *address, int port, int type);
 
 // canary-network-gate.c: does the gate refuse what no rule allows? Asked at the beginning, so that it can think while other walls are tried.
-void ask_gate(void);
+void ask_gate(int has_own_kernel);
 void check_gate_answers(void);
 
 #endif

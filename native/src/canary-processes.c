@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -85,14 +86,46 @@ static void check_kill_init(void) {
          alive ? "lives" : "is gone");
 }
 
-void check_init(void) {
+// Of a kernel that is the sandbox's own: process 1 here is the first of this step's pid namespace. The sandbox's is out of sight.
+static void check_init_hidden(void) {
+  char line[256] = "";
+  ssize_t size = read_text("/proc/1/cmdline", line, sizeof line);
+  const char *mode = size > 0 ? line + strlen(line) + 1 : "";
+  int hidden = size > 0 && mode < line + size && strcmp(mode, "step") == 0;
+  report("init-protected", hidden, "process 1 is \"%.20s\": the sandbox's own is%s in another pid namespace", hidden ? mode : line, hidden ? "" : " not");
+}
+
+void check_init(const struct canary_options *options) {
   int pidfd = (int)syscall(SYS_pidfd_open, 1, 0);
   check_memory("init-protected", 1, pidfd);
   if (pidfd >= 0) close(pidfd);
+  if (options->has_own_kernel) check_init_hidden();
   check_kill_init();
 }
 
+#define IDS_TRIED 8192
+
+// Another step, which runs, has no process id here at all: there is none to be read, traced or signalled but process 1 and ourselves.
+static void check_alone(void) {
+  int others = 0, reached = 0;
+  DIR *processes = opendir("/proc");
+  struct dirent *entry;
+  while (processes && (entry = readdir(processes))) {
+    int pid = atoi(entry->d_name);
+    others += pid > 1 && pid != getpid();
+  }
+  report("step-memory-isolation", processes && others == 0, "/proc shows %d processes but process 1 and this one, while another step runs", others);
+  if (processes) closedir(processes);
+  for (int pid = 2; pid <= IDS_TRIED; pid++)
+    if (pid != getpid() && (kill(pid, 0) == 0 || errno != ESRCH)) reached++;
+  report("step-signal-isolation", reached == 0, "%d of the process ids to %d can be signalled, while another step runs", reached, IDS_TRIED);
+}
+
 void check_peer(const struct canary_options *options) {
+  if (options->has_own_kernel) {
+    check_alone();
+    return;
+  }
   int pidfd = (int)syscall(SYS_pidfd_open, options->peer, 0);
   // Without a living peer every refusal below would be an absence.
   report("step-signal-isolation", pidfd >= 0, "process %d of another step %s", (int)options->peer, pidfd >= 0 ? "runs" : "is not there");
@@ -137,6 +170,7 @@ void check_private_files(const struct canary_options *options) {
   report("step-private-files", alone, STEP_DIRECTORY " %s", alone ? "holds this step's file only" : "does not hold this step's file only");
   int mounts = mounts_of_steps();
   report("step-private-files", mounts == 2, STEP_DIRECTORY " has %d mounts, expected the sandbox's and this step's", mounts);
+  if (options->has_own_kernel) return;
   char path[128];
   snprintf(path, sizeof path, "/proc/%d/root" STEP_DIRECTORY, (int)options->peer);
   report_refused("step-private-files", path, try_open(path, O_RDONLY | O_DIRECTORY));

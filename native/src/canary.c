@@ -79,9 +79,15 @@ static void add_disk(struct canary_options *options, const char *path) {
 static void add_option(struct canary_options *options, const char *name, const char *value) {
   if (strcmp(name, "--hostname") == 0) options->hostname = value;
   else if (strcmp(name, "--network") == 0) options->network = value;
+  else if (strcmp(name, "--kernel") == 0) options->kernel = value;
+  else if (strcmp(name, "--host-version") == 0) options->host_version = value;
   else if (strcmp(name, "--caps") == 0) options->capabilities = parse_hex(value);
   else if (strcmp(name, "--open-files") == 0) options->open_files = parse_count(value, INT64_MAX, name);
+  else if (strcmp(name, "--root") == 0 && (strcmp(value, "tmpfs") == 0 || strcmp(value, "overlay") == 0)) options->root = value;
+  else if (strcmp(name, "--ids") == 0) options->ids = parse_count(value, 65536, name);
+  else if (strcmp(name, "--processes") == 0) options->processes = parse_count(value, INT32_MAX, name);
   else if (strcmp(name, "--disk") == 0) add_disk(options, value);
+  else if (strcmp(name, "--image") == 0) options->is_image = strcmp(value, "tree") == 0;
   else if (strcmp(name, "--disk-bytes") == 0) options->disk_bytes = parse_count(value, INT64_MAX, name);
   else if (strcmp(name, "--inodes") == 0) options->inodes = parse_count(value, INT64_MAX, name);
   else if (strcmp(name, "--peer") == 0 && strcmp(value, "-") == 0) options->peer_on_stdin = 1;
@@ -94,15 +100,17 @@ static struct canary_options parse_options(int argc, char **argv) {
   struct canary_options options = {0};
   if (argc % 2 == 0) die_msg("canary: each option takes a value");
   for (int i = 1; i < argc; i += 2) add_option(&options, argv[i], argv[i + 1]);
-  int complete = options.hostname && options.network && options.open_files && options.disk_count && options.disk_bytes && options.inodes && (options.peer || options.peer_on_stdin);
+  int complete = options.hostname && options.network && options.kernel && options.host_version && options.open_files && options.disk_count && options.disk_bytes && options.inodes && options.ids && (options.peer || options.peer_on_stdin);
   for (int i = 0; i < NAMESPACE_COUNT; i++) complete = complete && options.host_namespaces[i];
   if (!complete) {
     die_msg(
-        "usage: canary --hostname NAME --network none|gate --caps HEX --open-files N --disk PATH... --disk-bytes N --inodes N --peer PID|- "
-        "--host-ns user=INODE (and pid, mnt, net, ipc, uts, cgroup)");
+        "usage: canary --hostname NAME --network none|gate --kernel shared|own --host-version TEXT --caps HEX --open-files N --disk PATH... --disk-bytes N --inodes N --ids N [--processes N] [--root overlay|tmpfs] --peer PID|- "
+        "[--image host|tree] --host-ns user=INODE (and pid, mnt, net, ipc, uts, cgroup)");
   }
   if (strcmp(options.network, "none") != 0 && strcmp(options.network, "gate") != 0)
     die_msg("canary: --network must be \"none\" or \"gate\", not \"%s\"", options.network);
+  options.has_own_kernel = strcmp(options.kernel, "own") == 0;
+  if (!options.has_own_kernel && strcmp(options.kernel, "shared") != 0) die_msg("canary: --kernel must be \"shared\" or \"own\", not \"%s\"", options.kernel);
   return options;
 }
 
@@ -122,10 +130,10 @@ int canary_main(int argc, char **argv) {
   check_privileges(&options);
   check_system_calls();
   check_kernel_files();
-  check_host_files();
+  check_host_files(&options);
   check_devices();
   check_limits(&options);
-  check_init();
+  check_init(&options);
   if (options.peer_on_stdin) options.peer = read_peer();
   check_peer(&options);
   check_private_files(&options);

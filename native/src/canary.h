@@ -12,10 +12,16 @@
 #define NAMESPACE_COUNT 7
 
 struct canary_options {
-  const char *hostname, *network, *disks[DISKS_MAX];
+  const char *root;  // type of the writable root; NULL: overlay
+  const char *hostname, *network, *kernel, *disks[DISKS_MAX];
   size_t disk_count;
-  uint64_t capabilities, open_files, disk_bytes, inodes;
+  uint64_t capabilities, open_files, disk_bytes, inodes, ids;
+  uint64_t processes;  // RLIMIT_NPROC of the job; 0: the host counts them in a cgroup
   pid_t peer;
+  int is_image;       // the root file system is an image, and not made of the host's own files
+  // The kernel that answers is the sandbox's own: its namespaces, ids and file systems are none of the host's, whatever they are called.
+  int has_own_kernel;
+  const char *host_version;  // the host's /proc/version
   int peer_on_stdin;  // a line on stdin says it, while the other checks run already
   uint64_t host_namespaces[NAMESPACE_COUNT];  // inode numbers outside, in the order of `namespaces` in canary-namespaces.c
 };
@@ -45,10 +51,10 @@ void check_network(const struct canary_options *options);
 void check_privileges(const struct canary_options *options);
 void check_system_calls(void);
 void check_kernel_files(void);
-void check_host_files(void);
+void check_host_files(const struct canary_options *options);
 void check_devices(void);
 void check_limits(const struct canary_options *options);
-void check_init(void);
+void check_init(const struct canary_options *options);
 void check_peer(const struct canary_options *options);
 void check_private_files(const struct canary_options *options);
 

@@ -31,54 +31,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enter.h"
 #include "kernel.h"
 #include "sallyport.h"
 
-#define RESULT_FD 3
-#define STDIN_FD 4
 #define REQUEST_MAX_BYTES (256u << 20)
-#define LIST_MAX 65536
-#define CGROUPS_MAX 32
-#define FILES_MAX 64
+#define PIPE_BYTES (1 << 20)
 
-struct file {
-  char *name;
-  mode_t mode;
-  const char *data;
-  size_t size;
-};
-
-struct request {
-  pid_t init;
-  uid_t uid;
-  char *cwd, *step_dir;
-  char *argv[LIST_MAX + 1], *env[LIST_MAX + 1];
-  size_t argc, envc;
-  char *cgroups[CGROUPS_MAX];
-  size_t cgroup_count;
-  struct file files[FILES_MAX];
-  size_t file_count;
-  struct { char *name; int fd; } descriptors[FILES_MAX];
-  size_t descriptor_count;
-  char *collect[FILES_MAX];
-  size_t collect_count;
-  uint64_t collect_max, capabilities, open_files, tmpfs_bytes;
-  const void *filter;
-  size_t filter_size;
-  bool_t has_stdin, own_stderr;
-};
-
-static struct request request;
+struct request request;
 
 // ---- results
 
-static void result(char type, const void *data, uint32_t size) {
+void result(char type, const void *data, uint32_t size) {
   char head[5] = {type};
   memcpy(head + 1, &size, 4);
   if (write_all(RESULT_FD, head, sizeof head) != 0 || write_all(RESULT_FD, data, size) != 0) _exit(125);
 }
 
-static void failed(const char *what, int error) {
+void failed(const char *what, int error) {
   char text[4400];
   int size = snprintf(text, sizeof text, "%s: %s", what, strerror(error));
   result('M', text, (uint32_t)(size < (int)sizeof text ? size : (int)sizeof text - 1));
@@ -132,6 +102,7 @@ static void apply(char type, const char *data, size_t size) {
     case 'u': request.uid = (uid_t)number_of(data, size); break;
     case 'C': request.capabilities = number_of(data, size); break;
     case 'n': request.open_files = number_of(data, size); break;
+    case 'P': request.processes = number_of(data, size); break;
     case 't': request.tmpfs_bytes = number_of(data, size); break;
     case 'K': request.collect_max = number_of(data, size); break;
     case 'w': request.cwd = text_of(data, size); break;
@@ -145,11 +116,13 @@ static void apply(char type, const char *data, size_t size) {
     case 'b': request.filter = text_of(data, size), request.filter_size = size; break;
     case 's': request.has_stdin = 1; break;
     case 'E': request.own_stderr = 1; break;
+    case 'N': request.no_network = 1; break;
+    case 'p': request.pids = number_of(data, size); break;
     default: failed("request: unknown record", EINVAL);
   }
 }
 
-static void read_request(void) {
+void read_request(void) {
   size_t total = 0;
   for (;;) {
     char head[5];
@@ -165,7 +138,7 @@ static void read_request(void) {
     apply(head[0], data, size);
     if (head[0] != 'f') free(data);  // file contents stay where they are
   }
-  if (request.init <= 1 || request.argc == 0 || !request.cwd || !request.filter || request.uid < 65536) failed("request: incomplete", EINVAL);
+  if (request.argc == 0 || !request.cwd || !request.filter) failed("request: incomplete", EINVAL);
 }
 
 // ---- the step's private directory
@@ -192,7 +165,7 @@ static int make_private_directory(void) {
   return directory;
 }
 
-static void fill(int directory) {
+void fill(int directory) {
   for (size_t i = 0; i < request.file_count; i++) {
     const struct file *file = &request.files[i];
     int fd = openat(directory, file->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -204,9 +177,9 @@ static void fill(int directory) {
 
 // ---- the entrant: every failure goes through `report`, since the result channel is the warden's
 
-static int report_fd = -1;
+int report_fd = -1;
 
-static void refuse(const char *what) {
+void refuse(const char *what) {
   char text[4400];
   int size = snprintf(text, sizeof text, "%s: %s", what, strerror(errno));
   (void)write_all(report_fd, text, (size_t)(size < (int)sizeof text ? size : (int)sizeof text - 1));
@@ -246,6 +219,8 @@ static void set_limits(void) {
   struct rlimit files = {request.open_files, request.open_files};
   if (setrlimit(RLIMIT_CORE, &none) != 0) refuse("RLIMIT_CORE");
   if (setrlimit(RLIMIT_NOFILE, &files) != 0) refuse("RLIMIT_NOFILE");
+  struct rlimit processes = {request.processes, request.processes};
+  if (request.processes > 0 && setrlimit(RLIMIT_NPROC, &processes) != 0) refuse("RLIMIT_NPROC");
 }
 
 static void drop_capabilities(void) {
@@ -305,7 +280,7 @@ static void exec_found(void) {
   errno = error;
 }
 
-static void become_step(int output) {
+void become_step(int output) {
   if (setsid() < 0) refuse("setsid");
   default_signals();
   umask(0022);
@@ -354,9 +329,7 @@ static void become_harmless(void) {
   if (getppid() == 1) _exit(125);
 }
 
-#define PIPE_BYTES (1 << 20)
-
-static void make_output_pipe(int pipe_fds[2]) {
+void make_output_pipe(int pipe_fds[2]) {
   if (pipe2(pipe_fds, O_CLOEXEC) != 0) failed("pipe", errno);
   // The job's, so that it may reopen it as /dev/stdout.
   if (fchown(pipe_fds[0], request.uid, request.uid) != 0) failed("own the output pipe", errno);
@@ -387,23 +360,30 @@ static void drain(int output) {
   }
 }
 
-// Returns whether the pipe is still open at the end of the step.
-static bool_t relay(int output, pid_t step) {
-  int pidfd = (int)syscall(SYS_pidfd_open, step, 0);
-  if (pidfd < 0) failed("pidfd_open", errno);
-  struct pollfd fds[2] = {{.fd = output, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+bool_t relay(int output, int end, int control, void (*hang_up)(void)) {
+  struct pollfd fds[3] = {{.fd = output, .events = POLLIN}, {.fd = end, .events = POLLIN}, {.fd = control, .events = POLLIN}};
   for (;;) {
-    if (poll(fds, 2, -1) < 0 && errno != EINTR) failed("poll", errno);
+    if (poll(fds, 3, -1) < 0 && errno != EINTR) failed("poll", errno);
     if (fds[1].revents != 0) break;
+    if (fds[2].revents != 0) {
+      hang_up();
+      fds[2].fd = -1;
+    }
     if (fds[0].revents == 0) continue;
     ssize_t moved = move(output, PIPE_BYTES);
     if (moved == 0) fds[0].fd = -1;
     if (moved < 0 && errno != EINTR && errno != EAGAIN) failed("the step's output", errno);
   }
   if (fds[0].fd >= 0) drain(output);
-  close(pidfd);
   close(1);
   return fds[0].fd >= 0;
+}
+
+static int wait_for(pid_t step) {
+  int status;
+  while (waitpid(step, &status, 0) != step)
+    if (errno != EINTR) failed("wait for the step", errno);
+  return status;
 }
 
 static void discard(int output) {
@@ -412,15 +392,12 @@ static void discard(int output) {
   while ((got = read(output, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR)) continue;
 }
 
-static void report_exit(pid_t step) {
-  int status;
-  while (waitpid(step, &status, 0) != step)
-    if (errno != EINTR) failed("wait for the step", errno);
+void report_exit(int status) {
   uint32_t exit[2] = {WIFSIGNALED(status), (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status))};
   result('X', exit, sizeof exit);
 }
 
-static void report_files(int directory) {
+void report_files(int directory) {
   for (size_t i = 0; i < request.collect_count; i++) {
     result('F', request.collect[i], (uint32_t)strlen(request.collect[i]));
     if (read_regular(directory, request.collect[i], request.collect_max, RESULT_FD) != 0) _exit(125);
@@ -428,7 +405,7 @@ static void report_files(int directory) {
 }
 
 // What the entrant or the step said before its execve; empty when the program runs.
-static size_t read_report(int fd, char *text, size_t size) {
+size_t read_report(int fd, char *text, size_t size) {
   size_t used = 0;
   ssize_t got;
   while (used < size && ((got = read(fd, text + used, size - used)) > 0 || (got < 0 && errno == EINTR)))
@@ -444,6 +421,7 @@ int enter_main(int argc, char **argv) {
   if (prctl(PR_SET_DUMPABLE, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) failed("prctl", errno);
   for (int fd = 0; fd <= STDIN_FD; fd++) (void)fcntl(fd, F_SETFD, fd == 2 ? 0 : FD_CLOEXEC);
   read_request();
+  if (request.init <= 1 || request.uid < 65536) failed("request: incomplete", EINVAL);
   int pidfd = (int)syscall(SYS_pidfd_open, request.init, 0);
   if (pidfd < 0) failed("the sandbox's PID 1", errno);
   int directory = request.tmpfs_bytes > 0 ? make_private_directory() : -1;
@@ -473,8 +451,11 @@ int enter_main(int argc, char **argv) {
     return 0;
   }
   result('S', &step, sizeof step);
-  bool_t open = relay(output[0], step);
-  report_exit(step);
+  int end = (int)syscall(SYS_pidfd_open, step, 0);
+  if (end < 0) failed("pidfd_open", errno);
+  bool_t open = relay(output[0], end, -1, NULL);
+  close(end);
+  report_exit(wait_for(step));
   if (directory >= 0) report_files(directory);
   result('Z', NULL, 0);
   close(RESULT_FD);

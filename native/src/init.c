@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // PID 1 of a sandbox. It starts nothing: steps come from outside. It reaps orphans, and its end is the
-// end of every process in the sandbox, so it ends as soon as its control socket (fd 3) closes, which is
-// what the death of whoever holds the other end looks like, `kill -9` included.
+// end of every process in the sandbox, so it ends as soon as its control socket closes, which is
+// what the death of whoever holds the other end looks like, `kill -9` included. The socket is descriptor 3; `init stdin`: descriptor 0, for runtimes
+// that hand over nothing else.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -15,13 +17,13 @@
 
 #define CONTROL_FD 3
 
-static void close_others(int keep) {
+static void close_others(void) {
   // runc hands over 0 to 2 and the control socket; nothing else may be open in a process that jobs can see.
   for (int fd = 0; fd < 3; fd++) close(fd);
   if (open("/dev/null", O_RDWR) != 0) _exit(125);
   if (dup2(0, 1) < 0 || dup2(0, 2) < 0) _exit(125);
   for (int fd = CONTROL_FD + 1; fd < 256; fd++)
-    if (fd != keep) close(fd);
+    close(fd);
 }
 
 static void reap(void) {
@@ -29,7 +31,7 @@ static void reap(void) {
 }
 
 int init_main(int argc, char **argv) {
-  (void)argc, (void)argv;
+  if (argc > 1 && strcmp(argv[1], "stdin") == 0 && dup2(0, CONTROL_FD) != CONTROL_FD) return 125;
   // Same uid as the steps: without this, what the domain and the capabilities refuse would hang on them alone.
   if (prctl(PR_SET_DUMPABLE, 0) != 0) return 125;
   sigset_t all;
@@ -38,7 +40,7 @@ int init_main(int argc, char **argv) {
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
-  close_others(-1);
+  close_others();
   int signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0 || fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) != 0) return 125;
   if (write_all(CONTROL_FD, "r", 1) != 0) return 125;

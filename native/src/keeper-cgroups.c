@@ -17,7 +17,15 @@ static char *cgroup_roots[CGROUP_ROOTS_MAX];
 static bool_t cgroup_is_v2[CGROUP_ROOTS_MAX];
 static size_t cgroup_root_count;
 
+bool_t has_cgroups(void) { return cgroup_root_count > 0; }
+
 void find_cgroup_roots(void) {
+  if (is_rootless()) {
+    if (!own_cgroups()) return;
+    cgroup_is_v2[0] = 1;
+    cgroup_roots[cgroup_root_count++] = keep(own_cgroups());
+    return;
+  }
   FILE *mounts = fopen("/proc/self/mounts", "re");
   if (!mounts) fail("/proc/self/mounts");
   char device[512], path[4096], type[64];
@@ -163,6 +171,7 @@ static const char *const gate_limits[][2] = {
 static void hand_down_controllers(const char *directory) {
   (void)write_limit(directory, "cgroup.subtree_control", "+memory");
   (void)write_limit(directory, "cgroup.subtree_control", "+pids");
+  if (is_rootless()) (void)write_limit(directory, "cgroup.subtree_control", "+cpu");
 }
 
 static int move_to_gate_cgroup(size_t root, const char *pid) {
@@ -224,12 +233,34 @@ bool_t gate_ran_out_of_memory(void) {
   return 0;
 }
 
+static void job_cgroup(const struct setup *setup, char *path, size_t size) { snprintf(path, size, "%s/sallyport/%s", cgroup_roots[0], setup->id); }
+
+// For root the runtime makes it. Without root the runtime would put up with none, and say nothing.
+void make_job_cgroup(const struct setup *setup) {
+  if (!is_rootless() || !has_cgroups()) return;
+  char parent[4200], own[4800];
+  snprintf(parent, sizeof parent, "%s/sallyport", cgroup_roots[0]);
+  job_cgroup(setup, own, sizeof own);
+  make_dir(parent, 0755);
+  hand_down_controllers(cgroup_roots[0]);
+  hand_down_controllers(parent);
+  if (mkdir(own, 0755) != 0) fail(own);
+}
+
+int join_job_cgroup(const struct setup *setup) {
+  if (!is_rootless() || !has_cgroups()) return 0;
+  char own[4800];
+  job_cgroup(setup, own, sizeof own);
+  return write_limit(own, "cgroup.procs", "0");
+}
+
 // Moving a process between cgroups waits for an RCU grace period (about 10 ms) unless another move has just paid for it.
 // While the sandbox is built and its first steps start, a child of ours pays, by moving itself to where it is.
 #define WARM_MS 400
 #define WARM_EVERY_MS 4
 
 void keep_cgroups_warm(void) {
+  if (is_rootless()) return;
   pid_t child = fork();
   if (child != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);

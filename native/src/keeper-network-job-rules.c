@@ -2,12 +2,12 @@
 // Whose packet it is, the kernel knows from its socket's cgroup: a job can neither choose nor change that.
 #include "keeper-network-refusals.h"
 #include "keeper-network-rules.h"
+#include "keeper-network.h"
 
 // In every namespace.
 #define LOOPBACK_INDEX 1u
 
 #define BY_CGROUP "by_cgroup"
-#define STEP "step"
 
 static const struct set steps = {
     .name = "steps",
@@ -18,7 +18,7 @@ static const struct set steps = {
     .data_size = 4,
 };
 static const struct set sources = {.name = "sources", .id = 3, .key_type = TYPE_ADDRESS, .key_size = 4};
-static const struct set job_relays = {.name = "relays", .id = 4, .key_type = TYPE_2(TYPE_ADDRESS, TYPE_PORT), .key_size = 8};
+const struct set job_relays = {.name = "relays", .id = 4, .key_type = TYPE_2(TYPE_ADDRESS, TYPE_PORT), .key_size = 8};
 
 static void accept_loopback(struct batch *batch, const char *chain, uint32_t which) {
   uint32_t loopback = LOOPBACK_INDEX;
@@ -47,23 +47,24 @@ static void write_kernel_answers(struct batch *batch, const char *chain) {
   end_rule(batch, rule);
 }
 
-static void write_step_rules(struct batch *batch) {
-  struct rule rule = begin_rule(batch, JOB_TABLE, STEP, "nftables meta");
+void add_step_chain(struct batch *batch) {
+  add_chain(batch, JOB_TABLE, STEP_CHAIN);
+  struct rule rule = begin_rule(batch, JOB_TABLE, STEP_CHAIN, "nftables meta");
   match_protocol(batch, IPPROTO_TCP);
   accept_packet(batch);
   end_rule(batch, rule);
-  rule = begin_rule(batch, JOB_TABLE, STEP, "nftables payload");
+  rule = begin_rule(batch, JOB_TABLE, STEP_CHAIN, "nftables payload");
   match_port(batch, DESTINATION_PORT, DNS_PORT);
   accept_packet(batch);
   end_rule(batch, rule);
-  rule = begin_rule(batch, JOB_TABLE, STEP, "nftables sets");
+  rule = begin_rule(batch, JOB_TABLE, STEP_CHAIN, "nftables sets");
   match_protocol(batch, IPPROTO_UDP);
   load_network(batch, DESTINATION, 4, R0);
   load_transport(batch, DESTINATION_PORT, 2, R1);
   look_up(batch, job_relays.name, R0, 0);
   accept_packet(batch);
   end_rule(batch, rule);
-  refuse_others(batch, JOB_TABLE, STEP, ITS_SOURCE);
+  refuse_others(batch, JOB_TABLE, STEP_CHAIN, ITS_SOURCE);
 }
 
 // The answers' destination: the address that the job's sockets have, and a mark for write_kernel_answers.
@@ -87,8 +88,7 @@ void write_job_rules(struct batch *batch) {
   add_set(batch, JOB_TABLE, &steps);
   add_set(batch, JOB_TABLE, &sources);
   add_set(batch, JOB_TABLE, &job_relays);
-  add_chain(batch, JOB_TABLE, STEP);
-  write_step_rules(batch);
+  add_step_chain(batch);
   add_chain(batch, JOB_TABLE, BY_CGROUP);
   add_base_chain(batch, JOB_TABLE, &leaving);
   accept_loopback(batch, leaving.name, NFT_META_OIF);
@@ -110,7 +110,17 @@ void write_level(struct batch *batch, uint32_t level) {
   load_cgroup(batch, level, R0);
   look_up(batch, steps.name, R0, R2);
   write_address(batch, SOURCE, R2);
-  go_to(batch, STEP);
+  go_to(batch, STEP_CHAIN);
+  end_rule(batch, rule);
+}
+
+void write_any(struct batch *batch) {
+  const uint64_t any = ANY_CGROUP;
+  struct rule rule = begin_rule(batch, JOB_TABLE, BY_CGROUP, "nftables sets");
+  load_value(batch, &any, sizeof any, R0);
+  look_up(batch, steps.name, R0, R2);
+  write_address(batch, SOURCE, R2);
+  go_to(batch, STEP_CHAIN);
   end_rule(batch, rule);
 }
 

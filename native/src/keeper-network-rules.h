@@ -4,6 +4,7 @@
 #define SALLYPORT_KEEPER_NETWORK_RULES_H
 
 #include "netlink.h"
+#include "nftables.h"
 
 // packages/core/src/job-network.ts, in host byte order.
 #define GATE_LINK "gw0"
@@ -22,8 +23,19 @@
 void write_gate_rules(struct batch *batch);
 void write_job_rules(struct batch *batch);
 
+// In the gate's namespace, instead of the job's rules where the job has a network stack of its own: whose turn it is.
+void write_sentry_rules(struct batch *batch);
+void write_open_turn(struct batch *batch, uint32_t source);
+void write_closed_turn(struct batch *batch, uint32_t source);
+
+// What a step may send, wherever its rules stand: TCP, questions, and what has a relay (set `relays` of the job's table); all else is refused.
+void add_step_chain(struct batch *batch);
+#define STEP_CHAIN "step"
+extern const struct set job_relays;
+
 // In the job's namespace. Sockets of cgroups at this level are told apart from now on.
 void write_level(struct batch *batch, uint32_t level);
+void write_any(struct batch *batch);  // for ANY_CGROUP
 void write_open_step(struct batch *batch, uint64_t cgroup_id, uint32_t source);
 void write_closed_step(struct batch *batch, uint64_t cgroup_id, uint32_t source);
 

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper-network-links.h"
@@ -32,6 +34,8 @@ static int gate_links = -1, gate_rules = -1, job_rules = -1;
 static struct batch batch;
 static uint16_t relay_ports[RELAYS_MAX];
 static bool_t has_level[LEVELS_MAX + 1];
+// Steps are told apart by time, at the gate's end.
+static bool_t by_time;
 static struct {
   uint64_t cgroup_id;
   uint32_t source;
@@ -56,16 +60,22 @@ static int send_rules(int fd) {
   return send_batch(fd, &batch, &refused);
 }
 
-// ---- namespaces: the keeper has one thread, and leaves its own for as short as it can
+// ---- namespaces: the keeper never leaves its own, which without root it could not come back to
 
-static int own_namespace(void) {
-  int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("/proc/thread-self/ns/net");
-  return fd;
-}
+#define VISITOR_STACK_BYTES (256 << 10)
 
 static void enter(int namespace) {
   if (setns(namespace, CLONE_NEWNET) != 0) fail("setns network namespace");
+}
+
+// A child that has our memory and our descriptors goes for us, while we wait: what it opens there is ours. Where it fails it has said why.
+static void visit(int (*go)(void *), void *where) {
+  static char stack[VISITOR_STACK_BYTES] __attribute__((aligned(16)));
+  int status;
+  pid_t child = clone(go, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, where);
+  if (child < 0) fail("clone");
+  if (waitpid(child, &status, 0) != child) fail("wait for the network namespace");
+  if (status != 0) give_up();
 }
 
 // Of the namespace that the caller is in. A kernel without IPv6 has no file for it, and nothing to turn off.
@@ -108,14 +118,15 @@ static int open_socket(int type, uint32_t address, uint16_t port, const char *wh
   if (fd < 0) fail(what);
   set_option(fd, SOL_IP, IP_TRANSPARENT, 1, "IP_TRANSPARENT");
   if (type == SOCK_STREAM) set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1, what);
-  else set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_BUFFER_BYTES, what);
+  // Beyond what the host allows everybody: root alone.
+  else set_option(fd, SOL_SOCKET, is_rootless() ? SO_RCVBUF : SO_RCVBUFFORCE, UDP_BUFFER_BYTES, what);
   if (bind(fd, (struct sockaddr *)&name, sizeof name) != 0) fail(what);
   if (type == SOCK_STREAM && listen(fd, BACKLOG) != 0) fail(what);
   return fd;
 }
 
-void make_gate_network(struct gate_sockets *sockets) {
-  int own = own_namespace();
+static int fill_gate_namespace(void *argument) {
+  struct gate_sockets *sockets = argument;
   if (unshare(CLONE_NEWNET) != 0) fail_errno("network namespaces (CONFIG_NET_NS)", errno);
   gate_links = open_links();
   gate_rules = open_rules();
@@ -124,8 +135,11 @@ void make_gate_network(struct gate_sockets *sockets) {
   sockets->tcp = open_socket(SOCK_STREAM, INADDR_ANY, TCP_PORT, "the gate's TCP socket");
   sockets->dns = open_socket(SOCK_DGRAM, GATE_ADDRESS, DNS_PORT, "the gate's DNS socket");
   for (unsigned i = 0; i < RELAYS_MAX; i++) sockets->relays[i] = open_socket(SOCK_DGRAM, GATE_ADDRESS, RELAY_PORT(i), "a relay's socket");
-  enter(own);
-  close(own);
+  return 0;
+}
+
+void make_gate_network(struct gate_sockets *sockets) {
+  visit(fill_gate_namespace, sockets);
   write_gate_rules(&batch);
   send_or_fail(gate_rules);
   write_gate_arrivals(&batch);
@@ -135,12 +149,12 @@ void make_gate_network(struct gate_sockets *sockets) {
 // ---- the job's namespace
 
 // One that is not ours, whatever the runtime did.
-static int open_job_namespace(pid_t pid, int own) {
+static int open_job_namespace(pid_t pid) {
   char path[64];
   struct stat job, ours;
   snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat(fd, &job) != 0 || fstat(own, &ours) != 0) fail(path);
+  if (fd < 0 || fstat(fd, &job) != 0 || stat("/proc/thread-self/ns/net", &ours) != 0) fail(path);
   if (job.st_dev == ours.st_dev && job.st_ino == ours.st_ino) fail_message("the job has no network namespace of its own");
   return fd;
 }
@@ -165,7 +179,8 @@ static void await_link(void) {
 
 // The rules are there before the link is.
 static void connect_job(int job_namespace, int job_links) {
-  write_job_rules(&batch);
+  if (by_time) write_sentry_rules(&batch);
+  else write_job_rules(&batch);
   send_or_fail(job_rules);
   write_link_pair(&batch, job_namespace);
   send_or_fail(gate_links);
@@ -174,20 +189,28 @@ static void connect_job(int job_namespace, int job_links) {
   await_link();
 }
 
-void join_job_network(pid_t pid) {
-  int own = own_namespace();
-  int job = open_job_namespace(pid, own);
-  enter(job);
-  int job_links = open_links();
-  job_rules = open_rules();
+struct job_visit {
+  int namespace, links;
+};
+
+static int fill_job_namespace(void *argument) {
+  struct job_visit *visit = argument;
+  enter(visit->namespace);
+  visit->links = open_links();
+  job_rules = by_time ? gate_rules : open_rules();
   turn_off_ipv6();
   forget_closed_connections();
   set_kernel("ipv4/fwmark_reflect", "1", 0);
-  enter(own);
-  close(own);
-  connect_job(job, job_links);
-  close(job_links);
-  close(job);
+  return 0;
+}
+
+void join_job_network(pid_t pid, bool_t has_sentry) {
+  by_time = has_sentry;
+  struct job_visit job = {open_job_namespace(pid), -1};
+  visit(fill_job_namespace, &job);
+  connect_job(job.namespace, job.links);
+  close(job.links);
+  close(job.namespace);
 }
 
 // ---- steps
@@ -210,7 +233,32 @@ static int find_step(uint64_t cgroup_id) {
   return -1;
 }
 
+static int keep_step(int place, uint64_t cgroup_id, uint32_t source) {
+  if (send_rules(job_rules) != 0) return -1;
+  open_steps[place].cgroup_id = cgroup_id;
+  open_steps[place].source = source;
+  return 0;
+}
+
+// Where steps have no cgroups, one at a time has the network: whatever sends is the open step, since what others left has ended (keeper-sweep.c).
+static int open_network(uint32_t source) {
+  int place = find_step(0);
+  if (place < 0) return -1;
+  if (find_step(ANY_CGROUP) >= 0) {
+    errno = EBUSY;
+    return -1;
+  }
+  begin_change(&batch);
+  if (!has_level[0]) write_any(&batch);
+  write_open_step(&batch, ANY_CGROUP, source);
+  end_change(&batch);
+  if (keep_step(place, ANY_CGROUP, source) != 0) return -1;
+  has_level[0] = 1;
+  return 0;
+}
+
 int open_step_network(uint64_t cgroup_id, unsigned level, uint32_t source) {
+  if (cgroup_id == ANY_CGROUP && source != 0 && is_rootless() && !has_cgroups()) return open_network(source);
   if (cgroup_id == 0 || source == 0 || level == 0 || level > LEVELS_MAX) {
     errno = EINVAL;
     return -1;
@@ -218,15 +266,18 @@ int open_step_network(uint64_t cgroup_id, unsigned level, uint32_t source) {
   int place = find_step(0);
   if (place < 0) return -1;
   begin_change(&batch);
+  if (by_time) {
+    write_open_turn(&batch, source);
+    end_change(&batch);
+    return keep_step(place, cgroup_id, source);
+  }
   // A cgroup's id is its own at whatever level it is looked for: a rule more lets nothing else through.
   for (unsigned i = level; i <= last_level(level); i++)
     if (!has_level[i]) write_level(&batch, i);
   write_open_step(&batch, cgroup_id, source);
   end_change(&batch);
-  if (send_rules(job_rules) != 0) return -1;
+  if (keep_step(place, cgroup_id, source) != 0) return -1;
   for (unsigned i = level; i <= last_level(level); i++) has_level[i] = 1;
-  open_steps[place].cgroup_id = cgroup_id;
-  open_steps[place].source = source;
   return 0;
 }
 
@@ -237,7 +288,8 @@ int close_step_network(uint64_t cgroup_id) {
     return -1;
   }
   begin_change(&batch);
-  write_closed_step(&batch, cgroup_id, open_steps[place].source);
+  if (by_time) write_closed_turn(&batch, open_steps[place].source);
+  else write_closed_step(&batch, cgroup_id, open_steps[place].source);
   end_change(&batch);
   if (send_rules(job_rules) != 0) return -1;
   open_steps[place].cgroup_id = 0;

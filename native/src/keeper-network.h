@@ -23,10 +23,12 @@ struct gate_sockets {
 // Makes the gate's namespace and its sockets; the caller's own network namespace stays as it is. `fail`s where the kernel lacks something, naming it.
 void make_gate_network(struct gate_sockets *sockets);
 
-// After the runtime has created the container: joins the namespace of `pid` to the gate's.
-void join_job_network(pid_t pid);
+// After the runtime has created the container: joins the namespace of `pid` to the gate's. With `has_sentry` the packets of the job never pass the kernel's own
+// network stack in there: what tells steps apart stands at the gate's end of the link (keeper-network-sentry-rules.c), and there is one step at a time.
+void join_job_network(pid_t pid, bool_t has_sentry);
 
 // A step's cgroup (id: inode of its directory in the cgroup2 hierarchy; level: its depth there) begins and ceases to have a network. 0, or -1 with errno.
+#define ANY_CGROUP UINT64_MAX  // in place of an id, where there are no cgroups: every packet of the job, and one step at a time
 int open_step_network(uint64_t cgroup_id, unsigned level, uint32_t source);
 int close_step_network(uint64_t cgroup_id);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// runc or crun, as the keeper drives it: the container is created, and let go when the supervisor says so.
+// runc, crun or runsc, as the keeper drives it: the container is created, and let go when the supervisor says so.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -36,23 +36,43 @@ void await_readable(int fd, const char *what) {
   }
 }
 
-static void runtime_child(const char *runtime, const char *verb, const char *id, int control) {
+#define ARGUMENTS_MAX (FLAGS_MAX + 20)
+
+static void execute(const struct setup *setup, const char *verb) {
+  const char *argv[ARGUMENTS_MAX];
+  size_t count = 0;
+  const char *const common[] = {setup->runtime, "--root", BOX "/runtime", "--log", BOX "/log"};
+  const char *const creation[] = {"--bundle", BOX, "--preserve-fds", "1", "--pid-file", BOX "/pid"};
+  for (size_t i = 0; i < sizeof common / sizeof *common; i++) argv[count++] = common[i];
+  for (size_t i = 0; i < setup->flag_count; i++) argv[count++] = setup->flags[i];
+  argv[count++] = verb;
+  if (strcmp(verb, "create") == 0) {
+    for (size_t i = 0; i < sizeof creation / sizeof *creation; i++)
+      if (!setup->has_sentry || i < 2 || i > 3) argv[count++] = creation[i];
+  }
+  argv[count++] = setup->id;
+  argv[count] = NULL;
+  execv(setup->runtime, (char *const *)(uintptr_t)argv);
+}
+
+// `control`: PID 1's end of its socket, or -1. A runtime with a kernel of its own hands over nothing but the standard streams: there it is the first of them.
+static void runtime_child(const struct setup *setup, const char *verb, int control) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Not /dev/null: a runtime gives its standard streams to the container's root (crun by fchown), and the host's device would be the job's.
   int null = memfd_create("nothing", MFD_CLOEXEC);
   int log = open(BOX "/stderr", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (null < 0 || log < 0) _exit(125);
+  // Its own cgroup namespace, which PID 1 gets, begins where the runtime is.
+  if (strcmp(verb, "create") == 0 && join_job_cgroup(setup) != 0) _exit(126);
   // PID 1 inherits the standard streams of `create`: they must lead nowhere.
-  dup2(null, 0), dup2(null, 1), dup2(strcmp(verb, "create") == 0 ? null : log, 2);
-  if (control >= 0) {
+  bool_t creates = strcmp(verb, "create") == 0;
+  dup2(creates && setup->has_sentry ? control : null, 0), dup2(null, 1), dup2(creates ? null : log, 2);
+  if (creates && !setup->has_sentry) {
     if (dup2(control, SUPERVISOR_FD) < 0) _exit(125);
   } else {
     close(SUPERVISOR_FD);
   }
-  if (strcmp(verb, "create") == 0)
-    execl(runtime, runtime, "--root", BOX "/runtime", "--log", BOX "/log", "create", "--bundle", BOX, "--preserve-fds", "1", "--pid-file", BOX "/pid", id, (char *)NULL);
-  else
-    execl(runtime, runtime, "--root", BOX "/runtime", "--log", BOX "/log", verb, id, (char *)NULL);
+  execute(setup, verb);
   _exit(127);
 }
 
@@ -74,7 +94,7 @@ static void fail_runtime(const char *verb) {
 static void run_runtime(const struct setup *setup, const char *verb, int control) {
   pid_t child = fork();
   if (child < 0) fail("fork");
-  if (child == 0) runtime_child(setup->runtime, verb, setup->id, control);
+  if (child == 0) runtime_child(setup, verb, control);
   int pidfd = (int)syscall(SYS_pidfd_open, child, 0), status;
   if (pidfd < 0) fail("pidfd_open");
   await_readable(pidfd, "the OCI runtime did not end within a minute");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the supervisor asks of a running sandbox: the network of its steps. One line of tab-separated fields for each request, answered in order.
+// What the supervisor asks of a running sandbox: the network of its steps, the end of what they left, and its source. One line of tab-separated fields for each request, answered in order.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -28,8 +28,8 @@ static void say_packet(const struct refused_packet *packet) {
   say("packet\t%s\t%s\t%u\t%u", source, destination, packet->protocol, packet->port);
 }
 
-// step-open CGROUP LEVEL SOURCE | step-close CGROUP | relay INDEX PORT | packets
-bool_t answer_request(void) {
+// step-open CGROUP LEVEL SOURCE | step-close CGROUP | relay INDEX PORT | packets | sweep | source-…
+bool_t answer_request(const struct setup *setup, pid_t init) {
   char line[LINE_MAX_BYTES];
   if (!hear_line(line, sizeof line)) return 0;
   char *rest = line;
@@ -42,6 +42,12 @@ bool_t answer_request(void) {
     answer(set_relay((unsigned)strtoul(first, NULL, 10), (uint16_t)strtoul(second, NULL, 10)));
   } else if (strcmp(word, "packets") == 0) {
     answer(take_refused_packets(say_packet));
+  } else if (strcmp(word, "sweep") == 0) {
+    answer(sweep_sandbox(init));
+  } else if (strncmp(word, "source-", 7) == 0) {
+    const char *why = source_request(setup, init, word, first);
+    if (why) say("refused\t%s", why);
+    else say("ok");
   } else {
     say("refused\tunknown request");
   }

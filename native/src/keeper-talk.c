@@ -44,8 +44,7 @@ static void hear_out(void) {
 }
 
 // Nothing is left behind by a failed start either.
-static void give_up(void) __attribute__((noreturn));
-static void give_up(void) {
+void give_up(void) {
   tear_down();
   hear_out();
   exit(125);
@@ -139,20 +138,22 @@ bool_t read_gate(struct gate_launch *launch) {
   return 1;
 }
 
-// disk TEMPLATE SPOOL
-void read_disk(char **template, char **spool) {
+// disk TEMPLATE SPOOL | memory-disk BYTES INODES
+bool_t read_disk(char **first_of, char **second_of) {
   char line[LINE_MAX_BYTES];
   read_line(line, sizeof line);
   char *rest = line;
   const char *word = strsep(&rest, "\t");
   const char *first = strsep(&rest, "\t");
-  if (strcmp(word, "disk") != 0 || !first || !rest) fail_message("no disk");
-  *template = keep(first);
-  *spool = keep(rest);
+  bool_t is_memory = strcmp(word, "memory-disk") == 0;
+  if ((!is_memory && strcmp(word, "disk") != 0) || !first || !rest) fail_message("no disk");
+  *first_of = keep(first);
+  *second_of = keep(rest);
+  return is_memory;
 }
 
 // Lines of tab-separated fields, the last one `create`:
-//   id ID | runtime PATH | read-only | layer TARGET SOURCE | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow)
+//   id ID | runtime PATH | sentry | flag TEXT | read-only | layer TARGET SOURCE [OVER] | dir TARGET MODE | sub PATH MODE | config SIZE (bytes follow) | processes COUNT
 void read_setup(struct setup *setup) {
   char line[LINE_MAX_BYTES];
   for (;;) {
@@ -164,18 +165,24 @@ void read_setup(struct setup *setup) {
     if (strcmp(word, "create") == 0) return;
     if (strcmp(word, "read-only") == 0) {
       setup->read_only = 1;
+    } else if (strcmp(word, "sentry") == 0) {
+      setup->has_sentry = 1;
     } else if (!first) {
       fail_message("setup line without a value");
     } else if (strcmp(word, "id") == 0) {
       setup->id = keep(first);
     } else if (strcmp(word, "runtime") == 0) {
       setup->runtime = keep(first);
+    } else if (strcmp(word, "flag") == 0 && setup->flag_count < FLAGS_MAX) {
+      setup->flags[setup->flag_count++] = keep(first);
     } else if (strcmp(word, "config") == 0) {
       setup->config = read_bytes(first, &setup->config_size);
+    } else if (strcmp(word, "processes") == 0) {
+      setup->processes = (unsigned)strtoul(first, NULL, 10);
     } else if (!second) {
       fail_message("setup line without a second value");
     } else if (strcmp(word, "layer") == 0 && setup->layer_count < LAYERS_MAX) {
-      setup->layers[setup->layer_count++] = (struct layer){keep(first), keep(second)};
+      setup->layers[setup->layer_count++] = (struct layer){keep(first), keep(second), rest ? keep(rest) : NULL};
     } else if (strcmp(word, "dir") == 0 && setup->dir_count < DIRS_MAX) {
       setup->dirs[setup->dir_count++] = (struct writable){keep(first), (mode_t)strtoul(second, NULL, 8)};
     } else if (strcmp(word, "sub") == 0 && setup->sub_count < DIRS_MAX) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keeper of one sandbox: a host process, root, alive as long as the job. It owns everything that must vanish with
+// The keeper of one sandbox: a host process, root (or what an ordinary user has instead, keeper-rootless.c), alive as long as the job. It owns everything that must vanish with
 // the job, in forms that the kernel takes back by itself when the keeper dies, however it dies:
 //   - a mount namespace of its own holds the disk, the overlays, the bundle and the OCI runtime's state: nothing is ever mounted
 //     or written on the host;
@@ -69,23 +69,23 @@ static pid_t begin_gate(void) {
   return start_gate(&launch, &sockets);
 }
 
-static void join_network(void) {
+static void join_network(bool_t has_sentry) {
   if (!has_gate) return;
   fail_as("unsupported");
-  join_job_network(init.pid);
+  join_job_network(init.pid, has_sentry);
   fail_as("error");
 }
 
 // Until the supervisor closes its end, or PID 1 or the gate is gone: then until the supervisor has heard of it and closes its end. PID 1 is not reaped
 // before the tear-down, so its id stays taken and can be opened by number without a race.
-static void watch(void) {
+static void watch(const struct setup *setup) {
   int pidfd = (int)syscall(SYS_pidfd_open, init.pid, 0);
   if (pidfd < 0) fail("pidfd_open");
   struct pollfd fds[4] = {{.fd = SUPERVISOR_FD, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}, {.fd = gate_end(), .events = POLLIN}, {.events = POLLIN}};
   for (;;) {
     fds[3].fd = gate_words();
     if (poll(fds, 4, -1) < 0 && errno != EINTR) break;
-    if (fds[0].revents != 0 && !answer_request()) break;
+    if (fds[0].revents != 0 && !answer_request(setup, init.pid)) break;
     if (fds[1].revents != 0) {
       say("lost");
       fds[1].fd = -1;
@@ -103,8 +103,7 @@ static void watch(void) {
 int keeper_main(int argc, char **argv) {
   static struct setup setup;
   static struct reach_list reaches;
-  (void)argv;
-  if (argc != 1) die_msg("usage: keeper");
+  read_keeper_arguments(argc, argv);
   // Ctrl-C in a terminal reaches the whole process group; the keeper ends when the supervisor says so or dies.
   if (setsid() < 0 && errno != EPERM) fail("setsid");
   signal(SIGPIPE, SIG_IGN);
@@ -125,22 +124,23 @@ int keeper_main(int argc, char **argv) {
   own_mount_namespace();
   copy_self();
   // The supervisor still works out the rest of the setup while the disk is made.
-  char *template, *spool;
-  read_disk(&template, &spool);
-  mount_disk(template, spool);
+  char *first, *second;
+  if (read_disk(&first, &second)) mount_memory_disk(first, second);
+  else mount_disk(first, second);
   read_setup(&setup);
   if (!setup.id || !setup.runtime || !setup.config) fail_message("incomplete setup");
   write_file(BOX "/config.json", setup.config, setup.config_size, 0600);
   mount_all(&setup);
+  make_job_cgroup(&setup);
   create(&setup, &init);
-  join_network();
+  join_network(setup.has_sentry);
   if (has_gate) read_reach(&reaches), bound_gate(&reaches);
   say("created\t%d", init.pid);
   // The supervisor has waited for the gate by then.
   expect("start");
   if (has_gate) take_gate_files(gate);
   start(&setup, &init);
-  watch();
+  watch(&setup);
   tear_down();
   say("disposed");
   return 0;

@@ -21,9 +21,11 @@
 
 #define LAYERS_MAX 16
 #define DIRS_MAX 32
+#define FLAGS_MAX 16
 
 struct layer {
   char *target, *source;
+  char *over;  // a directory that lies over `source`, or NULL
 };
 
 struct writable {
@@ -33,11 +35,16 @@ struct writable {
 
 struct setup {
   char *id, *runtime;
+  // The runtime brings a kernel of its own (gVisor): it is told so by these flags, and takes over the link to the gate.
+  bool_t has_sentry;
+  char *flags[FLAGS_MAX];
+  size_t flag_count;
   bool_t read_only;
   struct layer layers[LAYERS_MAX];
   size_t layer_count;
   struct writable dirs[DIRS_MAX], subs[DIRS_MAX];
   size_t dir_count, sub_count;
+  unsigned processes;  // that the job's user namespace may ever hold at once; 0: not counted there
   void *config;
   size_t config_size;
 };
@@ -45,27 +52,44 @@ struct setup {
 // keeper.c
 void tear_down(void);
 
+// keeper-rootless.c: for an ordinary user (outer.c), where not said otherwise.
+void read_keeper_arguments(int argc, char **argv);
+bool_t is_rootless(void);
+unsigned id_count(void);  // of each job, for root, too; and the next two
+unsigned slot_count(void);
+const char *slot_directory(void);
+const char *own_cgroups(void);  // a directory of the cgroup2 hierarchy, or NULL: there are no cgroups for jobs
+int cover_run(void);            // in a mount namespace of its own; nothing for root. 0, or -1 with errno
+void mount_memory_disk(const char *bytes, const char *inodes);
+void copy_layer(const char *source, const char *target);
+
 // keeper-talk.c: lines to and from the supervisor. Both `fail`s tear down, say why, and do not return.
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define LINE_MAX_BYTES 8192
 void fail_as(const char *word);  // what a call that fails from here on is reported as: `error`, or `unsupported` where it is the kernel that cannot
 void fail(const char *what) __attribute__((noreturn));
 void fail_message(const char *what) __attribute__((noreturn));
+void give_up(void) __attribute__((noreturn));  // as they do, when why was said already
 char *keep(const char *text);
 bool_t hear_line(char *line, size_t size);  // 0 when the supervisor has closed its end
 bool_t read_gate(struct gate_launch *launch);  // 0 when there is to be none
-void read_disk(char **template, char **spool);
+bool_t read_disk(char **first, char **second);  // template and spool; or 1: bytes and inodes of a disk that is memory
 void read_setup(struct setup *setup);
 void read_reach(struct reach_list *reaches);
 void expect(const char *word);
 void make_dir(const char *path, mode_t mode);
 void write_file(const char *path, const void *data, size_t size, mode_t mode);
 
-// keeper-steps.c: answers one request about the network of a step. 0 when the supervisor has closed its end.
-bool_t answer_request(void);
+// keeper-steps.c: answers one request about the network of a step, what steps left, or the source. 0 when the supervisor has closed its end.
+bool_t answer_request(const struct setup *setup, pid_t init);
+
+// keeper-source.c: answers a request about the read-only source. NULL, or why not.
+const char *source_request(const struct setup *setup, pid_t init, const char *word, const char *path);
 
 // keeper-slot.c: the job's id range, held by a lock until this process ends.
+#define SLOT_DIR RUN_DIR "/slots"
 #define ID_COUNT 65536u
+#define SLOTS 4095u
 void claim_slot(void);
 bool_t has_slot(void);
 unsigned slot_number(void);
@@ -75,8 +99,11 @@ unsigned gate_id(void);  // uid and gid of the slot's gate
 // keeper-cgroups.c
 void find_cgroup_roots(void);
 void keep_cgroups_warm(void);
+bool_t has_cgroups(void);
 int remove_cgroups(void);  // how many are left, of this slot's jobs and gates
 int move_to_gate_cgroups(pid_t pid);  // it becomes the one member of the slot's gate cgroups, with their limits; 0, or -1 with errno
+void make_job_cgroup(const struct setup *setup);  // rootless: where there are any; the supervisor sets its limits
+int join_job_cgroup(const struct setup *setup);   // the caller; 0, or -1 with errno
 int open_gate_cgroup(void);  // the directory of version 2, or -1 with errno
 bool_t gate_ran_out_of_memory(void);  // the kernel has ended it at its limit
 
@@ -88,6 +115,9 @@ void mount_or_fail(const char *source, const char *target, const char *type, uns
 void own_mount_namespace(void);
 void copy_self(void);
 void mount_all(const struct setup *setup);
+
+// keeper-sweep.c: kills every process of the sandbox but its PID 1, at once. 0, or -1 with errno.
+int sweep_sandbox(pid_t init);
 
 // keeper-runtime.c: `create` gives the host pid of PID 1 and our end of its socket.
 struct init {

@@ -16,8 +16,9 @@ int open_netlink(int protocol) {
   if (fd < 0) return -1;
   struct timeval limit = {.tv_sec = ANSWER_LIMIT_SECONDS};
   int on = 1;
-  // CAP_ACK: a refusal need not carry the whole request back.
-  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 && setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) == 0) return fd;
+  // CAP_ACK: a refusal need not carry the whole request back. A kernel that does not know it sends it all.
+  bool_t is_short = setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) == 0 || errno == ENOPROTOOPT;
+  if (is_short && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0) return fd;
   close(fd);
   return -1;
 }

@@ -10,6 +10,10 @@
 // Modes that run on the host, as root, before any job code exists.
 int keeper_main(int argc, char **argv);
 int enter_main(int argc, char **argv);
+int exec_in_main(int argc, char **argv);
+
+// Mode that an ordinary user starts.
+int outer_main(int argc, char **argv);
 
 // Modes that run inside the sandbox at the job's uid.
 int init_main(int argc, char **argv);
@@ -18,6 +22,7 @@ int canary_target_main(int argc, char **argv);  // what the canary tries to trac
 int put_main(int argc, char **argv);
 int list_main(int argc, char **argv);
 int read_main(int argc, char **argv);
+int step_main(int argc, char **argv);     // in a sandbox whose kernel is its own: starts a step from inside
 int sudo_main(int argc, char **argv);
 
 // util.c
