@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from './cgroup.ts'
+import { findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, readThrottling, StepCgroup } from './cgroup.ts'
 
 const V1 = ['memory', 'pids', 'cpu,cpuacct', 'freezer', 'name=systemd'] as const
 
@@ -196,6 +196,16 @@ test('what the kernel counted is read from either version’s files, a whole wor
   const legacy = new FakeHost(context).v1()
   legacy.file('memory', 'memory.oom_control', 'oom_kill_disable 0\nunder_oom 0\noom_kill 4\n')
   assert.deepEqual(readLimitCounts(legacy.job()), { oomKills: 4, pidsRefused: 0 })
+})
+
+test('how often a job was held back is read from cpu.stat, and is nothing where the kernel does not count it', (context) => {
+  const unified = new FakeHost(context).v2()
+  assert.deepEqual(readThrottling(unified.job()), { periods: 0, throttled: 0 })
+  unified.file('unified', 'cpu.stat', 'usage_usec 9\nnr_periods 51\nnr_throttled 50\nthrottled_usec 4\n')
+  assert.deepEqual(readThrottling(unified.job()), { periods: 51, throttled: 50 })
+  const legacy = new FakeHost(context).v1()
+  legacy.file('cpu,cpuacct', 'cpu.stat', 'nr_periods 7\nnr_throttled 3\nthrottled_time 1\n')
+  assert.deepEqual(readThrottling(legacy.job()), { periods: 7, throttled: 3 })
 })
 
 test('a step’s own counts are its own', (context) => {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { LimitCounts } from './contract.ts'
+import { basename, join } from 'node:path'
+import type { LimitCounts, Limits, Throttling } from './contract.ts'
+import { CPU_PERIOD_US, cpuQuota } from './oci/bundle.ts'
 
 /**
  * A job's place in the cgroup hierarchies, v1, v2 or both (hybrid). The OCI runtime made it and set the limits; here
@@ -28,13 +29,21 @@ export interface CgroupPaths {
   readonly membership: string
 }
 
-/** The hierarchies in which the process (PID 1 of a sandbox) has a cgroup of its own, i.e. not a root. */
-export function findJobCgroup(paths: CgroupPaths): JobCgroup {
+export function cgroupPaths(pid: number): CgroupPaths {
+  return { mounts: '/proc/self/mounts', membership: `/proc/${pid}/cgroup` }
+}
+
+/**
+ * The hierarchies in which the process (PID 1 of a sandbox) has a cgroup of its own, i.e. not a root; with `name`, one of that name: without root the process
+ * stays where its user is in all others.
+ */
+export function findJobCgroup(paths: CgroupPaths, name: string | null = null): JobCgroup {
   const mounts = parseMounts(readFileSync(paths.mounts, 'utf8'))
   const hierarchies: Hierarchy[] = []
   for (const line of readFileSync(paths.membership, 'utf8').split('\n')) {
     const [, names, path] = /^\d+:([^:]*):(\/.+)$/.exec(line) ?? []
     if (names === undefined || path === undefined || path === '/') continue
+    if (name !== null && basename(path) !== name) continue
     const mount = mounts.find((candidate) => (names === '' ? candidate.version === 2 : candidate.names.includes(names.split(',')[0] ?? '')))
     if (mount === undefined) continue
     hierarchies.push({
@@ -68,12 +77,35 @@ function isPerStep(hierarchy: Hierarchy): boolean {
   return hierarchy.version === 2 || hierarchy.controllers.some((name) => name === 'pids' || name === 'memory' || name === 'freezer')
 }
 
-export class StepCgroup {
+/** What holds the processes of one step together: its cgroup; see also UngroupedStep. */
+export interface StepGroup {
+  /** The last name in its path; empty where there is none. */
+  readonly name: string
+  /** Files that a process writes itself into to become a member. */
+  readonly procsFiles: readonly string[]
+  /** How the kernel tells the sockets of this step from others (nft `socket cgroupv2`); null where it cannot. */
+  identify(): { readonly cgroup: bigint; readonly level: number } | null
+  /** Ids of its processes. */
+  members(): readonly number[]
+  /** Kills every member, however it detached; has done so once it is awaited. */
+  kill(): void | Promise<void>
+  /** The host's id of its first process, once that runs. */
+  begun(pid: number): void
+  isEmpty(): boolean
+  /** False while a member lives. */
+  remove(): boolean
+  /** What the kernel counted in it. */
+  limitCounts(): LimitCounts
+}
+
+export class StepCgroup implements StepGroup {
+  readonly name: string
   readonly #hierarchies: readonly Hierarchy[]
   readonly #own: readonly Hierarchy[]
 
   /** Creates the step's directories. `name` is ours, never a job's. */
   constructor(job: JobCgroup, name: string) {
+    this.name = name
     this.#own = job.hierarchies.filter(isPerStep).map((hierarchy) => ({
       ...hierarchy,
       directory: join(hierarchy.directory, name),
@@ -122,6 +154,10 @@ export class StepCgroup {
     }
   }
 
+  begun(): void {
+    // The kernel knows its members.
+  }
+
   isEmpty(): boolean {
     return this.#own.every(({ directory }) => readMembers(directory).length === 0)
   }
@@ -161,6 +197,28 @@ function countsOf(hierarchies: readonly Hierarchy[]): LimitCounts {
     oomKills: readCounter(hierarchies, 'memory.events', 'memory.oom_control', 'oom_kill'),
     pidsRefused: readCounter(hierarchies, 'pids.events', 'pids.events', 'max'),
   }
+}
+
+/** Since the sandbox began. Zeros where the kernel does not count it. */
+export function readThrottling({ hierarchies }: JobCgroup): Throttling {
+  const count = (key: string): number => readCounter(hierarchies, 'cpu.stat', 'cpu.stat', key)
+  return { periods: count('nr_periods'), throttled: count('nr_throttled') }
+}
+
+export function throttlingBetween(before: Throttling, after: Throttling): Throttling {
+  return { periods: after.periods - before.periods, throttled: after.throttled - before.throttled }
+}
+
+/** Version 2, of a cgroup that the runtime did not make: without root that is we. What a controller is missing for is left out, and missing from {@link readEffectiveLimits}. */
+export function setLimits({ hierarchies }: JobCgroup, limits: Pick<Limits, 'cpu' | 'memoryBytes' | 'memorySwapBytes' | 'pids'>): void {
+  const values = {
+    'memory.max': limits.memoryBytes,
+    'memory.swap.max': limits.memorySwapBytes - limits.memoryBytes,
+    'pids.max': limits.pids,
+    'cpu.max': `${cpuQuota(limits.cpu)} ${CPU_PERIOD_US}`,
+  }
+  for (const { version, directory } of hierarchies)
+    for (const [name, value] of Object.entries(values)) if (version === 2) writeIfPresent(join(directory, name), String(value))
 }
 
 /** The limits as they stand in the kernel, for the self-check; null where a controller is missing. */

@@ -18,13 +18,30 @@ export interface Limits {
 
 export type Rootfs = 'disposable' | 'read-only'
 
-/** Everything in it is validated and absolute; nothing in it was chosen by a job. */
+/** What a sandbox's programs come from. A driver needs nothing of it but a directory that it may read. */
+export type SandboxImage =
+  /** This machine's own programs; see `prepareHostImage`. */
+  | { readonly kind: 'host' }
+  | {
+      readonly kind: 'tree'
+      /**
+       * Absolute path of a directory with the whole root file system, owners 0-based. Read-only, and nobody changes it while the sandbox lives. Untrusted: whoever
+       * made the image chose every name, link, mode, owner and byte in it.
+       */
+      readonly root: string
+      /** What it is called, for people and records: e.g. `example.org/tools@sha256:…`. */
+      readonly description: string
+    }
+
+/** Everything in it is validated and absolute; nothing in it was chosen by a job, but what an image's tree holds. */
 export interface SandboxSpec {
   /** `[a-z0-9-]{1,48}`, unique on the host while it lives. */
   readonly id: string
-  readonly image: { readonly kind: 'host' }
+  readonly image: SandboxImage
   readonly rootfs: Rootfs
   readonly limits: Limits
+  /** Those that somebody asked for: the job is refused where one of them cannot be kept. Default: all. */
+  readonly askedLimits?: readonly (keyof Limits)[]
   /** A program of the host, mounted read-only at {@link SANDBOX_PATHS.node}, or null. */
   readonly nodeBinary: string | null
   /** Host directories offered read-only, by name (toolchains under a home directory). */
@@ -109,11 +126,52 @@ export const GUARANTEES = [
 
 export type Guarantee = (typeof GUARANTEES)[number]
 
+/** What a job without root is promised less; a guarantee of that name is not proven then, and the job starts all the same. */
+export interface Weakness {
+  readonly name:
+    | Guarantee
+    | 'gate-memory'
+    | 'gate-reach'
+    | 'disk-in-memory'
+    | 'image-owners'
+    | 'secrets-in-swap'
+    | 'same-user'
+    | 'step-cgroups'
+  readonly text: string
+  readonly fix: string
+}
+
 export interface SelfCheckResult {
   readonly guarantee: Guarantee
   readonly holds: boolean
   /** What was tried and what the kernel answered. */
   readonly evidence: string
+  /** Whose answer it is: the host's kernel, or a kernel that the sandbox has for itself. What neither keeps does not hold. */
+  readonly by: 'kernel' | 'sentry'
+}
+
+/**
+ * What a driver can tell and how its sandboxes behave, where drivers differ. Who asks for more than a driver has is refused, by name, before anything
+ * is started: see `traitMissing`.
+ */
+export interface SandboxTraits {
+  /** `shared`: system calls of the job are the host kernel's. `own`: they are answered by a kernel of the sandbox's, and the host's is behind that. */
+  readonly kernel: 'shared' | 'own'
+  /**
+   * How a packet is known to be a step's. `each-packet`: by the socket that sent it, whatever else runs. `by-turn`: one step has the network at a time, and
+   * another is refused meanwhile.
+   */
+  readonly attributesSteps: 'each-packet' | 'by-turn'
+  /** Whether {@link Sandbox.executableOf} can answer: what rules with `executables` need. */
+  readonly attributesPrograms: boolean
+  /** Whether steps have process ids of the host ({@link HostIdentity.pids}), by which the host's own logs can be told to be the job's. */
+  readonly hasHostPids: boolean
+  /** Whether what a step left running runs on, unseen by later steps, until the job's end; or ends with the step. */
+  readonly leftovers: 'run-on' | 'end-with-step'
+  /** What the kernel ends when the memory limit is reached: a process of the job; or the whole sandbox, and with it the job. */
+  readonly memoryLimitEnds: 'process' | 'sandbox'
+  /** Whether a step's end tells that a fork was refused at the limit ({@link StepExit.limitHit}); it is refused either way. */
+  readonly tellsPidsLimit: boolean
 }
 
 /** What this host can really enforce, measured by starting something. */
@@ -124,6 +182,11 @@ export interface SandboxCapabilities {
   /** Why it is not, and how to get it; null when usable. */
   readonly reason: string | null
   readonly hint: string | null
+  readonly traits: SandboxTraits
+  /** Of drivers that have several: those that were started here to see, and how that went. The first that works is used. */
+  readonly platforms: readonly { readonly name: string; readonly works: boolean; readonly reason: string | null }[]
+  /** Points of the sandbox's own kernel that a sensor could hear of; null where there is no such kernel. */
+  readonly tracePoints: number | null
 }
 
 export interface StepSpec {
@@ -177,10 +240,24 @@ export interface StepExit {
   readonly message: string | null
   /** Untrusted content by file name; null when over the limit or no regular file. */
   readonly files: Readonly<Record<string, Uint8Array | null>>
-  /** A limit of the sandbox that the step ran into, as the kernel counted it. */
-  readonly limitHit: 'memory' | 'pids' | null
+  /** A limit of the sandbox that the step ran into. */
+  readonly limitHit: CountedLimit | FoundLimit | null
+  /** How the limit of processor time held the job back while the step ran. */
+  readonly throttling: Throttling
   /** Told apart by destination, at most 128 a step. Empty without a network. */
   readonly refusedPackets: readonly RefusedPacket[]
+}
+
+/** As the kernel counted it. */
+export type CountedLimit = 'memory' | 'pids'
+
+/** As it was seen, by looking twice a second and at the end: what was met for a shorter time may stay unseen. `shm` and `run` are the tmpfs mounts `/dev/shm` and `/run`. */
+export type FoundLimit = 'disk' | 'inodes' | 'files' | 'shm' | 'run'
+
+/** Periods (a tenth of a second each) in which the job wanted to run, and those in which it used up its processor time before their end. */
+export interface Throttling {
+  readonly periods: number
+  readonly throttled: number
 }
 
 export interface LimitCounts {
@@ -209,14 +286,64 @@ export interface FileEntry {
   readonly changedAtNs: bigint
 }
 
+/** A process of the job, as it was when it changed something. Paths and command lines are hostile text, cut. */
+export interface SourceProcess {
+  /** On the host, and inside its pid namespace. */
+  readonly pid: number
+  readonly innerPid: number
+  readonly startedAt: string
+  /** Path of the program; `[name]`, as the process called itself, and an empty command where it had ended already. */
+  readonly program: string
+  readonly command: string
+}
+
+export type SourceChangeKind =
+  | 'written'
+  | 'attributes'
+  /** Opened for writing, and closed again. */
+  | 'opened'
+  | 'created'
+  | 'removed'
+  | 'moved'
+  /** It got a second name. */
+  | 'linked'
+  /** Seen in the layers at the end of a step, without an event. */
+  | 'changed'
+  | 'replaced'
+  | 'unreadable'
+
+/** What one process did to one file of the source. */
+export interface SourceChange {
+  /** In the source, hostile text, cut. */
+  readonly path: string
+  readonly kinds: readonly SourceChangeKind[]
+  readonly count: number
+  /** When the first was seen. */
+  readonly at: string
+  /** The step whose process it was; null when that is not known. */
+  readonly step: string | null
+  /** `event`: while it happened. `layers`: at the end of the step, by what lies in the scratch layer. */
+  readonly witness: 'event' | 'layers'
+  /** From that process up to the first of its step; empty when it had ended before it could be looked at, or nobody knows. */
+  readonly processes: readonly SourceProcess[]
+}
+
+export interface SourceChanges {
+  readonly changes: readonly SourceChange[]
+  /** How often the kernel had more to tell than it keeps. */
+  readonly overflows: number
+  /** Changes beyond those that are told one by one. */
+  readonly more: number
+}
+
 /** How the host's kernel names what belongs to a sandbox, while that lives. */
 export interface HostIdentity {
   /** The last name in the paths of its cgroups; no other sandbox ever has the same at the same time. */
   readonly cgroup: string
   /** The ids of its processes. */
   readonly uids: { readonly first: number; readonly count: number }
-  /** Host pids of the first process of each step that has begun; it grows. */
-  readonly pids: ReadonlySet<number>
+  /** Host pids of the first process of each step that has begun; it grows. Null where steps have none. */
+  readonly pids: ReadonlySet<number> | null
 }
 
 /**
@@ -228,6 +355,8 @@ export interface Sandbox extends AsyncDisposable {
   readonly hostIdentity: HostIdentity
   /** What the image became on this host, e.g. `host (Debian GNU/Linux 12)`. */
   readonly imageDescription: string
+  /** Declared, not found out: empty for root. */
+  readonly weaknesses: readonly Weakness[]
   /** How often the job ran into its limits so far, as the kernel counted it. */
   limitCounts(): LimitCounts
   /** Packets of the job that had nowhere to go, as the kernel counted them. */
@@ -251,6 +380,22 @@ export interface Sandbox extends AsyncDisposable {
     paths: readonly string[],
     each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>,
   ): Promise<void>
+  /**
+   * Tries on this sandbox what {@link freezeSource} needs of the kernel.
+   * @throws SandboxError SANDBOX_UNSUPPORTED naming `source-read-only`.
+   */
+  probeSource(): Promise<void>
+  /** Kills what steps that have ended left running, and waits until it is dead; how many processes that were. */
+  endLeftovers(): Promise<number>
+  /**
+   * Makes the directory a read-only source: what is written there from now on goes to a scratch layer of its own, and each change of a file that is there now is
+   * seen. Once; no step runs, and what earlier ones left running is ended first. It has been proven when this resolves: the layer below refuses a write,
+   * and a change in place was seen.
+   * @throws SandboxError SANDBOX_UNSUPPORTED; no step may start after that.
+   */
+  freezeSource(root: string): Promise<{ readonly files: number; readonly ended: number }>
+  /** What changed in it since the last call; after each step. @throws SandboxError when the watch is gone. */
+  takeSourceChanges(): Promise<SourceChanges>
   /** Rejects or resolves when PID 1 ends before disposal: the job is lost. */
   readonly lost: Promise<string>
   /**
@@ -278,6 +423,9 @@ export type PutEntry =
  */
 export interface SandboxDriver {
   readonly name: string
+  readonly traits: SandboxTraits
+  /** Why nothing can be built here, as far as that is known without building; null when nothing is. Quick, or remembered. */
+  obstacle(): Promise<string | null>
   /** What this host can really enforce, measured now, not assumed. */
   probe(signal: AbortSignal): Promise<SandboxCapabilities>
   /**

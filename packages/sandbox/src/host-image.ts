@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, type Stats } from 'node:fs'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { messageOf } from '@sallyport/core'
+import { APT_FILE, generatedFiles, withPlainHosts } from './generated-files.ts'
 import { SandboxError } from './sandbox-error.ts'
-import { removeStalePartials } from './stale-partials.ts'
+import { removeStalePartials, removeUnused } from './stale-partials.ts'
 
 /**
  * `image: host`: the host's `/usr` and what belongs to it, so that a new machine needs no registry. Everything outside
@@ -181,6 +182,11 @@ function osName(host: string): string {
   return name.replace(/ \(.*\)$/, '')
 }
 
+/** The same as long as `image: host` is: a sandbox that was made earlier shows what one made now would. */
+export function hostImageEpoch(): string {
+  return skeletonKey('/', null)
+}
+
 /** What changes when packages are installed or the listed files are edited; a change deep inside a listed directory is seen with the next one. */
 function skeletonKey(host: string, resolver: string | null): string {
   const hash = createHash('sha256').update(`${SKELETON_VERSION} ${resolver}\n`)
@@ -206,7 +212,7 @@ async function buildSkeleton(source: Required<HostImageOptions>, directory: stri
       hint: 'The state directory needs free space',
     })
   }
-  await removeOthers(directory, target)
+  await removeUnused(directory, { prefix: 'host-', except: target })
 }
 
 async function fillSkeleton({ host, resolver }: Required<HostImageOptions>, partial: string): Promise<void> {
@@ -228,18 +234,6 @@ async function publish(partial: string, target: string): Promise<void> {
     // Another supervisor was quicker: its skeleton has the same key.
     await rm(partial, { recursive: true, force: true })
     if (!existsSync(target)) throw error
-  }
-}
-
-/** Longer than any job may run: a skeleton that no sandbox was started from for so long is under none. */
-const UNUSED_MS = 8 * 24 * 3600e3
-
-/** Skeletons of an older state of the host. */
-async function removeOthers(directory: string, current: string): Promise<void> {
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name)
-    if (path !== current && name.startsWith('host-') && Date.now() - lstatSync(path).mtimeMs > UNUSED_MS)
-      await rm(path, { recursive: true, force: true })
   }
 }
 
@@ -305,20 +299,9 @@ async function writeGenerated(root: string, resolver: string | null): Promise<vo
     await rm(join(root, path), { recursive: true, force: true })
     await writeFile(join(root, path), text, { flag: 'wx' })
   }
-  // With the machine's own name, which git and others look up: not there, it would be a question to the gate, and a refusal in the record.
-  await write('etc/hosts', '127.0.0.1\tlocalhost\n127.0.1.1\tsallyport\n::1\tlocalhost ip6-localhost ip6-loopback\n')
-  await write('etc/hostname', 'sallyport\n')
-  // The gate answers at once, or is about to ask a real name server: longer than the C library's own second, and not for ever.
-  await write('etc/resolv.conf', resolver === null ? '' : `nameserver ${resolver}\noptions ndots:1 timeout:3 attempts:2\n`)
+  for (const [path, text] of Object.entries(generatedFiles(resolver))) await write(path, text)
   await write('etc/nsswitch.conf', withPlainHosts(await readFileOr(join(root, 'etc/nsswitch.conf'), '')))
-  // apt-get cannot switch to its own user for downloads without a capability that jobs do not have.
-  await write('etc/apt/apt.conf.d/99sallyport', 'APT::Sandbox::User "root";\n')
-}
-
-/** Hosts of a desktop or of systemd ask services of theirs for names (mdns, resolve, libvirt) that no sandbox has. */
-function withPlainHosts(text: string): string {
-  const others = text.split('\n').filter((line) => line !== '' && !/^\s*hosts:/.test(line))
-  return [...others, 'hosts: files dns', ''].join('\n')
+  await write(APT_FILE.path, APT_FILE.text)
 }
 
 async function readFileOr(path: string, missing: string): Promise<string> {

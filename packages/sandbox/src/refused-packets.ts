@@ -17,8 +17,8 @@ export class RefusedPackets {
   }
 
   /** Those of a step that has ended, and what belonged to none. */
-  take(source: string): readonly RefusedPacket[] {
-    const taken = [source, null].flatMap((key) => [...(this.#bySource.get(key)?.values() ?? [])])
+  take(source: string | null): readonly RefusedPacket[] {
+    const taken = [...new Set([source, null])].flatMap((key) => [...(this.#bySource.get(key)?.values() ?? [])])
     this.#bySource.delete(source)
     this.#bySource.delete(null)
     return taken.slice(0, PACKETS_MAX)

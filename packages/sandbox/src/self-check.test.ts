@@ -24,6 +24,7 @@ function play(canary: string, changes: Partial<SelfCheckInput> = {}, target = '1
     input: new PassThrough(),
     errors: Readable.from([Buffer.from('its own words')]),
     exit: Promise.resolve({ kind: 'exited', code: 3, message: null, files: {} }),
+    hangUp: () => undefined,
   })
   const start: SelfCheckInput['start'] = ([mode = '']) => ({
     entered: entered(mode === 'canary' ? canary : target),
@@ -32,9 +33,13 @@ function play(canary: string, changes: Partial<SelfCheckInput> = {}, target = '1
   })
   const input: SelfCheckInput = {
     limits: LIMITS,
+    ids: 65_536,
+    isRootless: false,
     effective: EFFECTIVE,
     hostname: 'x',
+    image: 'host',
     network: 'none',
+    kernel: 'shared',
     start,
     startCanary: async (argv, files) => start(argv, files),
     ...changes,
@@ -52,11 +57,16 @@ test('all walls stand when each was tried and holds', async () => {
 })
 
 test('a wall that fails is named with its evidence, also among others of its name that hold', async () => {
-  const results = await play(report([...HOLDS, 'seccomp fails mount: allowed'])).check()
-  assert.deepEqual(
-    results.filter(({ holds }) => !holds),
-    [{ guarantee: 'seccomp', holds: false, evidence: 'mount: allowed' }],
-  )
+  for (const [kernel, by] of [
+    ['shared', 'kernel'],
+    ['own', 'sentry'],
+  ] as const) {
+    const results = await play(report([...HOLDS, 'seccomp fails mount: allowed']), { kernel }).check()
+    assert.deepEqual(
+      results.filter(({ holds }) => !holds),
+      [{ guarantee: 'seccomp', holds: false, evidence: 'mount: allowed', by }],
+    )
+  }
 })
 
 for (const guarantee of SEEN) {
@@ -113,9 +123,13 @@ test('an abort ends the check', async () => {
   controller.abort(new Error('stop'))
   const input = {
     limits: LIMITS,
+    ids: 65_536,
+    isRootless: false,
     effective: EFFECTIVE,
     hostname: 'x',
+    image: 'host',
     network: 'none',
+    kernel: 'shared',
     start: neverSaying,
     startCanary: async () => neverSaying(),
   } as const
@@ -125,5 +139,9 @@ test('an abort ends the check', async () => {
 function neverSaying(): ReturnType<SelfCheckInput['start']> {
   const output = Readable.from([Buffer.from('1'), Buffer.from('7\n')])
   const exit = Promise.resolve({ kind: 'signalled', code: 9, message: null, files: {} } as const)
-  return { entered: { output, input: null, errors: Readable.from([]), exit }, kill: () => undefined, release: () => undefined }
+  return {
+    entered: { output, input: null, errors: Readable.from([]), exit, hangUp: () => undefined },
+    kill: () => undefined,
+    release: () => undefined,
+  }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import type { EffectiveLimits } from './cgroup.ts'
-import { GUARANTEES, type Guarantee, type Limits, SANDBOX_PATHS, type SelfCheckResult } from './contract.ts'
+import { GUARANTEES, type Guarantee, type Limits, SANDBOX_PATHS, type SandboxTraits, type SelfCheckResult } from './contract.ts'
 import type { Entered } from './native/enter.ts'
 import { STEP_CAPABILITY_MASK } from './oci/capabilities.ts'
 import { SandboxError } from './sandbox-error.ts'
@@ -18,11 +18,19 @@ type HelperFiles = readonly { readonly name: string; readonly content: Uint8Arra
 /** What the self-check needs of a sandbox: to run two modes of our helper in it. */
 export interface SelfCheckInput {
   readonly limits: Limits
+  /** Ids of the sandbox. */
+  readonly ids: number
+  /** Without root: the namespace counts processes, instead of a cgroup, and the root is memory, instead of an overlay. */
+  readonly isRootless: boolean
   /** As the kernel has them. */
   readonly effective: EffectiveLimits
   readonly hostname: string
+  /** `tree`: files of the image's own may have any name; then only what is mounted there can be the host's. */
+  readonly image: 'host' | 'tree'
   /** `gate`: the canary has a network of its own, all of which ends at a gate that knows no door for it. */
   readonly network: 'none' | 'gate'
+  /** Whose kernel the canary meets. */
+  readonly kernel: SandboxTraits['kernel']
   readonly start: (argv: readonly string[], files: HelperFiles) => StartedHelper
   readonly startCanary: (argv: readonly string[], files: HelperFiles) => Promise<StartedHelper>
 }
@@ -37,6 +45,7 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
   ]
   const peer = input.start(['canary-target'], mark('target'))
   const started = [peer]
+  const by = input.kernel === 'own' ? 'sentry' : 'kernel'
   try {
     const canary = await input.startCanary(canaryArguments(input), mark('canary'))
     started.push(canary)
@@ -44,7 +53,7 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
     const report = readAll(canary.entered, signal)
     report.catch(ignoreUntilAwaited)
     canary.entered.input?.end(`${await readFirstLine(peer.entered, signal)}\n`)
-    const results = [...limitChecks(input), ...parseCanary(await report)]
+    const results = [...limitChecks(input), ...parseCanary(await report, by)]
     return [...results, ...missing(results)]
   } finally {
     for (const { kill } of started) kill()
@@ -68,8 +77,14 @@ function canaryArguments(input: SelfCheckInput): string[] {
     'canary',
     '--hostname',
     input.hostname,
+    '--image',
+    input.image,
     '--network',
     input.network,
+    '--kernel',
+    input.kernel,
+    '--host-version',
+    readFileSync('/proc/version', 'utf8').trim(),
     '--caps',
     STEP_CAPABILITY_MASK.toString(16),
     '--open-files',
@@ -79,6 +94,9 @@ function canaryArguments(input: SelfCheckInput): string[] {
     String(limits.diskBytes),
     '--inodes',
     String(limits.diskInodes + INODES_SLACK),
+    '--ids',
+    String(input.ids),
+    ...(input.isRootless ? ['--processes', String(limits.pids), '--root', 'tmpfs'] : []),
     '--peer',
     '-',
     ...NAMESPACES.flatMap((name) => ['--host-ns', `${name}=${namespaceInode(name)}`]),
@@ -97,20 +115,21 @@ function limitChecks(input: SelfCheckInput): SelfCheckResult[] {
   const atMost = (guarantee: Guarantee, asked: number, found: number | null): SelfCheckResult => ({
     guarantee,
     holds: found !== null && found > 0 && found <= asked * 1.001,
+    by: 'kernel',
     evidence: found === null ? 'the kernel has no such limit on the job' : `the kernel enforces ${found} of ${asked} asked for`,
   })
   return [
     atMost('memory-limit', limits.memoryBytes, effective.memoryBytes),
     atMost('memory-limit', limits.memorySwapBytes, effective.memorySwapBytes),
-    atMost('pids-limit', limits.pids, effective.pids),
+    ...(input.isRootless ? [] : [atMost('pids-limit', limits.pids, effective.pids)]),
     atMost('cpu-limit', limits.cpu, effective.cpu),
   ]
 }
 
-function parseCanary(text: string): SelfCheckResult[] {
+function parseCanary(text: string, by: SelfCheckResult['by']): SelfCheckResult[] {
   const lines = text.split('\n')
   const done = /^done (\d+)$/.exec(lines.at(-2) ?? '')
-  const results = lines.slice(0, -2).map(parseLine)
+  const results = lines.slice(0, -2).map((line) => parseLine(line, by))
   if (done === null || Number(done[1]) !== results.length) {
     throw new SandboxError(
       'SANDBOX_FAILED',
@@ -120,11 +139,11 @@ function parseCanary(text: string): SelfCheckResult[] {
   return results
 }
 
-function parseLine(line: string): SelfCheckResult {
+function parseLine(line: string, by: SelfCheckResult['by']): SelfCheckResult {
   const [, name, verdict, evidence] = /^(\S+) (holds|fails) (.*)$/.exec(line) ?? []
   const guarantee = GUARANTEES.find((known) => known === name)
   if (guarantee === undefined) throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: the canary said "${line.slice(0, 200)}"`)
-  return { guarantee, holds: verdict === 'holds', evidence: evidence ?? '' }
+  return { guarantee, holds: verdict === 'holds', evidence: evidence ?? '', by }
 }
 
 /** Every guarantee must be reported, by the canaries or by us: a canary that says nothing about a wall has not tried it. */
@@ -134,6 +153,7 @@ function missing(results: readonly SelfCheckResult[]): SelfCheckResult[] {
     guarantee,
     holds: false,
     evidence: 'nothing tried it',
+    by: 'kernel',
   }))
 }
 

@@ -19,4 +19,7 @@ const withoutResources = (config: Readonly<Record<string, unknown>>): Readonly<R
 })
 
 const missing = JSON.parse(process.argv[2] ?? '[]') as Guarantee[]
-sandboxDriverContract('crun', () => createDriver('crun', directory, { ...ALL_WALLS, bundle: withoutResources }), { skip: false, missing })
+sandboxDriverContract('crun', () => createDriver('crun', directory, { walls: { ...ALL_WALLS, bundle: withoutResources } }), {
+  skip: false,
+  missing,
+})

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { JOB_NETWORK } from '@sallyport/core'
+import { JOB_NETWORK, quote } from '@sallyport/core'
+import { cgroupPaths, findJobCgroup, setLimits } from '../cgroup.ts'
 import { SANDBOX_PATHS, type Sandbox, type SandboxSpec } from '../contract.ts'
-import { prepareHostImage } from '../host-image.ts'
+import { prepareImageLayers } from '../image-layers.ts'
 import type { Keeper } from '../native/keeper.spawn.ts'
 import { WardenPool } from '../native/warden-pool.spawn.ts'
 import { buildBundle } from '../oci/bundle.ts'
 import { STEP_CAPABILITY_MASK } from '../oci/capabilities.ts'
-import { type Architecture, compileSeccomp, JOB_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
+import { toSentryBundle } from '../oci/sentry-bundle.ts'
+import type { RootlessSupport } from '../rootless/support.ts'
+import { SandboxError } from '../sandbox-error.ts'
+import { type Architecture, compileSeccomp, JOB_PROFILE, OWN_KERNEL_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
 import { removeStalePartials } from '../stale-partials.ts'
 import { EnteredSandbox } from './entered-sandbox.ts'
+import { inspectHost } from './host-support.ts'
+import { insideCommand } from './runsc.ts'
+import { SentrySandbox } from './sentry-sandbox.ts'
 import type { WallTransform } from './walls.ts'
 
 export interface BuildParts {
@@ -19,53 +26,81 @@ export interface BuildParts {
   readonly keeper: Keeper
   /** Absolute path of the OCI runtime. */
   readonly runtime: string
+  /** See `OciRuntime.sentryFlags`; null where the kernel is the host's. */
+  readonly sentryFlags: readonly string[] | null
   readonly walls: WallTransform
-  /** Where the host image's skeleton is kept. */
+  /** Where the host image's skeleton, and what lies over other images, is kept. */
   readonly imageDirectory: string
   /** Where the templates of disks are kept. */
   readonly diskDirectory: string
+  /** Null for root. */
+  readonly rootless: RootlessSupport | null
   /** See `SandboxDriver.prepare`. */
   readonly onWaiting: () => void
 }
 
 /** From a keeper that has begun with the gate and the disk to a sandbox whose PID 1 runs. The caller disposes the keeper when this throws. */
 export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
-  const { spec, keeper, walls } = parts
+  const { spec, keeper, walls, rootless } = parts
+  if (rootless !== null && spec.image.kind === 'tree') throw imageNeedsRoot(spec.image.description)
   const [slot, image] = await Promise.all([
     keeper.claim(),
-    prepareHostImage(parts.imageDirectory, { resolver: spec.gate === null ? null : JOB_NETWORK.gateAddress }),
-    removeStalePartials(parts.diskDirectory),
+    prepareImageLayers(spec.image, {
+      directory: parts.imageDirectory,
+      resolver: spec.gate === null ? null : JOB_NETWORK.gateAddress,
+    }),
+    // Without root a disk is memory, and has no template.
+    rootless === null ? removeStalePartials(parts.diskDirectory) : null,
   ])
   const arch = process.arch as Architecture
   const id = `slot${slot.number}-${spec.id}`
-  const bundle = walls.bundle(
-    buildBundle({ spec, idBase: slot.idBase, cgroupPath: `/sallyport/${id}`, seccomp: toOciSeccomp(JOB_PROFILE, arch) }),
-  )
+  const shared = buildBundle({
+    spec,
+    idBase: slot.idBase,
+    ...(rootless !== null && { idCount: rootless.outer.ids, limits: false }),
+    cgroupPath: cgroupPath(rootless, id),
+    seccomp: toOciSeccomp(JOB_PROFILE, arch),
+    hasSudo: image.hasSudo && spec.rootfs !== 'read-only',
+  })
+  const bundle = walls.bundle(parts.sentryFlags === null ? shared : toSentryBundle(shared, spec.limits))
   const setup = {
     id,
     runtime: parts.runtime,
+    sentryFlags: parts.sentryFlags,
     readOnly: spec.rootfs === 'read-only',
     layers: image.layers,
     directories: WRITABLE,
     subdirectories: spec.directories.map((target) => ({ target, mode: 0o755 })),
+    processes: rootless === null ? 0 : spec.limits.pids,
     config: Buffer.from(JSON.stringify(bundle)),
   }
   const created = keeper.create(setup, spec.gate?.reach ?? null)
   // Compiled while the runtime works.
-  const step = walls.step({ seccomp: compileSeccomp(JOB_PROFILE, arch), capabilities: STEP_CAPABILITY_MASK })
-  const wardens = new WardenPool(parts.helper)
-  wardens.prepare(FIRST_WARDENS)
+  const step = walls.step({
+    seccomp: compileSeccomp(parts.sentryFlags === null ? JOB_PROFILE : OWN_KERNEL_PROFILE, arch),
+    capabilities: STEP_CAPABILITY_MASK,
+  })
+  const wardens = new WardenPool(parts.helper, insideOf(parts, id))
+  // Inside, there is nobody to start them before the sandbox has begun.
+  if (parts.sentryFlags === null) wardens.prepare(FIRST_WARDENS)
   parts.onWaiting()
   try {
-    const [init] = await Promise.all([created, keeper.awaitGate(spec.gate?.ready ?? Promise.resolve())])
+    const [init] = await Promise.all([
+      created,
+      keeper.awaitGate(spec.gate?.ready ?? Promise.resolve(), spec.gate?.reach ?? Promise.resolve()),
+    ])
+    // Nothing of the job runs yet.
+    if (rootless?.cgroup != null) setLimits(findJobCgroup(cgroupPaths(init), id), spec.limits)
     await keeper.start()
-    return new EnteredSandbox({
+    const Built = parts.sentryFlags === null ? EnteredSandbox : SentrySandbox
+    return new Built({
       id: spec.id,
       spec,
       wardens,
       keeper,
       init,
       idBase: slot.idBase,
+      rootless,
       cgroup: id,
       imageDescription: image.description,
       walls: step,
@@ -74,6 +109,28 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
     wardens.close()
     throw error
   }
+}
+
+/** Without root the job's cgroup, if any, is the keeper's making: the runtime is told of it where that is its whole cgroup file system, and finds none in version 1's. */
+function cgroupPath(rootless: RootlessSupport | null, id: string): string | null {
+  if (rootless === null) return `/sallyport/${id}`
+  return rootless.cgroup === null || inspectHost().hybridCgroups ? null : `${rootless.cgroup.path}/sallyport/${id}`
+}
+
+/** Its files would have to be shown with the job's ids, which the host's root alone may do. */
+function imageNeedsRoot(description: string): SandboxError {
+  return new SandboxError(
+    'SANDBOX_UNSUPPORTED',
+    `Cannot run in the image ${quote(description)} without root: its files cannot be shown with the job's ids`,
+    {
+      hint: 'Run Sallyport with sudo; the job itself never gets root of this host. Or leave the image out: image: host',
+    },
+  )
+}
+
+function insideOf({ sentryFlags, keeper, runtime }: BuildParts, id: string): readonly string[] | null {
+  if (sentryFlags === null) return null
+  return insideCommand({ keeper: keeper.pid, runtime, flags: sentryFlags, id, helper: SANDBOX_PATHS.helper })
 }
 
 /** The self-check takes two at once; those of later steps are started while it runs. */

@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { JOB_NETWORK, messageOf, SallyportError, stepSource } from '@sallyport/core'
-import { type EffectiveLimits, findJobCgroup, type JobCgroup, readEffectiveLimits, readLimitCounts, StepCgroup } from '../cgroup.ts'
+import { JOB_NETWORK, messageOf, stepSource } from '@sallyport/core'
 import {
+  cgroupPaths,
+  type EffectiveLimits,
+  findJobCgroup,
+  type JobCgroup,
+  readEffectiveLimits,
+  readLimitCounts,
+  readThrottling,
+  StepCgroup,
+  type StepGroup,
+  throttlingBetween,
+} from '../cgroup.ts'
+import {
+  type CountedLimit,
   type FileEntry,
   type HostIdentity,
   type LimitCounts,
@@ -15,19 +26,25 @@ import {
   type Sandbox,
   type SandboxSpec,
   type SelfCheckResult,
+  type SourceChanges,
   type StepExit,
   type StepNetwork,
   type StepSpec,
+  type Weakness,
 } from '../contract.ts'
-import { ByteReader } from '../native/byte-reader.ts'
 import { type Entered, enterSandbox } from '../native/enter.ts'
-import { putFrames, readFileAnswer, readListing, readRequest } from '../native/file-frames.ts'
+import { FilePump, type ReadEach } from '../native/file-pump.ts'
 import type { Keeper, StepAddress } from '../native/keeper.spawn.ts'
+import { parseSourceChanges } from '../native/source-answers.ts'
 import type { WardenPool } from '../native/warden-pool.spawn.ts'
 import { ID_COUNT } from '../oci/bundle.ts'
 import { RefusedPackets } from '../refused-packets.ts'
+import type { RootlessSupport } from '../rootless/support.ts'
+import { UngroupedHelper, UngroupedStep } from '../rootless/ungrouped-step.ts'
+import { weaknessesOf } from '../rootless/weaknesses.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { runSelfCheck, type StartedHelper } from '../self-check.ts'
+import { StepLimits } from '../step-limits.ts'
 import { TimeAllowance } from '../time-allowance.ts'
 import { programWithSocket } from './socket-owner.ts'
 import type { StepWalls } from './walls.ts'
@@ -40,6 +57,8 @@ export interface EnteredSandboxParts {
   /** Host pid of PID 1. */
   readonly init: number
   readonly idBase: number
+  /** Null for root. */
+  readonly rootless: RootlessSupport | null
   /** Its name in the hierarchies. */
   readonly cgroup: string
   readonly imageDescription: string
@@ -66,17 +85,21 @@ export class EnteredSandbox implements Sandbox {
   readonly hostIdentity: HostIdentity
   readonly lost: Promise<string>
   readonly imageDescription: string
+  readonly weaknesses: readonly Weakness[]
   readonly #parts: EnteredSandboxParts
   readonly #cgroup: JobCgroup
   #steps = 0
   /** Steps whose cgroups are there, and what those counted that are gone. */
-  readonly #counting = new Set<StepCgroup>()
+  readonly #counting = new Set<StepGroup>()
   #counted: LimitCounts = { oomKills: 0, pidsRefused: 0 }
   /** Of steps. */
   readonly #firstPids = new Set<number>()
+  /** Ids of steps by the names of their cgroups. */
+  readonly #stepsByCgroup = new Map<string, string>()
   /** Running steps by their ids. */
-  readonly #running = new Map<string, StepCgroup>()
+  readonly #running = new Map<string, StepGroup>()
   readonly #refused = new RefusedPackets()
+  readonly #pump = new FilePump((argv) => this.startHelper(argv))
   /** A job decides how often it is looked for, and among how many descriptors: 60 ms for 6,000. */
   readonly #lookingForPrograms = new TimeAllowance()
   #endsLeftovers = false
@@ -87,10 +110,31 @@ export class EnteredSandbox implements Sandbox {
   constructor(parts: EnteredSandboxParts) {
     this.#parts = parts
     this.id = parts.id
-    this.hostIdentity = { cgroup: parts.cgroup, uids: { first: parts.idBase, count: ID_COUNT }, pids: this.#firstPids }
+    const { rootless } = parts
+    this.hostIdentity = {
+      cgroup: parts.cgroup,
+      uids: { first: rootless?.outer.hostId(parts.idBase) ?? parts.idBase, count: this.#idCount },
+      pids: this.#firstPids,
+    }
+    this.weaknesses = rootless === null ? [] : weaknessesOf(rootless.cgroup)
+    // Without a cgroup nothing tells what one step left from the next.
+    this.#endsLeftovers = this.#isUngrouped
     this.lost = parts.keeper.lost
     this.imageDescription = parts.imageDescription
-    this.#cgroup = findJobCgroup({ mounts: '/proc/self/mounts', membership: `/proc/${parts.init}/cgroup` })
+    this.#cgroup = findJobCgroup(cgroupPaths(parts.init), rootless === null ? null : parts.cgroup)
+  }
+
+  get #idCount(): number {
+    return this.#parts.rootless?.outer.ids ?? ID_COUNT
+  }
+
+  get #isUngrouped(): boolean {
+    return this.#parts.rootless !== null && this.#parts.rootless.cgroup === null
+  }
+
+  /** See {@link EnterRequest.processes}. */
+  get #processes(): number {
+    return this.#parts.rootless === null ? 0 : this.#parts.spec.limits.pids
   }
 
   async selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]> {
@@ -98,9 +142,13 @@ export class EnteredSandbox implements Sandbox {
     const results = await runSelfCheck(
       {
         limits: spec.limits,
+        ids: this.#idCount,
+        isRootless: this.#parts.rootless !== null,
         effective: this.effectiveLimits(),
         hostname: spec.hostname,
+        image: spec.image.kind,
         network: spec.gate === null ? 'none' : 'gate',
+        kernel: 'shared',
         start: (argv, files) => this.startHelper(argv, files),
         startCanary: (argv, files) => this.#startCanary(argv, files),
       },
@@ -144,18 +192,25 @@ export class EnteredSandbox implements Sandbox {
 
   async startStep(step: StepSpec): Promise<RunningStep> {
     const before = readLimitCounts(this.#cgroup)
-    const cgroup = this.#makeCgroup()
+    const throttledBefore = readThrottling(this.#cgroup)
+    const cgroup = this.#makeCgroup('step')
+    this.#stepsByCgroup.set(cgroup.name, step.id)
     const network = await this.#openNetwork(cgroup, step.network)
     const entered = await this.#enterStep(step, cgroup, network)
+    const limits = this.#watchLimits(cgroup)
+    // Of a step whose warden is lost: nobody asks any more.
+    entered.exit.catch(() => limits.end(true))
     this.#counting.add(cgroup)
     this.#running.set(step.id, cgroup)
     const exit = entered.exit.then(async (end): Promise<StepExit> => {
-      const limitHit = limitHitIn(before, readLimitCounts(this.#cgroup), cgroup.limitCounts())
+      const found = limits.end(end.kind !== 'exited' || end.code !== 0)
+      const limitHit = limitHitIn(before, readLimitCounts(this.#cgroup), cgroup.limitCounts()) ?? found
+      const throttling = throttlingBetween(throttledBefore, readThrottling(this.#cgroup))
       if (this.#running.get(step.id) === cgroup) this.#running.delete(step.id)
-      if (this.#endsLeftovers) cgroup.kill()
+      if (this.#endsLeftovers) await cgroup.kill()
       const refusedPackets = await this.#closeNetwork(network)
       this.#retire(cgroup)
-      return { ...end, limitHit, refusedPackets }
+      return { ...end, limitHit, throttling, refusedPackets }
     })
     return {
       output: entered.output,
@@ -164,7 +219,12 @@ export class EnteredSandbox implements Sandbox {
     }
   }
 
-  async #enterStep(step: StepSpec, cgroup: StepCgroup, network: OpenNetwork | null): Promise<Entered> {
+  #watchLimits(cgroup: StepGroup): StepLimits {
+    const { init, spec } = this.#parts
+    return new StepLimits({ root: `/proc/${init}/root`, openFiles: spec.limits.openFiles, members: () => cgroup.members() })
+  }
+
+  async #enterStep(step: StepSpec, cgroup: StepGroup, network: OpenNetwork | null): Promise<Entered> {
     try {
       return this.#enter(step, cgroup, { pump: false })
     } catch (error) {
@@ -186,7 +246,7 @@ export class EnteredSandbox implements Sandbox {
   }
 
   /** Before any process is in the cgroup: from its first packet on, each is the step's. */
-  async #openNetwork(cgroup: StepCgroup, network: StepNetwork | null): Promise<OpenNetwork | null> {
+  async #openNetwork(cgroup: StepGroup, network: StepNetwork | null): Promise<OpenNetwork | null> {
     if (network === null) return null
     const { keeper, spec } = this.#parts
     try {
@@ -219,7 +279,7 @@ export class EnteredSandbox implements Sandbox {
   }
 
   /** Removes a step's cgroup. Leftovers keep it; then it goes with the sandbox. */
-  #retire(cgroup: StepCgroup): void {
+  #retire(cgroup: StepGroup): void {
     const counts = cgroup.limitCounts()
     if (!cgroup.remove()) return
     this.#counting.delete(cgroup)
@@ -228,12 +288,12 @@ export class EnteredSandbox implements Sandbox {
 
   /** Runs a mode of our own helper inside, at the job's uid, with a socket for its stdin. It has no network. */
   startHelper(argv: readonly string[], files: StepSpec['files'] = []): StartedHelper {
-    return this.#startHelper(argv, files, this.#makeCgroup())
+    return this.#startHelper(argv, files, this.#makeCgroup('helper'))
   }
 
   /** With a network like a step's, from a source that no door is opened for. */
   async #startCanary(argv: readonly string[], files: StepSpec['files']): Promise<StartedHelper> {
-    const cgroup = this.#makeCgroup()
+    const cgroup = this.#makeCgroup('helper')
     const network = await this.#openNetwork(cgroup, this.#parts.spec.gate === null ? null : { source: CANARY_SOURCE, relays: [] })
     const started = this.#startHelper(argv, files, cgroup)
     const exit = started.entered.exit.then(async (end) => {
@@ -243,7 +303,7 @@ export class EnteredSandbox implements Sandbox {
     return { ...started, entered: { ...started.entered, exit } }
   }
 
-  #startHelper(argv: readonly string[], files: StepSpec['files'], cgroup: StepCgroup): StartedHelper {
+  #startHelper(argv: readonly string[], files: StepSpec['files'], cgroup: StepGroup): StartedHelper {
     const helper = [SANDBOX_PATHS.helper, ...argv]
     const entered = this.#enter(
       { id: 'pump', argv: helper, env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0, network: null },
@@ -251,19 +311,30 @@ export class EnteredSandbox implements Sandbox {
       { pump: true },
     )
     // Hostile from the first job step on: one that neither ends nor answers must not hold the job for ever.
-    const watchdog = setTimeout(() => cgroup.kill(), PUMP_TIME_MAX_MS)
+    const watchdog = setTimeout(() => void cgroup.kill(), PUMP_TIME_MAX_MS)
     watchdog.unref()
     const release = (): void => {
       clearTimeout(watchdog)
       cgroup.remove()
     }
-    return { entered, kill: () => cgroup.kill(), release }
+    return { entered, kill: () => void cgroup.kill(), release }
   }
 
-  #makeCgroup(): StepCgroup {
+  #makeCgroup(of: 'step' | 'helper'): StepGroup {
     this.#assertNotDisposed()
     this.#steps += 1
+    if (this.#isUngrouped)
+      return of === 'step' ? new UngroupedStep(this.#parts.init, () => this.#sweep()) : new UngroupedHelper(this.#parts.init)
     return new StepCgroup(this.#cgroup, `step-${this.#steps}`)
+  }
+
+  /** Of a sandbox that is gone nothing is left; of one that is there, nobody knows what still runs. */
+  async #sweep(): Promise<void> {
+    try {
+      await this.#parts.keeper.sweep()
+    } catch (error) {
+      this.#parts.keeper.giveUp(`what a step left running could not be ended: ${messageOf(error)}`)
+    }
   }
 
   #assertNotDisposed(): void {
@@ -271,7 +342,7 @@ export class EnteredSandbox implements Sandbox {
   }
 
   /** A request that is refused leaves no cgroup behind either. */
-  #enter(step: StepSpec, cgroup: StepCgroup, options: { readonly pump: boolean }): Entered {
+  #enter(step: StepSpec, cgroup: StepGroup, options: { readonly pump: boolean }): Entered {
     const { spec, walls, wardens } = this.#parts
     try {
       this.#assertNotDisposed()
@@ -281,6 +352,7 @@ export class EnteredSandbox implements Sandbox {
         capabilities: walls.capabilities,
         seccomp: walls.seccomp,
         openFiles: spec.limits.openFiles,
+        processes: this.#processes,
         cgroups: cgroup.procsFiles,
         argv: step.argv,
         env: step.env,
@@ -291,6 +363,7 @@ export class EnteredSandbox implements Sandbox {
         collectBytesMax: step.collectBytesMax,
         pump: options.pump,
         begun: (pid) => {
+          cgroup.begun(pid)
           if (!options.pump) this.#firstPids.add(pid)
         },
       })
@@ -300,73 +373,50 @@ export class EnteredSandbox implements Sandbox {
     }
   }
 
-  async putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
-    const { entered, release } = this.startHelper(['put', root])
-    const input = entered.input
-    if (input === null) throw new TypeError('the pump has no input')
-    const answer = collectText(entered.output)
-    // A pump that ended early (disk full) has said why: its answer tells, the broken stream does not.
-    const sending = pipeline(putFrames(files), input).catch((error: unknown) => error)
-    let text: string
-    let failure: unknown
+  async probeSource(): Promise<void> {
     try {
-      text = await answer
-      failure = await Promise.race([sending, entered.exit.then(() => undefined)])
-    } finally {
-      release()
-    }
-    const match = /^ok (\d+) (\d+)\n$/.exec(text)
-    if (match !== null) return { files: Number(match[1]), bytes: Number(match[2]) }
-    // A source that could not be read says so itself.
-    if (failure instanceof SallyportError) throw failure
-    throw new SandboxError(
-      'SANDBOX_FAILED',
-      `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`,
-    )
-  }
-
-  async listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
-    const { entered, kill, release } = this.startHelper(['list', root, String(entriesMax)])
-    entered.input?.end()
-    try {
-      return await readListing(new ByteReader(entered.output), entriesMax)
+      await this.#parts.keeper.probeSource()
     } catch (error) {
-      throw await pumpFailure(error, entered)
-    } finally {
-      kill()
-      hangUp(entered)
-      await entered.exit
-      release()
+      throw sourceUnsupported(error)
     }
   }
 
-  async readFiles(
-    root: string,
-    paths: readonly string[],
-    each: (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>,
-  ): Promise<void> {
-    const { entered, kill, release } = this.startHelper(['read', root, String(Number.MAX_SAFE_INTEGER)])
-    const sending = pipeline(
-      paths.map((path) => readRequest(path)),
-      entered.input ?? failNoInput(),
-    ).catch(() => undefined)
-    try {
-      const reader = new ByteReader(entered.output)
-      for (const path of paths) {
-        const content = await readFileAnswer(reader)
-        await each(path, content === null ? null : keptOpen(content))
-        // What the caller did not want stands before the next answer.
-        if (content !== null) for await (const _ of content);
-      }
-    } catch (error) {
-      throw await pumpFailure(error, entered)
-    } finally {
-      kill()
-      hangUp(entered)
-      await entered.exit
-      await sending
-      release()
+  async endLeftovers(): Promise<number> {
+    const cgroups = [...this.#counting].filter((cgroup) => ![...this.#running.values()].includes(cgroup))
+    const count = cgroups.reduce((sum, cgroup) => sum + cgroup.members().length, 0)
+    for (const cgroup of cgroups) {
+      await killUntilEnded(cgroup, Promise.resolve())
+      if (!cgroup.isEmpty()) throw new SandboxError('SANDBOX_FAILED', 'Cannot end what an earlier step left running')
+      this.#retire(cgroup)
     }
+    return count
+  }
+
+  async freezeSource(root: string): Promise<{ readonly files: number; readonly ended: number }> {
+    if (this.#running.size > 0) throw new TypeError('a step runs')
+    const ended = await this.endLeftovers()
+    try {
+      const lines = await this.#parts.keeper.freezeSource(root)
+      return { files: Number(lines.find(({ word }) => word === 'ready')?.fields[0] ?? 0), ended }
+    } catch (error) {
+      throw sourceUnsupported(error)
+    }
+  }
+
+  async takeSourceChanges(): Promise<SourceChanges> {
+    return parseSourceChanges(await this.#parts.keeper.takeSourceChanges(), (cgroup) => this.#stepsByCgroup.get(cgroup) ?? null)
+  }
+
+  putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
+    return this.#pump.putFiles(root, files)
+  }
+
+  listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
+    return this.#pump.listFiles(root, entriesMax)
+  }
+
+  readFiles(root: string, paths: readonly string[], each: ReadEach): Promise<void> {
+    return this.#pump.readFiles(root, paths, each)
   }
 
   async disposeInBackground(): Promise<void> {
@@ -385,13 +435,12 @@ export class EnteredSandbox implements Sandbox {
   }
 }
 
-/** An answer that ends early says less than the warden, when the pump could not even start: a job can have used up its own limits. */
-async function pumpFailure(error: unknown, entered: Entered): Promise<unknown> {
-  if (!(error instanceof SandboxError) || error.code !== 'SANDBOX_PROTOCOL') return error
-  const exit = await Promise.race([entered.exit, sleep(1000, null, { ref: false })])
-  if (exit?.kind !== 'failed-to-start') return error
-  return new SandboxError('SANDBOX_FAILED', `Cannot reach the files of the sandbox: ${exit.message}`, {
-    hint: 'Processes that the job left running may hold all that its limits allow',
+function sourceUnsupported(error: unknown): unknown {
+  if (!(error instanceof SandboxError) || error.code !== 'SANDBOX_FAILED') return error
+  return new SandboxError('SANDBOX_UNSUPPORTED', `The guarantee "source-read-only" does not hold here: ${error.message}`, {
+    cause: error,
+    hint: 'It needs Linux 5.17 or newer with overlayfs and fanotify (CONFIG_OVERLAY_FS, CONFIG_FANOTIFY), and a checkout whose files have one name each; or leave source: read-only out',
+    details: { guarantees: ['source-read-only'] },
   })
 }
 
@@ -403,14 +452,14 @@ const DYING_MS = 1
  * More than once: a step that is only being started joins its cgroup a moment later, and the first kill met nobody. Until the last one is dead, too: what is
  * killed still counts against the job's limits until then.
  */
-async function killUntilEnded(cgroup: StepCgroup, exit: Promise<unknown>): Promise<void> {
+async function killUntilEnded(cgroup: StepGroup, exit: Promise<unknown>): Promise<void> {
   const ended = exit.then(
     () => true,
     () => true,
   )
   const deadline = performance.now() + KILL_LIMIT_MS
   for (;;) {
-    cgroup.kill()
+    await cgroup.kill()
     const isEnded = await Promise.race([ended, sleep(KILL_AGAIN_MS, false, { ref: false })])
     if ((isEnded && cgroup.isEmpty()) || performance.now() >= deadline) return
     if (isEnded) await sleep(DYING_MS)
@@ -422,30 +471,9 @@ function addCounts(left: LimitCounts, right: LimitCounts): LimitCounts {
 }
 
 /** Kernels differ in whether they count at the cgroup that has the limit or at the one that ran into it. */
-function limitHitIn(before: LimitCounts, after: LimitCounts, own: LimitCounts): StepExit['limitHit'] {
+function limitHitIn(before: LimitCounts, after: LimitCounts, own: LimitCounts): CountedLimit | null {
   if (own.oomKills > 0 || after.oomKills > before.oomKills) return 'memory'
   return own.pidsRefused > 0 || after.pidsRefused > before.pidsRefused ? 'pids' : null
-}
-
-/** Of a generator that its reader may leave early: what is left of it stays to be read. */
-function keptOpen(content: AsyncGenerator<Uint8Array>): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => ({ next: () => content.next() }) }
-}
-
-/** Nobody reads on: else the warden would wait for ever to pass on what the pump has written, and with it the pump's end. */
-function hangUp(entered: Entered): void {
-  entered.output.destroy()
-}
-
-function failNoInput(): never {
-  throw new TypeError('the pump has no input')
-}
-
-/** Our helper's own short answer; bounded because a job may have got hold of the process that gives it. */
-async function collectText(stream: AsyncIterable<Buffer>): Promise<string> {
-  let text = ''
-  for await (const part of stream) if (text.length < 65_536) text += part.toString()
-  return text
 }
 
 /** `OutNoRoutes` of the two `Ip:` lines (names, values) of /proc/net/snmp, RFC 1213 `ipOutNoRoutes`. */

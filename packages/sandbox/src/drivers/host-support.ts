@@ -25,8 +25,8 @@ export function assertCanEnforce(asked: { readonly gate: boolean } = { gate: fal
     )
   }
   if (process.geteuid?.() !== 0) {
-    throw new SandboxError('SANDBOX_UNSUPPORTED', 'Cannot build a sandbox: Sallyport needs root for it in this release', {
-      hint: 'Run it with sudo; the job itself never gets root of this host',
+    throw new SandboxError('SANDBOX_UNSUPPORTED', 'Cannot build a sandbox: this process is no root of any user namespace', {
+      hint: 'Run "sallyport run" or "sallyport exec", which become the root of a user namespace of your own; or use sudo',
     })
   }
   if (asked.gate) assertCanTellSteps(inspectHost().cgroups)

@@ -15,7 +15,7 @@ async function whyNot(name: DriverName): Promise<string | false> {
   return usable ? false : `${name}: ${reason}`
 }
 
-for (const name of DRIVER_NAMES) {
+for (const name of DRIVER_NAMES.filter((driver) => driver !== 'gvisor')) {
   const skip = await whyNot(name)
   sandboxDriverContract(name, () => createDriver(name, directory), { skip })
 }

@@ -2,23 +2,30 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '@sallyport/core'
-import type { GateLaunch, Sandbox, SandboxBeginning, SandboxCapabilities, SandboxDriver, SandboxSpec } from '../contract.ts'
+import type { GateLaunch, Sandbox, SandboxBeginning, SandboxCapabilities, SandboxDriver, SandboxSpec, SandboxTraits } from '../contract.ts'
 import { findDiskTemplate, prepareDiskTemplate } from '../disk-template.spawn.ts'
 import { findHelper } from '../native/helper-path.ts'
 import { Keeper, type KeeperGate } from '../native/keeper.spawn.ts'
+import { inspectRootless } from '../rootless/support.ts'
+import { assertLimitsKept } from '../rootless/weaknesses.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { type Architecture, compileSeccomp, GATE_PROFILE } from '../seccomp/index.ts'
 import { type BuildParts, buildSandbox } from './build-sandbox.ts'
 import { assertCanEnforce, inspectHost } from './host-support.ts'
 import { findProgram, readVersion } from './oci-runtime.spawn.ts'
+import { OWN_KERNEL, SHARED_KERNEL } from './traits.ts'
 import { ALL_WALLS, type WallTransform } from './walls.ts'
 
 /** How one OCI runtime differs from another, for us. */
 export interface OciRuntime {
-  readonly name: 'runc' | 'crun'
+  readonly name: 'runc' | 'crun' | 'runsc'
   /** Why it cannot work on a host like this, before anything is tried; null when nothing is known. */
   readonly knownObstacle: (host: { readonly hybridCgroups: boolean }) => string | null
   readonly package: string
+  /** Of a runtime that brings a kernel of its own: what it is told before each verb. Absent where the kernel is the host's. */
+  readonly sentryFlags?: (hasGate: boolean) => Promise<readonly string[]>
+  /** Where it is, when that is not one of the system's own directories. */
+  readonly path?: string
 }
 
 const OBSTACLE_HINT = 'Install the package runc, or use a host with pure cgroup v2'
@@ -26,6 +33,7 @@ const OBSTACLE_HINT = 'Install the package runc, or use a host with pure cgroup 
 /** Sandboxes whose PID 1 an OCI runtime creates and whose steps enter from outside: runc and crun. */
 export class OciDriver implements SandboxDriver {
   readonly name: string
+  readonly traits: SandboxTraits
   readonly #runtime: OciRuntime
   readonly #directory: string
   readonly #walls: WallTransform
@@ -36,13 +44,18 @@ export class OciDriver implements SandboxDriver {
    */
   constructor(runtime: OciRuntime, directory: string, walls: WallTransform = ALL_WALLS) {
     this.name = runtime.name
+    this.traits = runtime.sentryFlags === undefined ? SHARED_KERNEL : OWN_KERNEL
     this.#runtime = runtime
     this.#directory = directory
     this.#walls = walls
   }
 
+  async obstacle(): Promise<string | null> {
+    return this.#path === null ? `"${this.#runtime.name}" is not installed` : this.#runtime.knownObstacle(inspectHost())
+  }
+
   async probe(signal: AbortSignal): Promise<SandboxCapabilities> {
-    const path = findProgram(this.#runtime.name)
+    const path = this.#path
     if (path === null)
       return this.#unusable(null, `"${this.#runtime.name}" is not installed`, `Install the package ${this.#runtime.package}`)
     const version = await readVersion(path)
@@ -54,11 +67,15 @@ export class OciDriver implements SandboxDriver {
     } catch (error) {
       return this.#unusable(version, messageOf(error), error instanceof SandboxError ? (error.hint ?? null) : null)
     }
-    return { driver: this.name, version, usable: true, reason: null, hint: null }
+    return { ...this.#unusable(version, null, null), usable: true }
   }
 
-  #unusable(version: string | null, reason: string, hint: string | null): SandboxCapabilities {
-    return { driver: this.name, version, usable: false, reason, hint }
+  #unusable(version: string | null, reason: string | null, hint: string | null): SandboxCapabilities {
+    return { driver: this.name, version, usable: false, reason, hint, traits: this.traits, platforms: [], tracePoints: null }
+  }
+
+  get #path(): string | null {
+    return this.#runtime.path ?? findProgram(this.#runtime.name)
   }
 
   async prepare(spec: SandboxSpec, signal: AbortSignal, onWaiting?: () => void): Promise<Sandbox> {
@@ -73,7 +90,9 @@ export class OciDriver implements SandboxDriver {
     const runtime = this.#findRuntime()
     const helper = this.#walls.helper(findHelper())
     // First of all: while the keeper starts the gate and makes the job's disk, everything else is worked out.
-    const keeper = new Keeper(helper, keeperGate(gate))
+    const rootless = inspectRootless()
+    if (rootless !== null && this.traits === OWN_KERNEL) throw gvisorNeedsRoot()
+    const keeper = new Keeper(helper, keeperGate(gate), rootless)
     if (keeper.gateControl !== null) gate?.attach(keeper.gateControl)
     const abandon = (): void => void keeper.dispose()
     signal.addEventListener('abort', abandon, { once: true })
@@ -82,7 +101,7 @@ export class OciDriver implements SandboxDriver {
       if (isBuilt || spec.gate !== gate) throw new TypeError('a sandbox is built once, with the gate that it began with')
       isBuilt = true
       try {
-        return await this.#build({ spec, helper, keeper, runtime, onWaiting })
+        return await this.#build({ spec, helper, keeper, runtime, rootless, onWaiting })
       } catch (error) {
         await keeper.dispose()
         signal.throwIfAborted()
@@ -99,15 +118,25 @@ export class OciDriver implements SandboxDriver {
     return { build, [Symbol.asyncDispose]: dispose }
   }
 
-  async #build(parts: Pick<BuildParts, 'spec' | 'helper' | 'keeper' | 'runtime' | 'onWaiting'>): Promise<Sandbox> {
-    const { spec, keeper } = parts
-    keeper.useDisk({ template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
-    return buildSandbox({ ...parts, walls: this.#walls, imageDirectory: join(this.#directory, 'images'), diskDirectory: this.#disks })
+  async #build(parts: Pick<BuildParts, 'spec' | 'helper' | 'keeper' | 'runtime' | 'rootless' | 'onWaiting'>): Promise<Sandbox> {
+    const { spec, keeper, rootless } = parts
+    if (rootless !== null) {
+      assertLimitsKept(spec.askedLimits ?? ALL_LIMITS, rootless.cgroup)
+      keeper.useMemoryDisk(spec.limits.diskBytes, spec.limits.diskInodes)
+    } else keeper.useDisk({ template: this.#findDisk(spec) ?? (await this.#makeDisk(spec)), spool: this.#spool })
+    const sentryFlags = (await this.#runtime.sentryFlags?.(spec.gate !== null)) ?? null
+    return buildSandbox({
+      ...parts,
+      sentryFlags,
+      walls: this.#walls,
+      imageDirectory: join(this.#directory, 'images'),
+      diskDirectory: this.#disks,
+    })
   }
 
   /** Absolute path. @throws SandboxError SANDBOX_UNSUPPORTED. */
   #findRuntime(): string {
-    const runtime = findProgram(this.#runtime.name)
+    const runtime = this.#path
     if (runtime === null) {
       throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: the OCI runtime "${this.#runtime.name}" is not installed`, {
         hint: `Install the package ${this.#runtime.package}`,
@@ -136,8 +165,16 @@ export class OciDriver implements SandboxDriver {
   }
 }
 
+const ALL_LIMITS = ['cpu', 'memoryBytes', 'memorySwapBytes', 'pids', 'diskBytes', 'diskInodes', 'openFiles'] as const
+
 function keeperGate(gate: GateLaunch | null): KeeperGate | null {
   return gate === null ? null : { ...gate, seccomp: () => compileSeccomp(GATE_PROFILE, process.arch as Architecture) }
+}
+
+function gvisorNeedsRoot(): SandboxError {
+  return new SandboxError('SANDBOX_UNSUPPORTED', 'Cannot build a sandbox with gVisor without root in this release', {
+    hint: 'Run it with sudo; the job itself never gets root of this host. Or use --isolation oci',
+  })
 }
 
 function ignoreUntilAwaited(): void {
@@ -145,11 +182,12 @@ function ignoreUntilAwaited(): void {
 }
 
 /** The smallest real sandbox, for {@link OciDriver.probe}. */
-const PROBE_SPEC: SandboxSpec = {
+export const PROBE_SPEC: SandboxSpec = {
   id: 'probe',
   image: { kind: 'host' },
   rootfs: 'disposable',
   limits: { cpu: 1, memoryBytes: 64 << 20, memorySwapBytes: 64 << 20, pids: 16, diskBytes: 64 << 20, diskInodes: 4096, openFiles: 256 },
+  askedLimits: [],
   nodeBinary: null,
   readOnlyBinds: [],
   directories: [],

@@ -10,6 +10,7 @@ const REQUEST: EnterRequest = {
   uid: 100_000,
   capabilities: 0n,
   seccomp: new Uint8Array(),
+  processes: 0,
   openFiles: 1,
   cgroups: [],
   argv: ['/bin/true'],

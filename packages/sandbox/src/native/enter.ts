@@ -18,6 +18,8 @@ export interface EnterRequest {
   /** Compiled `struct sock_filter` array. */
   readonly seccomp: Uint8Array
   readonly openFiles: number
+  /** RLIMIT_NPROC; 0: what we have. */
+  readonly processes: number
   /** `cgroup.procs` files to write to, on the host. */
   readonly cgroups: readonly string[]
   readonly argv: readonly string[]
@@ -30,6 +32,10 @@ export interface EnterRequest {
   readonly collectBytesMax: number
   /** The process reads our stream instead of /dev/null, and its stderr does not go into its output. For our own helper only. */
   readonly pump: boolean
+  /** Only where steps are started from inside of the sandbox: the process has no network but a loopback of its own. */
+  readonly noNetwork?: boolean
+  /** The same: how many processes all steps of the sandbox may have together. */
+  readonly pids?: number
   /** Told the host pid of the first process, before it can have ended. */
   readonly begun: (pid: number) => void
 }
@@ -42,10 +48,12 @@ export interface Entered {
   readonly errors: Readable
   /** Resolves once, also when the warden itself ends. */
   readonly exit: Promise<EnteredExit>
+  /** Where steps are started from inside of the sandbox (native/src/inside.c): ends the step, and everything that it started. */
+  readonly hangUp: () => void
 }
 
 /** What the warden knows of the end. */
-export type EnteredExit = Omit<StepExit, 'limitHit' | 'refusedPackets'>
+export type EnteredExit = Omit<StepExit, 'limitHit' | 'throttling' | 'refusedPackets'>
 
 /**
  * Values go over a socket to the warden, never by argument, environment or file. `take` gives a waiting warden.
@@ -55,7 +63,8 @@ export type EnteredExit = Omit<StepExit, 'limitHit' | 'refusedPackets'>
 export function enterSandbox(take: () => Warden, request: EnterRequest): Entered {
   const encoded = encodeRequest(request)
   const warden = take()
-  warden.control.end(encoded)
+  if (warden.place === 'inside') warden.control.write(encoded)
+  else warden.control.end(encoded)
   if (!request.pump) {
     warden.errors.on('data', ignoreErrors)
     warden.input.destroy()
@@ -65,6 +74,7 @@ export function enterSandbox(take: () => Warden, request: EnterRequest): Entered
     input: request.pump ? warden.input : null,
     errors: warden.errors,
     exit: readResults(warden, request.begun),
+    hangUp: () => warden.control.destroy(),
   }
 }
 
@@ -87,6 +97,7 @@ function encodeRequest(request: EnterRequest): Buffer {
   addNumber('u', request.uid)
   addNumber('C', request.capabilities)
   addNumber('n', request.openFiles)
+  if (request.processes > 0) addNumber('P', request.processes)
   addNumber('K', request.collectBytesMax)
   add('b', request.seccomp)
   addText('w', request.workingDirectory)
@@ -100,6 +111,8 @@ function encodeRequest(request: EnterRequest): Buffer {
   for (const name of request.collect) addText('k', name)
   for (const file of request.files) add('f', encodeFile(file))
   for (const { name, descriptor } of request.files) if (descriptor !== undefined) add('D', encodeDescriptor(name, descriptor))
+  if (request.pids !== undefined) addNumber('p', request.pids)
+  if (request.noNetwork === true) add('N', Buffer.alloc(0))
   if (request.pump) {
     add('s', Buffer.alloc(0))
     add('E', Buffer.alloc(0))
@@ -136,14 +149,24 @@ function encodeFile(file: { readonly name: string; readonly content: Uint8Array;
 
 const MESSAGE_MAX_BYTES = 65_536
 
-async function readResults({ results, ended }: Warden, begun: EnterRequest['begun']): Promise<EnteredExit> {
+async function readResults({ results, ended, place }: Warden, begun: EnterRequest['begun']): Promise<EnteredExit> {
+  let hasBegun = false
+  const note = (pid: number): void => {
+    hasBegun = true
+    begun(pid)
+  }
+  // A warden inside that ends without a word has ended with the sandbox, which took the step along.
+  const ending = async (): Promise<EnteredExit> =>
+    place === 'inside' && hasBegun ? { kind: 'signalled', code: SIGKILL, message: null, files: {} } : notStarted(await ended)
   try {
-    return (await readExit(new ByteReader(results), begun)) ?? notStarted(await ended)
+    return (await readExit(new ByteReader(results), note)) ?? (await ending())
   } catch (error) {
-    if (error instanceof SandboxError && error.code === 'SANDBOX_PROTOCOL') return notStarted(await ended)
+    if (error instanceof SandboxError && error.code === 'SANDBOX_PROTOCOL') return ending()
     throw error
   }
 }
+
+const SIGKILL = 9
 
 function notStarted(message: string): EnteredExit {
   return { kind: 'failed-to-start', code: 0, message, files: {} }

@@ -2,9 +2,17 @@
 import type { RefusedPacket } from '../contract.ts'
 import { SandboxError } from '../sandbox-error.ts'
 
+/** What the keeper says before the end of an answer. */
+export interface KeeperLine {
+  readonly word: string
+  readonly fields: readonly string[]
+}
+
 interface Pending {
-  readonly packets: RefusedPacket[]
-  readonly resolve: (packets: readonly RefusedPacket[]) => void
+  /** What was asked for, for messages. */
+  readonly what: string
+  readonly lines: KeeperLine[]
+  readonly resolve: (lines: readonly KeeperLine[]) => void
   readonly reject: (error: SandboxError) => void
 }
 
@@ -14,10 +22,10 @@ export class KeeperRequests {
   #closed = false
 
   /** @throws SandboxError SANDBOX_FAILED with the kernel's reason; SANDBOX_LOST when no answer comes any more. */
-  next(): Promise<readonly RefusedPacket[]> {
+  next(what: string): Promise<readonly KeeperLine[]> {
     return new Promise((resolve, reject) => {
-      if (this.#closed) reject(gone())
-      else this.#pending.push({ packets: [], resolve, reject })
+      if (this.#closed) reject(gone(what))
+      else this.#pending.push({ what, lines: [], resolve, reject })
     })
   }
 
@@ -25,27 +33,27 @@ export class KeeperRequests {
   hear(word: string, fields: readonly string[]): void {
     const head = this.#pending[0]
     if (head === undefined) return
-    if (word === 'packet') {
-      head.packets.push(parsePacket(fields))
+    if (word !== 'ok' && word !== 'refused') {
+      head.lines.push({ word, fields })
       return
     }
     this.#pending.shift()
-    if (word === 'ok') head.resolve(head.packets)
-    else head.reject(new SandboxError('SANDBOX_FAILED', `Cannot change the network of a step: ${fields.join(' ')}`))
+    if (word === 'ok') head.resolve(head.lines)
+    else head.reject(new SandboxError('SANDBOX_FAILED', `Cannot ${head.what}: ${fields.join(' ')}`))
   }
 
   close(): void {
     this.#closed = true
-    for (const { reject } of this.#pending.splice(0)) reject(gone())
+    for (const { reject, what } of this.#pending.splice(0)) reject(gone(what))
   }
 }
 
-function gone(): SandboxError {
-  return new SandboxError('SANDBOX_LOST', 'Cannot change the network of a step: the sandbox is gone')
+function gone(what: string): SandboxError {
+  return new SandboxError('SANDBOX_LOST', `Cannot ${what}: the sandbox is gone`)
 }
 
 const PROTOCOLS: Readonly<Record<string, RefusedPacket['protocol']>> = { '6': 'tcp', '17': 'udp' }
 
-function parsePacket([source = '', address = '', protocol = '', port = '']: readonly string[]): RefusedPacket {
+export function parsePacket({ fields: [source = '', address = '', protocol = '', port = ''] }: KeeperLine): RefusedPacket {
   return { source: source === '0.0.0.0' ? null : source, address, protocol: PROTOCOLS[protocol] ?? 'other', port: Number(port) }
 }

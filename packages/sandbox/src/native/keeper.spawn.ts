@@ -4,20 +4,26 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GateLaunch, GateReach, RefusedPacket } from '../contract.ts'
+import type { ImageLayer } from '../image-layers.ts'
+import type { RootlessSupport } from '../rootless/support.ts'
 import { SandboxError } from '../sandbox-error.ts'
-import { KeeperRequests } from './keeper-requests.ts'
+import { type KeeperLine, KeeperRequests, parsePacket } from './keeper-requests.ts'
 
 export interface KeeperSetup {
   readonly id: string
-  /** Absolute path of runc or crun. */
+  /** Absolute path of runc, crun or runsc. */
   readonly runtime: string
+  /** Of a runtime that brings a kernel of its own: what it is told before each verb. */
+  readonly sentryFlags: readonly string[] | null
   readonly readOnly: boolean
-  readonly layers: readonly { readonly target: string; readonly source: string }[]
+  readonly layers: readonly ImageLayer[]
   /** On the job's own disk, without an overlay in between. */
   readonly directories: readonly { readonly target: string; readonly mode: number }[]
   /** Made below those, parents first, owned by the job. */
   readonly subdirectories: readonly { readonly target: string; readonly mode: number }[]
   readonly config: Uint8Array
+  /** How many processes the job's user namespace may ever hold at once; 0: a cgroup counts them alone. */
+  readonly processes: number
 }
 
 /** How the keeper starts a gate. */
@@ -49,9 +55,9 @@ export class Keeper {
   #disposing = false
 
   /** With a gate it makes the network and starts that at once. @throws SandboxError SANDBOX_INPUT before anything is started. */
-  constructor(helper: string, gate: KeeperGate | null) {
+  constructor(helper: string, gate: KeeperGate | null, rootless: RootlessSupport | null = null) {
     const first = formatGate(gate)
-    this.#process = spawn(helper, ['keeper'], {
+    this.#process = spawn(helper, ['keeper', ...rootlessArguments(rootless)], {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe', ...(gate === null ? [] : (['pipe'] as const))],
       env: { PATH: RUNTIME_PATH },
       cwd: '/',
@@ -71,6 +77,11 @@ export class Keeper {
     if (gate !== null) this.#send(Buffer.concat([formatBytes('gate-seccomp', gate.seccomp()), Buffer.from('gate\n')]))
   }
 
+  /** Of the host; it is ours until we hear of its end. */
+  get pid(): number {
+    return this.#process.pid ?? 0
+  }
+
   /** Our end of the gate's control socket; null without a gate. */
   get gateControl(): Duplex | null {
     return (this.#process.stdio[4] as Duplex | null | undefined) ?? null
@@ -84,6 +95,11 @@ export class Keeper {
   /** `template` and `spool`: the empty disk, and the directory for the (unlinked) copy of it. The keeper starts with that at once. */
   useDisk(disk: { readonly template: string; readonly spool: string }): void {
     this.#send(formatLine(['disk', disk.template, disk.spool]))
+  }
+
+  /** As {@link useDisk}, where a disk is memory. */
+  useMemoryDisk(bytes: number, inodes: number): void {
+    this.#send(formatLine(['memory-disk', String(bytes), String(inodes)]))
   }
 
   /** The id range that this sandbox has for itself. */
@@ -107,10 +123,14 @@ export class Keeper {
     return Number(pid)
   }
 
-  /** @throws SandboxError with the keeper's reason where it has one, since it sees how the gate ended; else what `ready` rejects with. */
-  async awaitGate(ready: Promise<unknown>): Promise<void> {
+  /**
+   * `told`: when it has been told what may leave; a gate can wait long for that. From then on it has a minute.
+   * @throws SandboxError with the keeper's reason where it has one, since it sees how the gate ended; else what `ready` rejects with.
+   */
+  async awaitGate(ready: Promise<unknown>, told: Promise<unknown>): Promise<void> {
+    const late = told.then(() => sleep(GATE_READY_MAX_MS, null, { ref: false }).then(failNotReady))
     try {
-      await Promise.race([ready, sleep(GATE_READY_MAX_MS, null, { ref: false }).then(failNotReady)])
+      await Promise.race([ready, late])
     } catch (error) {
       // Whatever it says before it was asked for anything is why.
       await Promise.race([this.#expect('nothing'), sleep(GATE_REASON_MAX_MS, null, { ref: false })])
@@ -127,22 +147,43 @@ export class Keeper {
 
   /** From when this resolves on, packets of the cgroup arrive at the gate. @throws SandboxError as {@link KeeperRequests.next}. */
   async openStep({ cgroup, level, source }: StepAddress): Promise<void> {
-    await this.#request(['step-open', String(cgroup), String(level), source])
+    await this.#request('change the network of a step', ['step-open', String(cgroup), String(level), source])
   }
 
   /** The cgroup has no network any more, whatever still runs in it. */
   async closeStep({ cgroup }: StepAddress): Promise<void> {
-    await this.#request(['step-close', String(cgroup)])
+    await this.#request('change the network of a step', ['step-close', String(cgroup)])
   }
 
   /** What is sent to the relay's address and this port reaches the gate; 0 takes it away. */
   async setRelay(index: number, port: number): Promise<void> {
-    await this.#request(['relay', String(index), String(port)])
+    await this.#request('change the network of a step', ['relay', String(index), String(port)])
+  }
+
+  /** Ends every process of the sandbox but its PID 1. */
+  async sweep(): Promise<void> {
+    await this.#request('end what runs in the sandbox', ['sweep'])
   }
 
   /** What the kernel refused since the last call. */
-  takePackets(): Promise<readonly RefusedPacket[]> {
-    return this.#request(['packets'])
+  async takePackets(): Promise<readonly RefusedPacket[]> {
+    const lines = await this.#request('change the network of a step', ['packets'])
+    return lines.map(parsePacket)
+  }
+
+  /** Whether this kernel can make a source read-only and watch it. @throws SandboxError as {@link KeeperRequests.next}. */
+  async probeSource(): Promise<void> {
+    await this.#request('watch a read-only source', ['source-probe'])
+  }
+
+  /** From when this resolves on, the directory is the lower layer of an overlay in its place. Nothing of the job may run. */
+  freezeSource(path: string): Promise<readonly KeeperLine[]> {
+    return this.#request('make the source read-only', ['source-freeze', path])
+  }
+
+  /** What changed in it since the last call (native/src/source-watch.c). */
+  takeSourceChanges(): Promise<readonly KeeperLine[]> {
+    return this.#request('see what changed in the source', ['source-take'])
   }
 
   /** The network of a step is not what it was said to be: the sandbox counts as lost. */
@@ -169,8 +210,8 @@ export class Keeper {
     this.#socket.write(data)
   }
 
-  #request(fields: readonly string[]): Promise<readonly RefusedPacket[]> {
-    const answer = this.#requests.next()
+  #request(what: string, fields: readonly string[]): Promise<readonly KeeperLine[]> {
+    const answer = this.#requests.next(what)
     this.#send(formatLine(fields))
     return answer
   }
@@ -198,6 +239,12 @@ export class Keeper {
   }
 }
 
+function rootlessArguments(rootless: RootlessSupport | null): string[] {
+  if (rootless === null) return []
+  const { outer, locks, cgroup } = rootless
+  return ['rootless', locks, String(outer.slots), String(outer.ids), cgroup?.directory ?? '-']
+}
+
 /** Hundreds of times what it needs. */
 const GATE_READY_MAX_MS = 60e3
 /** The keeper hears of the gate's end when we do. */
@@ -220,8 +267,10 @@ function formatSetup(setup: KeeperSetup): Buffer {
   const lines = [
     ['id', setup.id],
     ['runtime', setup.runtime],
+    ['processes', String(setup.processes)],
+    ...(setup.sentryFlags === null ? [] : [['sentry'], ...setup.sentryFlags.map((flag) => ['flag', flag])]),
     ...(setup.readOnly ? [['read-only']] : []),
-    ...setup.layers.map(({ target, source }) => ['layer', target, source]),
+    ...setup.layers.map(({ target, source, over }) => ['layer', target, source, ...(over === null ? [] : [over])]),
     ...setup.directories.map(({ target, mode }) => ['dir', target, mode.toString(8)]),
     ...setup.subdirectories.map(({ target, mode }) => ['sub', target, mode.toString(8)]),
   ]

@@ -2,8 +2,12 @@
 import { spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 
-/** A started helper in mode `enter` (native/src/enter.c) that waits for its request. It holds nothing of any step yet. */
+/**
+ * A started helper that waits for its request, on the host (native/src/enter.c) or inside of a sandbox whose kernel is its own (native/src/inside.c).
+ * It holds nothing of any step yet.
+ */
 export interface Warden {
+  readonly place: 'host' | 'inside'
   readonly control: Writable
   readonly output: Readable
   readonly errors: Readable
@@ -18,18 +22,19 @@ export interface Warden {
  * wait, and each serves one step.
  */
 export class WardenPool {
-  readonly #helper: string
+  readonly #start: () => Warden
   readonly #idle: Warden[] = []
   #closed = false
 
-  constructor(helper: string) {
-    this.#helper = helper
+  /** `inside`: how the helper is started inside of the sandbox, as arguments of the helper outside. */
+  constructor(helper: string, inside: readonly string[] | null = null) {
+    this.#start = () => startWarden(helper, inside)
   }
 
   /** Starts wardens until `count` wait. */
   prepare(count: number): void {
     while (!this.#closed && this.#idle.length < count) {
-      const warden = startWarden(this.#helper)
+      const warden = this.#start()
       this.#idle.push(warden)
       void warden.ended.then(() => this.#drop(warden))
     }
@@ -37,7 +42,7 @@ export class WardenPool {
 
   /** A warden for one step; another one is started for the next, once there is time. */
   take(): Warden {
-    const warden = this.#idle.shift() ?? startWarden(this.#helper)
+    const warden = this.#idle.shift() ?? this.#start()
     setImmediate(() => this.prepare(1))
     return warden
   }
@@ -61,8 +66,8 @@ function hangUp({ control, input, output, errors, results }: Warden): void {
   for (const stream of [control, input, output, errors, results]) stream.destroy()
 }
 
-function startWarden(helper: string): Warden {
-  const child = spawn(helper, ['enter'], { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: {}, cwd: '/' })
+function startWarden(helper: string, inside: readonly string[] | null): Warden {
+  const child = spawn(helper, inside ?? ['enter'], { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: {}, cwd: '/' })
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('exit', (code, signal) => resolve(`the step's warden ended with ${signal ?? code}`))
@@ -72,7 +77,7 @@ function startWarden(helper: string): Warden {
   for (const stream of [output, results]) holdUntilRead(stream)
   // Nothing waits for a warden: it ends with its step, or with us.
   child.unref()
-  return { control, output, errors, results, input, ended }
+  return { place: inside === null ? 'host' : 'inside', control, output, errors, results, input, ended }
 }
 
 /**

@@ -32,7 +32,8 @@ function specOf(changes: Partial<SandboxSpec> = {}): SandboxSpec {
 const SECCOMP = { defaultAction: 'SCMP_ACT_ERRNO' } as unknown as ReturnType<typeof toOciSeccomp>
 
 function bundleOf(changes: Partial<SandboxSpec> = {}, seccomp = SECCOMP): Readonly<Record<string, unknown>> {
-  return buildBundle({ spec: specOf(changes), idBase: 0x7000_0000, cgroupPath: '/sallyport/slot0-job-1', seccomp })
+  const spec = specOf(changes)
+  return buildBundle({ spec, idBase: 0x7000_0000, cgroupPath: '/sallyport/slot0-job-1', seccomp, hasSudo: spec.rootfs !== 'read-only' })
 }
 
 /** With `node --test-update-snapshots`; a change of the file is a change of a wall. */

@@ -4,7 +4,7 @@ import { SANDBOX_PATHS } from '../contract.ts'
 import type { OciSeccomp } from '../seccomp/index.ts'
 
 /** Where the keeper's mount namespace has the bundle; see native/src/keeper.c. */
-const BOX_DIRECTORY = '/run/sallyport/box'
+export const BOX_DIRECTORY = '/run/sallyport/box'
 
 /** Ids 0 to 65535 of the sandbox are `base` to `base + 65535` of the host. */
 export const ID_COUNT = 65_536
@@ -13,8 +13,15 @@ export interface BundleInput {
   readonly spec: SandboxSpec
   /** First host id of the sandbox's own range. */
   readonly idBase: number
-  readonly cgroupPath: string
+  /** Default: {@link ID_COUNT}. */
+  readonly idCount?: number
+  /** False: the keeper makes the job's cgroup, if any, and we set its limits. */
+  readonly limits?: boolean
+  /** Null: without root, where the runtime makes no cgroup. */
+  readonly cgroupPath: string | null
   readonly seccomp: OciSeccomp
+  /** Whether our own `sudo` is mounted. */
+  readonly hasSudo: boolean
 }
 
 interface OciMount {
@@ -29,23 +36,23 @@ interface OciMount {
  * enter what it builds. PID 1 gets no capability at all.
  */
 export function buildBundle(input: BundleInput): Readonly<Record<string, unknown>> {
-  const { spec } = input
+  const { spec, idCount = ID_COUNT } = input
   return {
     ociVersion: '1.0.2',
     root: { path: 'rootfs', readonly: spec.rootfs === 'read-only' },
     hostname: spec.hostname,
     process: INIT_PROCESS,
-    mounts: [...KERNEL_MOUNTS, ...ownMounts(spec)],
+    mounts: [...KERNEL_MOUNTS, ...ownMounts(input)],
     linux: {
-      uidMappings: [{ containerID: 0, hostID: input.idBase, size: ID_COUNT }],
-      gidMappings: [{ containerID: 0, hostID: input.idBase, size: ID_COUNT }],
+      uidMappings: [{ containerID: 0, hostID: input.idBase, size: idCount }],
+      gidMappings: [{ containerID: 0, hostID: input.idBase, size: idCount }],
       // The user namespace is the keeper's making, so that what is counted against its maker is not counted against the host's root.
       namespaces: [
         ...['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
         { type: 'user', path: `${BOX_DIRECTORY}/user` },
       ],
-      cgroupsPath: input.cgroupPath,
-      resources: resources(spec),
+      ...(input.cgroupPath !== null && { cgroupsPath: input.cgroupPath }),
+      ...(input.limits !== false && { resources: resources(spec) }),
       rootfsPropagation: 'rprivate',
       // A build may listen on low ports without a capability: the network namespace is its own.
       sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0' },
@@ -68,7 +75,12 @@ const INIT_PROCESS: Readonly<Record<string, unknown>> = {
   // the root of many a container lacks.
 }
 
-const CPU_PERIOD_US = 100_000
+export const CPU_PERIOD_US = 100_000
+
+/** Microseconds of each period. */
+export function cpuQuota(cpu: number): number {
+  return Math.max(1000, Math.round(cpu * CPU_PERIOD_US))
+}
 
 function resources(spec: SandboxSpec): Readonly<Record<string, unknown>> {
   const { limits } = spec
@@ -76,7 +88,7 @@ function resources(spec: SandboxSpec): Readonly<Record<string, unknown>> {
     devices: [{ allow: false, access: 'rwm' }],
     memory: { limit: limits.memoryBytes, swap: limits.memorySwapBytes },
     pids: { limit: limits.pids },
-    cpu: { period: CPU_PERIOD_US, quota: Math.max(1000, Math.round(limits.cpu * CPU_PERIOD_US)) },
+    cpu: { period: CPU_PERIOD_US, quota: cpuQuota(limits.cpu) },
   }
 }
 
@@ -97,7 +109,7 @@ const KERNEL_MOUNTS: readonly OciMount[] = [
 
 const READ_ONLY_BIND = ['bind', 'ro', 'nosuid', 'nodev', 'rprivate'] as const
 
-function ownMounts(spec: SandboxSpec): OciMount[] {
+function ownMounts({ spec, hasSudo }: BundleInput): OciMount[] {
   const bind = (source: string, destination: string): OciMount => ({ destination, type: 'bind', source, options: READ_ONLY_BIND })
   return [
     // A mount of its own, read-only: under a writable /run the job could rename it away and put its own helper and Node in its place.
@@ -111,8 +123,8 @@ function ownMounts(spec: SandboxSpec): OciMount[] {
     },
     bind(`${BOX_DIRECTORY}/helper`, SANDBOX_PATHS.helper),
     ...(spec.nodeBinary === null ? [] : [bind(spec.nodeBinary, SANDBOX_PATHS.node)]),
-    // `sudo` is the helper: the host's would need a setuid bit, which no mount honours. A read-only root may have no place for it.
-    ...(spec.rootfs === 'read-only' ? [] : [bind(`${BOX_DIRECTORY}/helper`, '/usr/bin/sudo')]),
+    // `sudo` is the helper: the host's would need a setuid bit, which no mount honours. A read-only root, and some images, have no place for it.
+    ...(hasSudo ? [bind(`${BOX_DIRECTORY}/helper`, '/usr/bin/sudo')] : []),
     ...spec.readOnlyBinds.map(({ source, target }) => bind(source, target)),
   ]
 }

@@ -47,7 +47,7 @@ export function only(
 }
 
 /** The values of one argument that are refused with EPERM. */
-function allBut(argument: ArgumentSwitch['argument'], mask: bigint, values: readonly bigint[]): ArgumentSwitch {
+export function allBut(argument: ArgumentSwitch['argument'], mask: bigint, values: readonly bigint[]): ArgumentSwitch {
   return { argument, mask, cases: [{ values, then: 'EPERM' }], otherwise: 'allow' }
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Guarantee, StepWalls } from '@sallyport/sandbox'
 import type { SourcePatch } from '../compile.spawn.ts'
+import { GVISOR_WALLS, type GvisorWallName } from './gvisor-walls.ts'
 import {
   addMount,
   all,
@@ -25,6 +26,8 @@ export interface Wall {
   readonly bundle?: OciChange
   readonly step?: (walls: StepWalls) => StepWalls
   readonly helper?: readonly SourcePatch[]
+  /** The one driver that has it; absent: runc's and crun's, and what is left of it under gVisor says `UNDER_GVISOR`. */
+  readonly driver?: 'gvisor'
 }
 
 /** `return ALLOW`: a filter that lets everything through. */
@@ -73,6 +76,11 @@ function makeWritable(mount: OciMount): OciMount {
   return mount.type === 'bind' ? { ...mount, options: mount.options.map((option) => (option === 'ro' ? 'rw' : option)) } : mount
 }
 
+function honourFiles(mount: OciMount): OciMount {
+  const isOwn = mount.destination === '/dev/shm' || mount.destination === '/run'
+  return isOwn ? { ...mount, options: mount.options.filter((option) => option !== 'nosuid' && option !== 'nodev') } : mount
+}
+
 export type WallName =
   | 'user-namespace'
   | 'pid-namespace'
@@ -105,8 +113,10 @@ export type WallName =
   | 'step-keyring'
   | 'cgroup-kill'
   | 'undumpable-entry'
+  | GvisorWallName
 
 export const WALLS: Readonly<Record<WallName, Wall>> = {
+  ...GVISOR_WALLS,
   'user-namespace': {
     guarantees: ['user-namespace'],
     without: "the job's root is the surrounding root",
@@ -192,8 +202,14 @@ export const WALLS: Readonly<Record<WallName, Wall>> = {
   },
   'nosuid-nodev': {
     guarantees: ['nosuid-nodev'],
-    without: "the job's disk honours set-user-id files, file capabilities and device nodes",
+    without: "the job's disk, its layers and its tmpfs mounts honour set-user-id files, file capabilities and device nodes",
+    bundle: (config) => ({ ...config, mounts: config.mounts.map(honourFiles) }),
     helper: [
+      patch(
+        'keeper-mounts.c',
+        'mount_on("overlay", layer->target, "overlay", MS_NOSUID | MS_NODEV | MS_NOATIME, options);',
+        'mount_on("overlay", layer->target, "overlay", MS_NOATIME, options);',
+      ),
       patch('keeper-mounts.c', 'MS_BIND | MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_NOATIME', 'MS_BIND | MS_REMOUNT | MS_NOATIME'),
       patch(
         'keeper-disk.c',

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from 'node:fs/promises'
 import type { GateConfig } from '@sallyport/gate'
-import { createDriver, type Limits, type Sandbox, type SandboxSpec, type StepExit, type StepSpec } from '@sallyport/sandbox'
+import {
+  createDriver,
+  type DriverName,
+  type Limits,
+  type Sandbox,
+  type SandboxSpec,
+  type StepExit,
+  type StepSpec,
+} from '@sallyport/sandbox'
 import { type Attempt, parseAttempts } from '../attempt.ts'
 import { buildAttacks } from '../compile.spawn.ts'
+import { findRunsc } from '../find-runsc.ts'
 import { TestGate } from '../test-gate.ts'
 import { stateDirectory } from './disposable-box.spawn.ts'
 import { type PlantName, removeWalls } from './remove-walls.ts'
 import type { WallName } from './walls.ts'
 
 export interface Experiment {
+  /** Whose sandbox; default: runc's. */
+  readonly driver?: DriverName
   /** What the gate of {@link withGate} is told. */
   readonly gate?: Partial<GateConfig>
   /** The walls to take out; none is the sandbox as the product builds it. */
@@ -47,7 +58,7 @@ export async function withGate<T>(experiment: Experiment, use: (sandbox: Sandbox
 
 async function prepared<T>(experiment: Experiment, gate: TestGate | null, use: (sandbox: Sandbox) => Promise<T>): Promise<T> {
   const walls = await removeWalls(experiment.without ?? [], experiment.plants ?? [])
-  const driver = createDriver('runc', await stateDirectory(), walls)
+  const driver = createDriver(experiment.driver ?? 'runc', await stateDirectory(), { walls, runsc: findRunsc() })
   serial += 1
   const spec: SandboxSpec = {
     id: `escape-${process.pid}-${serial}`,
@@ -70,6 +81,11 @@ async function prepared<T>(experiment: Experiment, gate: TestGate | null, use: (
 async function putProgram(sandbox: Sandbox): Promise<void> {
   const content = await readFile(await buildAttacks())
   await sandbox.putFiles('/tmp', [{ type: 'file', path: 'attack', mode: 0o755, size: content.length, content }])
+}
+
+/** Why this machine has no sandboxes of the driver; null when it has. */
+export async function obstacleOf(driver: DriverName): Promise<string | null> {
+  return createDriver(driver, await stateDirectory(), { runsc: findRunsc() }).obstacle()
 }
 
 export interface StepRun {
