@@ -55,11 +55,26 @@ jobs:
   })
 
   it('needs its version and nothing else', async () => {
-    assert.deepEqual(await parse('version: 1'), { source: 'sallyport.yml', isolation: null, limits: {}, egress: [], jobs: [], secrets: [] })
+    assert.deepEqual(await parse('version: 1'), {
+      source: 'sallyport.yml',
+      image: null,
+      isolation: null,
+      limits: {},
+      sourceTree: null,
+      egress: [],
+      jobs: [],
+      secrets: [],
+    })
     assert.deepEqual(await problemsOf('egress: []'), [
       'sallyport.yml:1:1: the file does not say which version of the format it has (add version: 1)',
     ])
     assert.match((await problemsOf('version: 1.0'))[0] ?? '', /^sallyport\.yml:1:10: this release reads version 1/)
+  })
+
+  it('asks for a source that stays as it is, for all jobs or one', async () => {
+    const file = await parse('version: 1\nsource: read-only\njobs: { build: { source: read-only }, test: {} }')
+    assert.deepEqual([file.sourceTree, ...file.jobs.map(({ sourceTree }) => sourceTree)], ['read-only', 'read-only', null])
+    assert.match((await problemsOf('version: 1\nsource: writable'))[0] ?? '', /^sallyport\.yml:2:9: .*read-only/)
   })
 
   it('is told all of its problems at once, each with its place and what would be right', async () => {
@@ -83,7 +98,7 @@ jobs:
   })
 
   it('names what comes with a later release as such', async () => {
-    const texts = ['image: ubuntu@sha256:00', 'isolation: microvm']
+    const texts = ['isolation: microvm']
     for (const text of texts) {
       const error = await parse(`version: 1\n${text}`).catch((thrown: unknown) => thrown)
       assert.ok(error instanceof AccessError)
@@ -215,6 +230,15 @@ limits: { memory: 8GiB }
       ['config.yml:2:21', 'config.yml:2:27'],
     )
     assert.equal((await problemsOf('version: 1\nhostLogs: yes', read)).length, 1)
+  })
+
+  it('says how well jobs are kept apart at least, and where a runtime is', async () => {
+    assert.deepEqual((await read('version: 1')).isolation, { minimum: 'oci', runsc: null })
+    assert.deepEqual((await read('version: 1\nisolation: gvisor')).isolation, { minimum: 'gvisor', runsc: null })
+    const file = await read('version: 1\nisolation: { minimum: gvisor, runsc: /opt/runsc }')
+    assert.deepEqual(file.isolation, { minimum: 'gvisor', runsc: '/opt/runsc' })
+    for (const text of ['auto', 'none', '[gvisor]', '{ minimum: strong }', '{ runsc: runsc }', '{ least: gvisor }'])
+      assert.equal((await problemsOf(`version: 1\nisolation: ${text}`, read)).length, 1, text)
   })
 
   it('tells no ceiling from one that lets nothing through', async () => {

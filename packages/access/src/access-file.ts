@@ -4,6 +4,7 @@ import { type AccessLimits, readLimits } from './access-limits.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import type { IdentityGrant } from './identity-contract.ts'
 import { readIdentityGrant } from './identity-syntax.ts'
+import { readImage } from './image-syntax.ts'
 import type { PublishEntry } from './publish-contract.ts'
 import { readPublish } from './publish-syntax.ts'
 import { readEgressEntry } from './rule-syntax.ts'
@@ -17,8 +18,12 @@ import type { YamlEntry, YamlNode } from './yaml-tree.ts'
 export interface AccessFile {
   /** As the user named it. */
   readonly source: string
-  readonly isolation: 'oci' | 'auto' | null
+  /** A reference at a registry; null: what the operator says, or the host's own programs. */
+  readonly image: string | null
+  readonly isolation: 'oci' | 'gvisor' | 'auto' | null
   readonly limits: AccessLimits
+  /** For every job: what the checkout brings stays as it is. Null: jobs may say so themselves. */
+  readonly sourceTree: SourceTree | null
   /** For every job. */
   readonly egress: readonly EgressEntry[]
   readonly jobs: readonly AccessJob[]
@@ -30,6 +35,7 @@ export interface AccessJob {
   /** Its key in the workflow. */
   readonly id: string
   readonly at: SourcePosition
+  readonly sourceTree: SourceTree | null
   /** For every step of the job. */
   readonly egress: readonly EgressEntry[]
   readonly steps: readonly AccessStep[]
@@ -47,6 +53,9 @@ export interface AccessStep {
   readonly identity: IdentityGrant | null
 }
 
+/** Stricter than none: whoever asks for it, gets it. See docs/isolation.md. */
+export type SourceTree = 'read-only'
+
 /** Every rule is looked at for every connection. */
 export const ENTRIES_MAX = 1000
 
@@ -56,14 +65,15 @@ export const ENTRIES_MAX = 1000
  */
 export function parseAccessFile(source: string, text: string): Promise<AccessFile> {
   return readFileWith(source, text, 'ACCESS_INVALID', (root, reader) => {
-    const fields = reader.fields(root, 'the file', ['version', 'image', 'isolation', 'limits', 'egress', 'jobs', 'secrets'])
+    const fields = reader.fields(root, 'the file', ['version', 'image', 'isolation', 'limits', 'source', 'egress', 'jobs', 'secrets'])
     reader.version(fields.version, root)
-    readImage(fields.image, reader)
     const secrets = readDeclarations(fields.secrets, reader)
     const file: AccessFile = {
       source,
+      image: readImage(fields.image, reader),
       isolation: readIsolation(fields.isolation, reader),
       limits: readLimits(fields.limits, reader),
+      sourceTree: readSourceTree(fields.source, reader),
       egress: readEgress(fields.egress, reader),
       jobs: readNamed(fields.jobs, 'jobs', reader).map((entry) => readJob(entry, secrets, reader)),
       secrets,
@@ -103,8 +113,12 @@ export function readEgress(node: YamlNode | undefined, reader: TreeReader): read
   return reader.list(node, 'egress').flatMap((item) => readEgressEntry(item, reader))
 }
 
+export function readSourceTree(node: YamlNode | undefined, reader: TreeReader): SourceTree | null {
+  return node === undefined ? null : reader.choice(node, 'source', ['read-only'])
+}
+
 function readJob({ key: id, keyAt: at, value }: YamlEntry, declared: readonly SecretDeclaration[], reader: TreeReader): AccessJob {
-  const fields = reader.fields(value, `the job ${quote(id)}`, ['egress', 'steps', 'secrets', 'identity', 'publish'])
+  const fields = reader.fields(value, `the job ${quote(id)}`, ['source', 'egress', 'steps', 'secrets', 'identity', 'publish'])
   if (fields.secrets !== undefined)
     reader.invalid(fields.secrets.at, 'a secret is granted to a step, not to a whole job', `move it to jobs.${id}.steps.STEP.secrets`)
   if (fields.identity !== undefined)
@@ -114,7 +128,8 @@ function readJob({ key: id, keyAt: at, value }: YamlEntry, declared: readonly Se
       `move it to jobs.${id}.steps.STEP.identity`,
     )
   const steps = readNamed(fields.steps, 'steps', reader).map((entry) => readStep(entry, declared, reader))
-  return { id, at, egress: readEgress(fields.egress, reader), steps, publish: readPublish(fields.publish, declared, reader) }
+  const sourceTree = readSourceTree(fields.source, reader)
+  return { id, at, sourceTree, egress: readEgress(fields.egress, reader), steps, publish: readPublish(fields.publish, declared, reader) }
 }
 
 function readStep({ key: id, keyAt: at, value }: YamlEntry, declared: readonly SecretDeclaration[], reader: TreeReader): AccessStep {
@@ -139,14 +154,8 @@ function readNamed(node: YamlNode | undefined, what: string, reader: TreeReader)
   return entries
 }
 
-function readImage(node: YamlNode | undefined, reader: TreeReader): void {
-  const text = node === undefined ? null : reader.text(node, 'image')
-  if (text === null || text.value === 'host') return
-  reader.unsupported(text.at, `images other than host are not in this release: ${quote(text.value)}`, 'write image: host')
-}
-
 function readIsolation(node: YamlNode | undefined, reader: TreeReader): AccessFile['isolation'] {
-  if (node?.kind === 'text' && (node.value === 'gvisor' || node.value === 'microvm'))
-    return reader.unsupported(node.at, `isolation ${node.value} is not in this release`, 'write isolation: oci')
-  return node === undefined ? null : reader.choice(node, 'isolation', ['oci', 'auto'])
+  if (node?.kind === 'text' && node.value === 'microvm')
+    return reader.unsupported(node.at, `isolation ${node.value} is not in this release`, 'write isolation: gvisor')
+  return node === undefined ? null : reader.choice(node, 'isolation', ['oci', 'gvisor', 'auto'])
 }

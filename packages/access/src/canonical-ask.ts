@@ -3,7 +3,7 @@ import type { AccessFile } from './access-file.ts'
 import { compareText } from './compare-text.ts'
 import type { EgressRule, PathSegment } from './contract.ts'
 import type { EgressEntry } from './egress-entry.ts'
-import type { IdentityGrant } from './identity-contract.ts'
+import type { AudienceGrant, IdentityGrant } from './identity-contract.ts'
 import type { PublishEntry } from './publish-contract.ts'
 import type { SecretDeclaration, SecretGrant } from './secret-contract.ts'
 
@@ -13,9 +13,11 @@ import type { SecretDeclaration, SecretGrant } from './secret-contract.ts'
  *
  * @throws TypeError for a preset that is not expanded
  */
-export function canonicalAsk({ isolation, limits, egress, jobs, secrets }: AccessFile): string {
+export function canonicalAsk({ image, isolation, limits, egress, jobs, secrets }: AccessFile): string {
   return JSON.stringify({
     version: 1,
+    // Without one the form is that of files that have none.
+    ...(image === null ? {} : { image }),
     isolation,
     limits: Object.entries(limits).sort(([left], [right]) => compareText(left, right)),
     egress: canonicalEntries(egress),
@@ -52,7 +54,12 @@ function canonicalGrants(
 }
 
 function canonicalIdentity(grant: IdentityGrant | null): { readonly identity?: unknown } {
-  return grant === null ? {} : { identity: [sorted(grant.audiences), grant.when] }
+  return grant === null ? {} : { identity: [sorted(grant.audiences.map(canonicalAudience)), grant.when] }
+}
+
+/** A name alone where nothing else is said: the form of files that can say nothing else. */
+function canonicalAudience({ audience, placeholder, algorithm, lifetimeS }: AudienceGrant): unknown {
+  return placeholder === null && algorithm === null && lifetimeS === null ? audience : [audience, placeholder, algorithm, lifetimeS]
 }
 
 /** As for grants. */

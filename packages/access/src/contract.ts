@@ -112,6 +112,7 @@ export type RefusalCode =
   | 'budget'
   | 'executable'
   | 'placeholder' // a placeholder where it must not be
+  | 'signature' // of AWS: not by the step's placeholder key, or not for what its grant names
   | 'connections' // too many at a time
   | 'step-ended'
   | 'datagram' // UDP (also QUIC) or another protocol without a rule
@@ -128,6 +129,19 @@ export interface SubstitutionRule {
     | { readonly body: string }
   readonly methods: readonly string[] | null
   readonly paths: readonly (readonly PathSegment[])[] | null
+}
+
+/** Requests to AWS that the step signs with a placeholder of a key, and the gate with the key; see docs/secrets.md. */
+export interface SigningRule extends Omit<SubstitutionRule, 'in'> {
+  readonly aws: AwsScope
+}
+
+/** What a signature may be for, as it says itself (its credential scope). */
+export interface AwsScope {
+  /** By their names in a signature, e.g. `s3`; at least one. */
+  readonly services: readonly string[]
+  /** Null: every one. */
+  readonly regions: readonly string[] | null
 }
 
 /** A request that the gate saw. */

@@ -66,6 +66,11 @@ export function withinSecretCeiling(
   )
 }
 
+/** Whether the operator's file names it as something that jobs may read. False also where it says nothing of secrets. */
+export function isNamedByCeiling({ secrets }: Pick<OperatorFile, 'secrets'>, from: string, path: string): boolean {
+  return (secrets ?? []).some((entry) => entry.from.includes(from) && isOneOf(entry.paths, path))
+}
+
 function denied(code: Denied['code'], reason: string, rule: string | null, remedy: string | null): Denied {
   return { granted: false, code, reason, rule, remedy }
 }

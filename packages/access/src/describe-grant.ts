@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { printable } from '@sallyport/core'
 import { formatName } from './host-pattern.ts'
-import type { IdentityGrant } from './identity-contract.ts'
+import type { AudienceGrant, IdentityGrant } from './identity-contract.ts'
 import { formatPath } from './path-pattern.ts'
-import type { GrantConditions, SecretDeclaration, SecretGrant } from './secret-contract.ts'
+import type { GrantConditions, PlaceholderPlace, SecretDeclaration, SecretGrant } from './secret-contract.ts'
 
 /** What somebody approves: `secret TOKEN from openbao:kv/ci/packages#token, as a placeholder in header authorization to packages.example.test`. */
 export function describeGrant(
@@ -22,8 +22,17 @@ export function describeGrant(
 
 /** `identity tokens for https://vault.example.test, on refs/heads/main`. */
 export function describeIdentity({ at, audiences, when }: IdentityGrant): { readonly text: string; readonly rule: string } {
-  const parts = [`identity tokens for ${audiences.join(' ')}`, ...whenTexts(when)]
+  const parts = [`identity tokens for ${audiences.map(audienceText).join(' ')}`, ...whenTexts(when)]
   return { text: printable(parts.join(', ')), rule: `${at.file}:${at.line}` }
+}
+
+function audienceText({ audience, placeholder, algorithm, lifetimeS }: AudienceGrant): string {
+  const how = [
+    ...(placeholder === null ? [] : [placeholderText(placeholder, placeholder.hosts)]),
+    ...(algorithm === null ? [] : [algorithm]),
+    ...(lifetimeS === null ? [] : [`for ${lifetimeS} s`]),
+  ]
+  return how.length === 0 ? audience : `${audience} (${how.join(', ')})`
 }
 
 const DELIVERED = { file: 'a file', fd: 'an open descriptor', env: 'its own value in the environment' } as const
@@ -34,12 +43,21 @@ export function describeAddress({ from, path, field, version, parameters }: Secr
 }
 
 function placeholderText(
-  { in: place, methods, paths }: Extract<SecretGrant['delivery'], { kind: 'placeholder' }>,
+  { in: place, methods, paths }: Omit<Extract<SecretGrant['delivery'], { kind: 'placeholder' }>, 'kind'>,
   hosts: SecretDeclaration['hosts'],
 ): string {
-  const where = 'header' in place ? `header ${place.header}` : 'query' in place ? `query ${place.query}` : `body ${place.body}`
+  const where = placeText(place)
   const how = [methods === null ? '' : ` ${methods.join(' ')}`, paths === null ? '' : ` ${paths.map(formatPath).join(' ')}`].join('')
-  return `as a placeholder in ${where} to ${hosts.map(formatName).join(' ')}${how}`
+  return `as a placeholder ${where} to ${hosts.map(formatName).join(' ')}${how}`
+}
+
+function placeText(place: PlaceholderPlace): string {
+  if ('aws' in place) {
+    const { services, regions } = place.aws
+    return `that signs requests for ${services.join(' ')} in ${regions === null ? 'every region' : regions.join(' ')}`
+  }
+  if ('header' in place) return `in header ${place.header}`
+  return 'query' in place ? `in query ${place.query}` : `in body ${place.body}`
 }
 
 export function whenTexts({ refs, events, environments, actors }: GrantConditions): readonly string[] {

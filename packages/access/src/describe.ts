@@ -33,7 +33,8 @@ export function asksOf(file: AccessFile): readonly Ask[] {
     ]),
     ...publish.map((entry): Ask => ({ job: id, step: null, ...describePublish(entry, file.secrets) })),
   ])
-  return [...limits, ...asksIn(file.egress, null, null), ...jobs]
+  const image = file.image === null ? [] : [{ job: null, step: null, text: `to run in the image ${file.image}`, rule: null }]
+  return [...image, ...limits, ...asksIn(file.egress, null, null), ...jobs]
 }
 
 function asksIn(entries: readonly EgressEntry[], job: string | null, step: string | null): readonly Ask[] {

@@ -7,14 +7,15 @@ export type * from './contract.ts'
 export { decideConnection, decideName, decideRequest, dependsOnRequests, narrowToProtocol } from './decide.ts'
 export { decideIdentity, type IdentityQuestion } from './decide-identity.ts'
 export { decidePublish } from './decide-publish.ts'
-export { decideSecret, type SecretQuestion } from './decide-secret.ts'
+export { decideSecret, isNamedByCeiling, type SecretQuestion } from './decide-secret.ts'
 export { type Ask, asksOf, formatRule } from './describe.ts'
 export { formatPublishTarget } from './describe-publish.ts'
 export { type EgressEntry, PRESET_NAMES, type PresetName, type PresetRequest } from './egress-entry.ts'
 export { type Explanation, explainConnection, explainRequest } from './explain.ts'
 export { isGraphqlRequest } from './graphql-path.ts'
 export { formatName, matchesName } from './host-pattern.ts'
-export { type IdentityDecision, type IdentityGrant, isAudience, type OperatorIdentity } from './identity-contract.ts'
+export { type AudienceGrant, type IdentityDecision, type IdentityGrant, isAudience, type OperatorIdentity } from './identity-contract.ts'
+export { allowsImage, isRegistryImage, OPERATOR_IMAGES_DEFAULT, type OperatorImages } from './image-syntax.ts'
 export {
   embeddedIpv4,
   formatAddress,
@@ -29,6 +30,7 @@ export { learn } from './learn.ts'
 export { keepPath, type NormalPathResult, normalisePath } from './normal-path.ts'
 export { HOST_LOGS_DEFAULT, type HostLogNeeds, type OperatorEgress, type OperatorFile, parseOperatorFile } from './operator-file.ts'
 export { PUBLISH_DEFAULT } from './operator-publish.ts'
+export type { RotationEntry } from './operator-rotation.ts'
 export {
   type Expanded,
   expandOperatorPresets,

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { quote } from '@sallyport/core'
-import { ENTRIES_MAX, readEgress } from './access-file.ts'
+import { ENTRIES_MAX, readEgress, readSourceTree, type SourceTree } from './access-file.ts'
 import { type AccessLimits, readLimits } from './access-limits.ts'
 import { type EgressEntry, rulesOf } from './egress-entry.ts'
 import { isFlaw, parseNamePattern } from './host-pattern.ts'
 import type { OperatorIdentity } from './identity-contract.ts'
 import { readOperatorIdentity } from './identity-syntax.ts'
+import { type OperatorImages, readOperatorImages } from './image-syntax.ts'
 import { embeddedIpv4, formatAddress, formatNetwork, maskNetwork, parseAddress, parseNetwork } from './ip-address.ts'
+import { type IsolationCeiling, readIsolationCeiling } from './operator-isolation.ts'
 import { readPublishCeiling } from './operator-publish.ts'
+import { type RotationEntry, readRotation } from './operator-rotation.ts'
 import { readProviders, readSecretCeiling } from './operator-secrets.ts'
 import { parsePortRange } from './port-range.ts'
 import type { PublishCeiling } from './publish-contract.ts'
@@ -23,14 +26,20 @@ export interface OperatorFile {
   readonly egress: OperatorEgress
   /** The most that a job may have. */
   readonly limits: AccessLimits
+  readonly isolation: IsolationCeiling
   readonly hostLogs: HostLogNeeds
+  /** For every job of this machine; null: whoever asks decides. */
+  readonly sourceTree: SourceTree | null
   /** Secrets managers, by the names that access files use. */
   readonly providers: readonly ProviderEntry[]
   /** What repositories may read there; null: whatever they ask for. */
   readonly secrets: readonly SecretCeiling[] | null
+  /** Of secrets at managers: how old they may get, and how they are replaced. */
+  readonly rotation: readonly RotationEntry[]
   /** Who issues identity tokens here; null: nobody, so no step can be granted one. */
   readonly identity: OperatorIdentity | null
   readonly publish: PublishCeiling
+  readonly images: OperatorImages
 }
 
 /** `required`: no job runs without. `available`: it is read where it exists. */
@@ -72,22 +81,31 @@ export function parseOperatorFile(source: string, text: string): Promise<Operato
       'version',
       'egress',
       'limits',
+      'isolation',
       'hostLogs',
+      'source',
       'providers',
       'secrets',
+      'rotation',
       'identity',
       'publish',
+      'images',
+      'registries',
     ])
     reader.version(fields.version, root)
     return {
       source,
       egress: readOperatorEgress(fields.egress, reader),
       limits: readLimits(fields.limits, reader),
+      isolation: readIsolationCeiling(fields.isolation, reader),
       hostLogs: readHostLogs(fields.hostLogs, reader),
+      sourceTree: readSourceTree(fields.source, reader),
       providers: readProviders(fields.providers, reader),
       secrets: readSecretCeiling(fields.secrets, reader),
+      rotation: readRotation(fields.rotation, reader),
       identity: readOperatorIdentity(fields.identity, reader),
       publish: readPublishCeiling(fields.publish, reader),
+      images: readOperatorImages(fields.images, fields.registries, reader),
     }
   })
 }

@@ -177,3 +177,34 @@ describe('terminatingSet', () => {
     assert.deepEqual([terminates('a.example.test'), terminates('b.example.test')], [true, false])
   })
 })
+
+describe('rotation in the file of the operator', () => {
+  const entriesOf = async (yaml: string): Promise<unknown> =>
+    (await parseOperatorFile('config.yml', `version: 1\nrotation: [${yaml}]\n`)).rotation
+
+  it('says which secret, how old it may get, and how it is replaced', async () => {
+    const [plain, hooked] = (await entriesOf(
+      "{ from: openbao, path: database/static-creds/app, every: 30d }, { from: aws, path: 'a#b', every: 2w, hook: /h, generate: 20 }",
+    )) as Record<string, unknown>[]
+    assert.deepEqual(
+      { ...plain, at: 0 },
+      { at: 0, provider: 'openbao', path: 'database/static-creds/app', field: null, everyMs: 30 * 86_400e3, hook: null, generate: null },
+    )
+    assert.deepEqual(
+      { ...hooked, at: 0 },
+      { at: 0, provider: 'aws', path: 'a', field: 'b', everyMs: 14 * 86_400e3, hook: '/h', generate: 20 },
+    )
+  })
+
+  for (const flawed of [
+    '{ from: openbao, path: kv/a }',
+    '{ from: openbao, every: 3d }',
+    '{ from: openbao, path: /kv/a, every: 3d }',
+    '{ from: openbao, path: kv/a, every: 3m }',
+    '{ from: openbao, path: kv/a, every: 0d }',
+    '{ from: openbao, path: kv/a, every: 3d, hook: h }',
+    '{ from: openbao, path: kv/a, every: 3d, generate: 15 }',
+    '{ from: openbao, path: kv/a, every: 3d, hooks: /h }',
+  ])
+    it(`refuses ${flawed}`, () => assert.rejects(entriesOf(flawed), { code: 'ACCESS_CEILING_INVALID' }))
+})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Secrets, as plain data: which there are, which step is granted which of them, how, and when. No value is ever here.
 import type { SourcePosition } from '@sallyport/core'
-import type { NamePattern, PathSegment, SubstitutionRule } from './contract.ts'
+import type { AwsScope, NamePattern, PathSegment, SubstitutionRule } from './contract.ts'
 
 /** The provider that is always there: values that the person who runs the workflow gives on the command line. */
 export const GIVEN = 'given'
@@ -24,12 +24,15 @@ export interface SecretDeclaration {
 
 /** How a step gets it. `env` and `fd`, `file` put the value itself into the job; a placeholder does not. */
 export type SecretDelivery =
-  | ({ readonly kind: 'placeholder' } & Pick<SubstitutionRule, 'in' | 'methods' | 'paths'>)
+  | ({ readonly kind: 'placeholder'; readonly in: PlaceholderPlace } & Pick<SubstitutionRule, 'methods' | 'paths'>)
   /** A file that only the step sees, in memory; what the step is told is its path. */
   | { readonly kind: 'file' }
   /** An open descriptor; what the step is told is `/dev/fd/N`. */
   | { readonly kind: 'fd' }
   | { readonly kind: 'env' }
+
+/** `aws`: nowhere itself; it signs requests, which are signed again. Then the secret is a key of AWS. */
+export type PlaceholderPlace = SubstitutionRule['in'] | { readonly aws: AwsScope }
 
 export interface SecretGrant {
   /** Name of the declaration. */

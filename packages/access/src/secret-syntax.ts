@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { quote } from '@sallyport/core'
-import type { NamePattern } from './contract.ts'
+import type { AwsScope, NamePattern } from './contract.ts'
 import { isFlaw, parseNamePattern } from './host-pattern.ts'
 import { type PathPattern, parsePathPattern } from './path-pattern.ts'
 import { readConditions } from './rule-conditions.ts'
-import { GIVEN, type GrantConditions, type SecretDeclaration, type SecretDelivery, type SecretGrant } from './secret-contract.ts'
+import {
+  GIVEN,
+  type GrantConditions,
+  type PlaceholderPlace,
+  type SecretDeclaration,
+  type SecretDelivery,
+  type SecretGrant,
+} from './secret-contract.ts'
 import type { TreeReader } from './tree-reader.ts'
 import type { YamlEntry, YamlNode, YamlText } from './yaml-tree.ts'
 
@@ -68,7 +75,7 @@ function readDeclaration(name: string, { keyAt, value }: YamlEntry, reader: Tree
 const PATH_LENGTH_MAX = 512
 
 /** `PATH` or `PATH#FIELD`. */
-function readAddress(node: YamlNode, reader: TreeReader): { readonly path: string; readonly field: string | null } | null {
+export function readAddress(node: YamlNode, reader: TreeReader): { readonly path: string; readonly field: string | null } | null {
   const text = reader.text(node, 'path')
   if (text === null) return null
   const [, path = '', field] = /^([^#]*)(?:#(.*))?$/s.exec(text.value) ?? []
@@ -84,7 +91,7 @@ function readParameters(node: YamlNode | undefined, reader: TreeReader): Readonl
   return Object.fromEntries(entries.map(({ key, value }) => [key, reader.text(value, `the parameter ${quote(key)}`)?.value ?? '']))
 }
 
-function readHosts(node: YamlNode, reader: TreeReader): readonly NamePattern[] {
+export function readHosts(node: YamlNode, reader: TreeReader): readonly NamePattern[] {
   return reader.texts(node, 'hosts').flatMap(({ value, at }) => {
     const pattern = parseNamePattern(value)
     if (!isFlaw(pattern)) return [pattern]
@@ -113,6 +120,12 @@ function readGrant({ key, keyAt, value }: YamlEntry, declared: readonly SecretDe
       : reader.fields(value, `the grant of ${declaration.name}`, ['deliver', 'in', 'as', 'methods', 'path', 'paths', 'when'])
   const delivery = readDelivery(declaration, fields, keyAt, reader)
   const as = fields.as === undefined ? null : reader.text(fields.as, 'as')
+  if (fields.as !== undefined && delivery.kind === 'placeholder' && 'aws' in delivery.in)
+    reader.invalid(
+      fields.as.at,
+      'a key of AWS is three variables, which its tools know',
+      'leave as out: AWS_ACCESS_KEY_ID and so on are set',
+    )
   if (as !== null && !VARIABLE_NAME.test(as.value))
     reader.invalid(as.at, `${quote(as.value)} cannot be the name of a variable`, 'letters, digits and _, not beginning with a digit')
   return { secret: declaration.name, at: keyAt, delivery, as: as?.value ?? null, when: readWhen(fields.when, reader) }
@@ -157,21 +170,47 @@ function readDelivery({ name, hosts }: SecretDeclaration, fields: GrantFields, a
 /** A field name (RFC 9110 section 5.1), or that of a parameter. */
 const PLACE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/
 
-function readPlace(node: YamlNode | undefined, reader: TreeReader): Extract<SecretDelivery, { kind: 'placeholder' }>['in'] {
+/** Of a placeholder; without a word the header Authorization. */
+export function readPlace(node: YamlNode | undefined, reader: TreeReader): PlaceholderPlace {
   if (node === undefined) return { header: 'authorization' }
-  const { header, query, body } = reader.fields(node, 'in', ['header', 'query', 'body'])
+  const { header, query, body, aws } = reader.fields(node, 'in', ['header', 'query', 'body', 'aws'])
+  if (aws !== undefined && header === undefined && query === undefined && body === undefined) return { aws: readAwsScope(aws, reader) }
   const given = [header, query, body].filter((place) => place !== undefined)
-  const text = given.length === 1 && given[0] !== undefined ? reader.text(given[0], 'in') : null
+  const text = aws === undefined && given.length === 1 && given[0] !== undefined ? reader.text(given[0], 'in') : null
   if (text === null || !PLACE.test(text.value)) {
     reader.invalid(
       node.at,
       'in names one place of a request',
-      'for example in: { header: authorization }, { query: token } or { body: auth.token }',
+      'for example in: { header: authorization }, { query: token }, { body: auth.token } or { aws: { service: s3 } }',
     )
     return { header: 'authorization' }
   }
   if (header !== undefined) return { header: text.value.toLowerCase() }
   return query === undefined ? { body: text.value } : { query: text.value }
+}
+
+/** As in the credential scope of a signature. */
+const AWS_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+const AWS_NAMES_MAX = 20
+
+function readAwsScope(node: YamlNode, reader: TreeReader): AwsScope {
+  const { service, regions } = reader.fields(node, 'aws', ['service', 'regions'])
+  if (service === undefined)
+    reader.invalid(node.at, 'aws names no service', 'for example in: { aws: { service: s3, regions: [eu-central-1] } }')
+  return {
+    services: service === undefined ? [] : readAwsNames(service, 'service', 's3', reader),
+    regions: regions === undefined ? null : readAwsNames(regions, 'regions', 'eu-central-1', reader),
+  }
+}
+
+/** Each compared as a whole: there is no wildcard. */
+function readAwsNames(node: YamlNode, what: string, example: string, reader: TreeReader): readonly string[] {
+  const names = reader.texts(node, what)
+  if (names.length === 0 || names.length > AWS_NAMES_MAX) reader.invalid(node.at, `${what} has to name 1 to ${AWS_NAMES_MAX}`)
+  for (const { value, at } of names)
+    if (!AWS_NAME.test(value))
+      reader.invalid(at, `${quote(value)} cannot be one of ${what}`, `for example ${example}; there is no wildcard`)
+  return names.map(({ value }) => value)
 }
 
 export function readWhen(node: YamlNode | undefined, reader: TreeReader): GrantConditions {

@@ -8,6 +8,7 @@ import type {
   EngineEvent,
   EngineInput,
   EngineReport,
+  JobImageFacts,
   JobResult,
   StepFileContents,
   StepProcess,
@@ -31,7 +32,12 @@ export interface Started {
   readonly process: StepProcess
 }
 
+/** What a job finds on the host's own image. */
+export const HOST_IMAGE: JobImageFacts = { env: {}, shell: 'bash', nodeProblem: null }
+
 export interface DriveOptions {
+  /** By default {@link HOST_IMAGE}. */
+  readonly image?: JobImageFacts
   readonly input?: Partial<EngineInput>
   /** How a process ends; by default with code 0. Known by `job/step`, or all by a function. */
   readonly run?: ((started: Started) => Exit) | Readonly<Record<string, Exit>>
@@ -152,7 +158,7 @@ function answerTo(command: EngineCommand, options: DriveOptions): EngineEvent {
     case 'start-job':
       if (options.refuse?.includes(command.job.key) === true)
         return { type: 'job-refused', job: command.job.key, code: 'X', message: 'no walls' }
-      return { type: 'job-started', job: command.job.key }
+      return { type: 'job-started', job: command.job.key, image: options.image ?? HOST_IMAGE }
     case 'publish':
       return { type: 'published', job: command.job, error: options.publishError ?? null }
     case 'end-job':

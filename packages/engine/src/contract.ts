@@ -69,10 +69,30 @@ export interface JobInstance {
   readonly timeoutMs: number
 }
 
+/** The image that a job's `container` asks for. */
+export interface ContainerRequest {
+  /** Untrusted: outputs of other jobs can be in it. Not empty. */
+  readonly image: string
+  /** For the registry. */
+  readonly credentials: { readonly username: string; readonly password: string } | null
+  /** Names of the secrets in them. */
+  readonly secrets: readonly string[]
+}
+
+/** What the engine has to know of the image that a job runs in. Untrusted: whoever made it chose it. */
+export interface JobImageFacts {
+  /** Under everything that the runner and the workflow set. */
+  readonly env: Readonly<Record<string, string>>
+  /** What runs a script that names no shell; null: it has none of them. */
+  readonly shell: 'bash' | 'sh' | null
+  /** Why JavaScript actions cannot run in it; null when they can. */
+  readonly nodeProblem: string | null
+}
+
 /** What the host has to do. Every command but `report` and `cancel-step` is answered by exactly one event. */
 export type EngineCommand =
   /** Build the sandbox. Answer: `job-started`, or `job-refused`. */
-  | { readonly type: 'start-job'; readonly job: JobInstance }
+  | { readonly type: 'start-job'; readonly job: JobInstance; readonly container: ContainerRequest | null }
   /** Run a process. Answer: `process-exited`. */
   | { readonly type: 'start-process'; readonly job: string; readonly step: string; readonly process: StepProcess }
   /** Fill the workspace from the local repository. Answer: `checkout-done`. */
@@ -116,7 +136,7 @@ export type StepFileContents = Readonly<Record<StepFile, string | null>>
 
 export type EngineEvent =
   | { readonly type: 'start' }
-  | { readonly type: 'job-started'; readonly job: string }
+  | { readonly type: 'job-started'; readonly job: string; readonly image: JobImageFacts }
   | { readonly type: 'job-refused'; readonly job: string; readonly code: string; readonly message: string }
   | {
       readonly type: 'process-exited'

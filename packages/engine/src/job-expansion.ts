@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type JobPlan, referencedSecrets, type TemplateNode } from '@sallyport/workflow'
-import { jobContexts, type NeedResult, type StrategyFacts, secretsContext, strategyContext } from './contexts.ts'
-import type { EngineInput, JobInstance, Json } from './contract.ts'
+import { type ContainerPlan, type JobPlan, referencedSecrets, type TemplateNode } from '@sallyport/workflow'
+import { givenSecrets, jobContexts, type NeedResult, type StrategyFacts, secretsContext, strategyContext } from './contexts.ts'
+import type { ContainerRequest, EngineInput, JobInstance, Json } from './contract.ts'
 import { displayName } from './display-text.ts'
 import {
   evaluateBoolean,
   evaluateJson,
   evaluateOptionalText,
   evaluatePositive,
+  evaluateText,
   evaluateTexts,
   located,
   type Scope,
   scope,
   unexpected,
 } from './evaluation.ts'
-import { isList, type JsonMap } from './json.ts'
+import { isList, type JsonMap, mapOf } from './json.ts'
 import { expandMatrix, type MatrixCombination } from './matrix.ts'
 
 /** A job of the file as one or more jobs to run. */
@@ -29,7 +30,13 @@ export interface ExpandedJob {
   /** github, vars, inputs, needs, strategy, matrix. */
   readonly contexts: JsonMap
   readonly env: ReadonlyMap<string, string>
+  readonly container: ExpandedContainer | null
   readonly continueOnError: boolean
+}
+
+export interface ExpandedContainer {
+  readonly request: ContainerRequest
+  readonly env: ReadonlyMap<string, string>
 }
 
 /** GitHub's default of `timeout-minutes`. */
@@ -100,7 +107,8 @@ function expandOne(input: EngineInput, plan: JobPlan, { contexts, combination, k
     timeoutMs: Math.min(Math.ceil(minutes * 60_000), TIMEOUT_MS_MAX),
   }
   const continueOnError = evaluateBoolean(plan.continueOnError, where, false)
-  return { instance, contexts, env: jobEnv(input, plan, contexts), continueOnError }
+  const env = jobEnv(input, plan, contexts)
+  return { instance, contexts, env, container: jobContainer(input, plan, { contexts, env }), continueOnError }
 }
 
 /** `--env` under the workflow's `env` under the job's. Only secrets that these two name are in sight. */
@@ -109,6 +117,40 @@ function jobEnv(input: EngineInput, plan: JobPlan, contexts: JsonMap): ReadonlyM
   const secrets = secretsContext(input, referencedSecrets([workflow.env, plan.env]))
   const where = scope({ ...contexts, secrets })
   return new Map([...Object.entries(input.env), ...evaluateTexts(workflow.env, where), ...evaluateTexts(plan.env, where)])
+}
+
+const DOCKER_PREFIX = 'docker://'
+
+/** Null where the job has none, or an expression gave an empty one. Credentials see secrets; what names the image does not. */
+function jobContainer(input: EngineInput, { container }: JobPlan, job: Pick<ExpandedJob, 'contexts' | 'env'>): ExpandedContainer | null {
+  if (container === null) return null
+  const image = imageOf(container, scope(job.contexts))
+  if (image === '') return null
+  const { credentials } = container
+  const names = referencedSecrets(credentials === null ? [] : [credentials.username, credentials.password])
+  const contexts = { ...job.contexts, env: mapOf([...job.env]), runner: input.runner }
+  const seeing = (secrets: readonly string[]): Scope => scope({ ...contexts, secrets: secretsContext(input, secrets) })
+  return {
+    request: {
+      image,
+      credentials:
+        credentials === null
+          ? null
+          : {
+              username: evaluateText(credentials.username, seeing(names)),
+              password: evaluateText(credentials.password, seeing(names)),
+            },
+      secrets: givenSecrets(input, names),
+    },
+    env: evaluateTexts(container.env, seeing(referencedSecrets([container.env]))),
+  }
+}
+
+function imageOf({ image }: ContainerPlan, where: Scope): string {
+  const value = evaluateJson(image, where)
+  if (value === null) return ''
+  if (typeof value !== 'string') throw unexpected(image.at, 'the reference of an image', value)
+  return value.startsWith(DOCKER_PREFIX) ? value.slice(DOCKER_PREFIX.length) : value
 }
 
 /** As GitHub shows it: a computed name stands alone, any other is followed by the matrix values. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatDuration, messageOf } from '@sallyport/core'
 import type { JobPlan } from '@sallyport/workflow'
-import type { Conclusion, EngineCommand, EngineEvent, EngineInput, JobInstance, JobResult } from './contract.ts'
+import type { Conclusion, EngineCommand, EngineEvent, EngineInput, JobImageFacts, JobInstance, JobResult } from './contract.ts'
 import { EngineError } from './errors.ts'
 import { evaluateIf } from './evaluation.ts'
 import type { ExpandedJob } from './job-expansion.ts'
@@ -88,7 +88,7 @@ export class JobRun {
   start(nowMs: number): void {
     this.#phase = 'starting'
     this.#startedMs = nowMs
-    this.#options.send({ type: 'start-job', job: this.instance })
+    this.#options.send({ type: 'start-job', job: this.instance, container: this.#options.job.container?.request ?? null })
   }
 
   handle(event: JobEvent, nowMs: number): void {
@@ -154,9 +154,10 @@ export class JobRun {
     this.#conclude('cancelled', null)
   }
 
-  #begin(event: EngineEvent): void {
+  #begin(event: Extract<EngineEvent, { type: 'job-started' }>): void {
     if (this.#phase !== 'starting') throw unexpected(event)
     this.#phase = 'running'
+    this.#state.image = event.image
     if (this.#state.isCancelled) return this.#endEarly()
     this.#steps = runJobSteps(this.#state)
     this.#advance(this.#steps.next())
@@ -253,6 +254,9 @@ export class JobRun {
   }
 }
 
+/** Until the host says more. */
+const NO_IMAGE_FACTS: JobImageFacts = { env: {}, shell: null, nodeProblem: null }
+
 function newState({ input, plan, job, send }: JobRunOptions): JobState {
   return {
     input,
@@ -260,6 +264,8 @@ function newState({ input, plan, job, send }: JobRunOptions): JobState {
     instance: job.instance,
     contexts: job.contexts,
     env: new Map(job.env),
+    containerEnv: job.container?.env ?? new Map(),
+    image: NO_IMAGE_FACTS,
     paths: [],
     root: { status: 'success', steps: new Map(), inputs: input.inputs, composite: null, depth: 0 },
     frames: [],

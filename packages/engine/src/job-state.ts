@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ConditionPlan, JobPlan, StepPlan } from '@sallyport/workflow'
-import type { Conclusion, EngineCommand, EngineEvent, EngineInput, EngineReport, JobInstance, Json, StepResult } from './contract.ts'
+import type {
+  Conclusion,
+  EngineCommand,
+  EngineEvent,
+  EngineInput,
+  EngineReport,
+  JobImageFacts,
+  JobInstance,
+  Json,
+  StepResult,
+} from './contract.ts'
 import { displayMessage } from './display-text.ts'
 import type { JsonMap } from './json.ts'
 
@@ -80,6 +90,10 @@ export interface JobState {
   readonly contexts: JsonMap
   /** From `--env`, the workflow, the job, and GITHUB_ENV. */
   readonly env: Map<string, string>
+  /** Of its container. */
+  readonly containerEnv: ReadonlyMap<string, string>
+  /** The host's own until the job has started. */
+  image: JobImageFacts
   /** From GITHUB_PATH, oldest first. */
   paths: readonly string[]
   readonly root: StepScope

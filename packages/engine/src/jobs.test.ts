@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Driven, drive, engineInput, oneJob, outcomes, processOf } from './_drive.ts'
+import { type Driven, drive, engineInput, HOST_IMAGE, oneJob, outcomes, processOf } from './_drive.ts'
 import { createEngine } from './engine.ts'
 import { previewMatrix } from './job-expansion.ts'
 
@@ -280,8 +280,8 @@ test('an event that answers no question is a mistake of the host', () => {
   const engine = createEngine(engineInput(oneJob('- run: x')))
   engine.handle({ type: 'start' }, 0)
   assert.throws(() => engine.handle({ type: 'start' }, 0), TypeError)
-  assert.throws(() => engine.handle({ type: 'job-started', job: 'b' }, 0), TypeError)
-  engine.handle({ type: 'job-started', job: 'a' }, 0)
+  assert.throws(() => engine.handle({ type: 'job-started', job: 'b', image: HOST_IMAGE }, 0), TypeError)
+  engine.handle({ type: 'job-started', job: 'a', image: HOST_IMAGE }, 0)
   assert.throws(() => engine.handle({ type: 'checkout-done', job: 'a', step: '1', error: null, ref: '', commit: '' }, 0), TypeError)
   assert.throws(() => engine.handle({ type: 'job-closed', job: 'a' }, 0), TypeError)
 })

@@ -5,7 +5,7 @@ import { EngineError } from './errors.ts'
 import { shellCommand } from './shell.ts'
 
 function argv(shell: string | null): readonly string[] {
-  return shellCommand(shell, 'echo', '/s').argv
+  return shellCommand(shell, 'echo', { directory: '/s', fallback: 'bash' }).argv
 }
 
 test('each documented shell has its documented command line', () => {
@@ -18,9 +18,16 @@ test('each documented shell has its documented command line', () => {
   assert.deepEqual(argv('pwsh'), ['pwsh', '-command', ". '/s/script.ps1'"])
 })
 
+test('a script that names no shell runs with bash, with sh where an image has no bash, and with neither not at all', () => {
+  const withFallback = (fallback: 'bash' | 'sh' | null): readonly string[] => shellCommand(null, 'echo', { directory: '/s', fallback }).argv
+  assert.deepEqual(withFallback('sh'), ['sh', '-e', '/s/script.sh'])
+  assert.deepEqual(withFallback('bash'), ['bash', '-e', '/s/script.sh'])
+  assert.throws(() => withFallback(null), { code: 'ENGINE_SHELL_INVALID' })
+})
+
 test('the script goes unchanged into the file, and into PowerShell with its documented frame', () => {
-  assert.equal(shellCommand('bash', 'a $& {0}\n', '/s').script.content, 'a $& {0}\n')
-  const { content } = shellCommand('pwsh', 'a', '/s').script
+  assert.equal(shellCommand('bash', 'a $& {0}\n', { directory: '/s', fallback: 'bash' }).script.content, 'a $& {0}\n')
+  const { content } = shellCommand('pwsh', 'a', { directory: '/s', fallback: 'bash' }).script
   assert.match(content, /^\$ErrorActionPreference = 'stop'\na\nif .*exit \$LASTEXITCODE/)
 })
 

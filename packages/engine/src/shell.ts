@@ -24,24 +24,39 @@ const SHELLS: Readonly<Record<string, KnownShell>> = {
   pwsh: { template: `pwsh -command ". '{0}'"`, extension: '.ps1', wrap: wrapPowerShell },
 }
 
-/** `shell` unspecified: bash without `pipefail`. The engine cannot know which shells exist, so never `sh`. */
-const DEFAULT_SHELL: KnownShell = { template: 'bash -e {0}', extension: '.sh' }
+/** `shell` unspecified: bash without `pipefail`, or sh where there is no bash. */
+const DEFAULT_SHELLS = {
+  bash: { template: 'bash -e {0}', extension: '.sh' },
+  sh: { template: 'sh -e {0}', extension: '.sh' },
+} as const satisfies Readonly<Record<string, KnownShell>>
 const WINDOWS_SHELLS: ReadonlySet<string> = new Set(['cmd', 'powershell'])
 const KNOWN = Object.keys(SHELLS).join(', ')
+
+export interface ShellPlace {
+  /** Where the script lies. */
+  readonly directory: string
+  /** See `JobImageFacts.shell`. */
+  readonly fallback: 'bash' | 'sh' | null
+}
 
 /**
  * The command line that runs `script` with what `shell:` says; null when it says nothing.
  *
  * @throws EngineError ENGINE_SHELL_INVALID
  */
-export function shellCommand(shell: string | null, script: string, directory: string): ShellCommand {
-  const known = shell === null || shell === '' ? DEFAULT_SHELL : knownShell(shell)
+export function shellCommand(shell: string | null, script: string, { directory, fallback }: ShellPlace): ShellCommand {
+  const known = shell === null || shell === '' ? defaultShell(fallback) : knownShell(shell)
   const name = `script${known.extension}`
   const path = `${directory}/${name}`
   return {
     argv: splitArguments(known.template).map((argument) => argument.replaceAll('{0}', () => path)),
     script: { name, content: known.wrap?.(script) ?? script },
   }
+}
+
+function defaultShell(fallback: ShellPlace['fallback']): KnownShell {
+  if (fallback !== null) return DEFAULT_SHELLS[fallback]
+  throw invalid("Cannot run a script: the job's image has neither bash nor sh; use an image that has one, or name a program with shell:")
 }
 
 function knownShell(shell: string): KnownShell {

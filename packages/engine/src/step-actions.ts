@@ -173,6 +173,7 @@ interface NodeAction {
 
 /** `pre` runs right before `main`, not at the start of the job: only then does the workspace hold the action. */
 function* runNode(job: JobState, frame: Frame, { runs, inputs, directory }: NodeAction): Asks<Attempt> {
+  if (job.image.nodeProblem !== null) return failed(null, `Cannot run a JavaScript action: ${job.image.nodeProblem}`)
   frame.actionPath = directory
   const variables = inputVariables(inputs)
   const { pre, preIf, post } = runs

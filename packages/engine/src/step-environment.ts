@@ -50,6 +50,8 @@ export interface EnvironmentParts {
   readonly input: EngineInput
   /** The `github` context of this step. */
   readonly github: JsonMap
+  /** What the job's image and its container set. */
+  readonly base: ReadonlyMap<string, string>
   /** From the workflow's `env` to the step's own, later ones win. */
   readonly layers: readonly ReadonlyMap<string, string>[]
   /** What GITHUB_PATH added, oldest first. */
@@ -66,9 +68,10 @@ export interface EnvironmentParts {
  */
 export function stepEnvironment(parts: EnvironmentParts): Readonly<Record<string, string>> {
   const env = new Map<string, string>([
+    ...parts.base,
     ['CI', 'true'],
     ['HOME', parts.input.paths.home],
-    ['PATH', PATH_DEFAULT],
+    ['PATH', parts.base.get('PATH') || PATH_DEFAULT],
   ])
   for (const layer of parts.layers) for (const [name, value] of layer) env.set(name, value)
   env.set('PATH', [...parts.paths.toReversed(), env.get('PATH') ?? PATH_DEFAULT].join(':'))

@@ -32,6 +32,7 @@ export function* runProcess(job: JobState, frame: Frame, request: ProcessRequest
     env: stepEnvironment({
       input: job.input,
       github: githubContext(job, frame),
+      base: new Map([...Object.entries(job.image.env), ...job.containerEnv]),
       layers: envLayers(job, frame),
       paths: job.paths,
       action: request.variables,

@@ -117,7 +117,7 @@ function* runScript(job: JobState, frame: Frame, step: RunStepPlan): Asks<Attemp
     shell: evaluateOptionalText(shellNode, where),
     directory: evaluateOptionalText(directoryNode, where),
   }))
-  const command = shellCommand(shell, script, paths.step)
+  const command = shellCommand(shell, script, { directory: paths.step, fallback: job.image.shell })
   return yield* runProcess(job, frame, {
     key: frame.key,
     argv: command.argv,

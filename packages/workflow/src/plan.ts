@@ -81,6 +81,7 @@ export interface JobPlan {
   readonly if: ConditionPlan | null
   /** String, sequence, or expression; `{group, labels}` is refused by the parser. */
   readonly runsOn: TemplateNode
+  readonly container: ContainerPlan | null
   readonly strategy: StrategyPlan | null
   readonly env: TemplateMap | null
   readonly defaults: RunDefaults
@@ -88,6 +89,16 @@ export interface JobPlan {
   readonly continueOnError: TemplateNode | null
   readonly outputs: TemplateMap | null
   readonly steps: readonly StepPlan[]
+  readonly at: SourcePosition
+}
+
+/** `container:`: the image that a job runs in. */
+export interface ContainerPlan {
+  /** A reference; empty for none, once it is evaluated. */
+  readonly image: TemplateNode
+  readonly env: TemplateMap | null
+  /** For the registry. */
+  readonly credentials: { readonly username: TemplateNode; readonly password: TemplateNode } | null
   readonly at: SourcePosition
 }
 

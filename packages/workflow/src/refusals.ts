@@ -7,10 +7,6 @@ import { field, literalText, literalTexts, namedEntries } from './template-nodes
 
 /** Keys of a job that GitHub knows and Sallyport refuses today, each with what to do instead. */
 const JOB_KEYS: Readonly<Record<string, { readonly message: string; readonly instead: string }>> = {
-  container: {
-    message: 'jobs in a container of their own (container) are not supported yet',
-    instead: 'remove the key: jobs run on an image of this host',
-  },
   services: { message: 'service containers (services) are not supported yet', instead: 'start the service in a step of the job' },
   environment: {
     message: 'deployment environments (environment) are not supported yet',

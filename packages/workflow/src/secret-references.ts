@@ -14,10 +14,10 @@ export function referencedSecrets(nodes: readonly (TemplateNode | null)[]): stri
 
 /**
  * All secrets that a step can see: those of its own text and those of the `env` and `defaults`
- * that it inherits from its job and workflow.
+ * that it inherits from its job and workflow, and of its container's `env`.
  */
 export function secretsOfStep(workflow: WorkflowPlan, job: JobPlan, step: StepPlan): string[] {
-  const inherited = [workflow.env, ...defaultNodes(workflow.defaults), job.env, ...defaultNodes(job.defaults)]
+  const inherited = [workflow.env, ...defaultNodes(workflow.defaults), job.env, ...defaultNodes(job.defaults), job.container?.env ?? null]
   return [...new Set([...step.secrets, ...referencedSecrets(inherited)])].sort()
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { nearest, quote } from '@sallyport/core'
+import { toContainer } from './container-plan.ts'
 import { referencedNames } from './context-references.ts'
 import type { Findings } from './findings.ts'
 import { checkJobGraph } from './job-graph.ts'
@@ -57,6 +58,7 @@ function toJob(entry: NamedEntry, findings: Findings): JobPlan | null {
   checkTimeout(timeoutMinutes, findings)
   noticeEmptyReferences(entry, findings)
   const strategy = toStrategy(value, findings)
+  const container = toContainer(field(value, 'container'), findings)
   const defaults = toDefaults(value, findings)
   if (runsOn === null) return null
   return {
@@ -65,6 +67,7 @@ function toJob(entry: NamedEntry, findings: Findings): JobPlan | null {
     needs: literalTexts(field(value, 'needs')).map(({ text }) => text),
     if: toCondition(field(value, 'if')),
     runsOn,
+    container,
     strategy,
     env: field(value, 'env'),
     defaults,

@@ -59,7 +59,12 @@ const FIELD_CLAIMS: readonly Claim[] = [
   { name: 'actor', field: 'actor', rule: text(100), says: 'who caused the event' },
   { name: 'event_name', field: 'eventName', rule: eventName, says: 'the event, such as `push`' },
   { name: 'runner', field: 'runner', rule: text(255), says: 'the host that runs the job' },
-  { name: 'isolation', field: 'isolation', rule: word, says: 'how the job is kept apart, such as `oci`' },
+  {
+    name: 'isolation',
+    field: 'isolation',
+    rule: word,
+    says: 'how the job is kept apart: `oci` or `gvisor`, or a driver asked for by name',
+  },
   { name: 'policy_digest', field: 'policyDigest', rule: digest, isOptional: true, says: 'SHA-256 of the policy that admitted the job' },
 ]
 
