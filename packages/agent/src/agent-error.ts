@@ -12,12 +12,18 @@ export type AgentErrorCode =
   | 'INPUT_INVALID'
   /** A `runs-on` label that this host cannot be. */
   | 'RUNNER_UNSUPPORTED'
+  /** A repository asks for an image that it may not have. */
+  | 'IMAGE_NOT_ALLOWED'
+  /** A certificate that the operator names for a registry cannot be read. */
+  | 'IMAGE_AUTHORITY_UNREADABLE'
   /** A guarantee does not hold on this host; nothing of the job has run. */
   | 'GUARANTEE_MISSING'
   /** A log of the host that the operator requires cannot be read. */
   | 'HOST_LOG_MISSING'
   /** What `--write` was to keep cannot be kept. */
   | 'WRITE_REFUSED'
+  /** Files of a job have more bytes than its disk: they are sparse. */
+  | 'FILES_TOO_LARGE'
   /** Sallyport was interrupted before the end. */
   | 'INTERRUPTED'
   /** An access file asks for something that nobody on this machine has approved. */
@@ -68,6 +74,8 @@ export type AgentErrorCode =
   | 'SECRET_NOT_GIVEN'
   /** A secret is granted that comes from a provider which the operator's file does not have. */
   | 'SECRET_PROVIDER_UNKNOWN'
+  /** A manager's own audit log is not there, or cannot be followed. */
+  | 'MANAGER_LOG_UNREADABLE'
   /** A step is granted identity tokens, or a provider asks for them, and the operator's file names no issuer. */
   | 'IDENTITY_NOT_CONFIGURED'
   /** What a job was to hand over is no regular file in its workspace, or too large. */

@@ -11,7 +11,11 @@ export function createAgent(): Agent {
     run: async (options, observer) => (await import('./run/run.ts')).runWorkflows(options, observer),
     preview: async (options) => (await import('./preview.ts')).previewRun(options),
     exec: async (options, observer) => (await import('./exec/exec.ts')).execCommand(options, observer),
-    doctor: async (stateDirectory) => (await import('./doctor.ts')).examineHost(stateDirectory),
+    doctor: async (stateDirectory) => (await import('./doctor/doctor.ts')).examineHost(stateDirectory),
+    hardening: async (stateDirectory, operatorFile) =>
+      (await import('./doctor/host/examine-hardening.ts')).examineHardening(stateDirectory, operatorFile),
+    supervisorEgress: async (stateDirectory, operatorFile) =>
+      (await import('./doctor/host/read-egress.ts')).readEgressNeeds(stateDirectory, operatorFile),
     access: {
       review: async (place) => (await loadAccess()).review(place),
       approve: async (place, digest) => (await loadAccess()).approve(place, digest),
@@ -42,6 +46,9 @@ export function createAgent(): Agent {
     secrets: {
       leases: async (stateDirectory) => (await loadSecrets()).leases(stateDirectory),
       sweep: async (stateDirectory, operatorFile) => (await loadSecrets()).sweep(stateDirectory, operatorFile),
+      auditManager: async (stateDirectory, request, found) => (await loadSecrets()).auditManager(stateDirectory, request, found),
+      rotateManaged: async (stateDirectory, request) => (await loadSecrets()).rotateManaged(stateDirectory, request),
+      scheduled: async (stateDirectory, operatorFile, nowMs) => (await loadSecrets()).scheduled(stateDirectory, operatorFile, nowMs),
     },
   }
 }

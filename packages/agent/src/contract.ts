@@ -2,25 +2,28 @@
 import type { DoorUse, Refusal, SecretDelivery } from '@sallyport/access'
 import type { EventEnvelope, ExitCode } from '@sallyport/core'
 import type { Conclusion } from '@sallyport/engine'
-import type { Limits, SandboxCapabilities, SelfCheckResult } from '@sallyport/sandbox'
+import type { Limits, SandboxCapabilities, SelfCheckResult, SourceChange, Weakness } from '@sallyport/sandbox'
 import type { Finding } from '@sallyport/secret-watch'
 import type { AccessCommands, EgressOptions } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
 import type { RetentionCommands } from './audit/retention-contract.ts'
 import type { SecretsCommands } from './secrets/contract.ts'
 
-/** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one. */
-export type IsolationKind = 'oci' | 'runc' | 'crun'
+/** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one; `auto` for the strongest that this host can run. */
+export type IsolationKind = 'oci' | 'runc' | 'crun' | 'gvisor' | 'auto'
 
 export interface CommonOptions {
   /** State directory, absolute. */
   readonly stateDirectory: string
-  readonly isolation: IsolationKind
+  /** Null where nothing was said: what the repository and the operator ask for, else `oci`. */
+  readonly isolation: IsolationKind | null
   /** What the user set by `--limit`, over the defaults. */
   readonly limits: Partial<JobLimits>
   /** Values by upper-case name. */
   readonly secrets: Readonly<Record<string, string>>
   readonly egress: EgressOptions
+  /** `--source`: what the checkout, or the copy, brings stays as it is. Null: the access file or the operator's may still ask for it. */
+  readonly source: 'read-only' | null
   /** First abort: cancel and clean up, `always()` steps run. Second: kill and clean up. */
   readonly interrupt: { readonly soft: AbortSignal; readonly hard: AbortSignal }
 }
@@ -46,6 +49,8 @@ export interface RunOptions extends CommonOptions {
   readonly inputs: Readonly<Record<string, string>>
   readonly vars: Readonly<Record<string, string>>
   readonly env: Readonly<Record<string, string>>
+  /** `--image LABEL=REFERENCE`: what `runs-on` labels mean, by lower-case label. */
+  readonly images: Readonly<Record<string, string>>
   /** Jobs at a time. */
   readonly jobsMax: number
 }
@@ -54,6 +59,8 @@ export interface ExecOptions extends CommonOptions {
   /** Copied into the sandbox, absolute. */
   readonly directory: string
   readonly argv: readonly string[]
+  /** A reference; null: the host's own programs. */
+  readonly image: string | null
   /**
    * An argument that names a regular file below this directory is copied in, for the step alone: how `shell: sallyport exec -- bash -e {0}`
    * gets its script. Null for none.
@@ -84,6 +91,8 @@ export interface RunDocument {
   readonly durationMs: number
   readonly workflows: readonly string[]
   readonly jobs: readonly JobDocument[]
+  /** What its jobs were promised less than root's, each with how to get it; empty for root. */
+  readonly weaker: readonly Weakness[]
   readonly doors: Doors
   readonly secrets: readonly {
     readonly name: string
@@ -94,6 +103,8 @@ export interface RunDocument {
   /** What was published for jobs; `job` is the job's key. */
   readonly published: readonly PublishedArtifact[]
   readonly policy: readonly never[]
+  /** Files of a read-only source that processes of jobs changed, at most 256. No change ends a run. */
+  readonly sourceChanges: readonly RecordedSourceChange[]
   /** What somebody should look at. No finding changes how a run ends. */
   readonly findings: readonly Finding[]
   /** Limits that jobs ran into, and other refusals by name. */
@@ -111,6 +122,12 @@ export interface RunDocument {
     readonly size: number
     readonly unpublished: string | null
   } | null
+}
+
+/** `step`: whose process it was, or the one at whose end it was seen. */
+export interface RecordedSourceChange extends Omit<SourceChange, 'step'> {
+  readonly job: string
+  readonly step: string
 }
 
 export interface PublishedArtifact {
@@ -140,7 +157,7 @@ export interface JobDocument {
   readonly conclusion: Conclusion
   readonly durationMs: number
   readonly outputs: Readonly<Record<string, string>>
-  /** e.g. `host (Debian GNU/Linux 12)`. */
+  /** e.g. `host (Debian GNU/Linux 12)`, or `registry.example.test/tools:1@sha256:…`. */
   readonly image: string | null
   /** e.g. `oci (runc 1.1.5)`. */
   readonly isolation: string | null
@@ -163,7 +180,9 @@ export interface ExecResult {
   readonly kept: number
   readonly dropped: number
   readonly refusals: RunDocument['refusals']
+  readonly weaker: RunDocument['weaker']
   readonly doors: Doors
+  readonly sourceChanges: RunDocument['sourceChanges']
   readonly durationMs: number
   readonly log: RunDocument['log']
 }
@@ -206,9 +225,55 @@ export interface DoctorReport {
     readonly found: string
     readonly fix: string | null
   }[]
-  readonly drivers: readonly SandboxCapabilities[]
-  /** The self-check of a really started sandbox; empty when none could be started. */
+  /** Each with the self-check of a sandbox of it that was really started; empty when none could be. */
+  readonly drivers: readonly (SandboxCapabilities & { readonly guarantees: readonly SelfCheckResult[] })[]
+  /** Of the driver that jobs get here without a word about it; empty when no sandbox of it could be started. */
   readonly guarantees: readonly SelfCheckResult[]
+  /** What jobs get less without root; empty for root. */
+  readonly weaker: readonly Weakness[]
+}
+
+/** One thing that `doctor --host` looked at. */
+export interface HostFinding {
+  /** Stays the same from check to check, e.g. `sysctl:kernel.kptr_restrict`. */
+  readonly id: string
+  readonly group: 'kernel settings' | 'kernel' | 'processor' | 'memory' | 'container runtimes' | 'files' | 'services' | 'network'
+  readonly name: string
+  /** `missing`: a wall leans on it; `warning`: worth doing; `unknown`: this host does not tell. */
+  readonly state: 'ok' | 'warning' | 'missing' | 'unknown'
+  readonly found: string
+  /** An exact command, or the file and what to change; null when there is nothing to do. */
+  readonly fix: string | null
+}
+
+export interface HostDrift {
+  /** When the check before was. */
+  readonly since: string
+  /** Null: was not looked at then, or is not any more. */
+  readonly changes: readonly { readonly id: string; readonly was: string | null; readonly is: string | null }[]
+}
+
+export interface HostReport {
+  readonly findings: readonly HostFinding[]
+  /** Null at the first check. */
+  readonly drift: HostDrift | null
+  /** Nothing is `missing`. */
+  readonly hardened: boolean
+}
+
+/** A place that processes of Sallyport dial which are no gates. */
+export interface EgressNeed {
+  readonly who: string
+  readonly host: string
+  readonly port: number
+  /** What is known of them without asking the network. */
+  readonly addresses: readonly string[]
+}
+
+export interface EgressReport {
+  readonly needs: readonly EgressNeed[]
+  /** A drop-in of systemd that refuses all else. */
+  readonly fragment: string
 }
 
 /**
@@ -219,7 +284,7 @@ export interface DoctorReport {
  * | `run.started` | `{ workflows, event, repository, directory, commit, isolation, egress: 'enforce'\|'observe' }` |
  * | `run.notice` | `{ message, file, line }` |
  * | `job.preparing` | `{ name, runsOn, image, limits }` |
- * | `job.prepared` | `{ isolation, prepareMs, selfCheckMs, passed, failed, hostLogs }` |
+ * | `job.prepared` | `{ isolation, image, imageReference, imageDigest, prepareMs, selfCheckMs, passed, failed, weaker, warm, hostLogs }`; `warm`: its sandbox was made while an earlier job ran |
  * | `job.refused` | `{ code, message, hint }` |
  * | `job.disposed` | `{ durationMs }` |
  * | `step.annotation` | `{ level: 'error'|'warning'|'notice', message, title, file, line, endLine, column, endColumn }` |
@@ -230,6 +295,9 @@ export interface DoctorReport {
  * | `publish.denied` | `{ name, to, code, reason, rule }` |
  * | `publish.done` | `{ name, to, status, bytes, sha256, digest }` |
  * | `publish.failed` | `{ name, to, failure, message, mayBeThere }` |
+ * | `source.read-only` | `{ root, files, ended }`: from here on the source stays as it is; `ended`: processes of earlier steps that were killed for it |
+ * | `source.changed` | `{ path, kinds, count, witness, at, processes }`, a `SourceChange`, once for each file and process of a step |
+ * | `source.lost` | `{ overflows, more }`: changes that are not told one by one; or `{ message }`: the watch is gone |
  * | `limit.hit` | `{ limit, detail }` |
  * | `door.used` | `{ host, port, rule }`, the first connection of a step to a destination |
  * | `door.refused` | a `Refusal`, the first of its kind and target in a step |
@@ -253,6 +321,9 @@ export type AgentEventType =
   | 'publish.denied'
   | 'publish.done'
   | 'publish.failed'
+  | 'source.read-only'
+  | 'source.changed'
+  | 'source.lost'
   | 'limit.hit'
   | 'door.used'
   | 'door.refused'
@@ -268,6 +339,10 @@ export interface Agent {
   preview(options: RunOptions): Promise<RunPreview>
   exec(options: ExecOptions, observer: RunObserver): Promise<ExecResult>
   doctor(stateDirectory: string): Promise<DoctorReport>
+  /** `doctor --host`: how well the host itself is defended. Reads, and changes nothing but what it remembers in the state directory. */
+  hardening(stateDirectory: string, operatorFile: string | null): Promise<HostReport>
+  /** `doctor --host --egress`: where the supervisor itself dials to, by its configuration. */
+  supervisorEgress(stateDirectory: string, operatorFile: string | null): Promise<EgressReport>
   /** `sallyport trust` and `sallyport access`. */
   readonly access: AccessCommands
   readonly audit: AuditCommands

@@ -54,7 +54,7 @@ function previewJob(plan: WorkflowPlan, job: JobPlan, input: EngineInput): JobPr
     needs: job.needs,
     matrix: previewMatrix(input, job),
     runsOn: textOf(job.runsOn),
-    image: 'host',
+    image: job.container === null ? 'host' : textOf(job.container.image),
     steps: job.steps.map((step) => ({
       name: stepName(step),
       kind: step.kind === 'run' ? 'run' : step.uses.kind,

@@ -5,8 +5,17 @@ import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** When its input ends, the directory has to go. A program that still writes into it gets a moment to notice that we are gone. */
-const GUARD = 'read -r _; n=0; while [ -e "$0" ] && [ $n -lt 100 ]; do rm -rf -- "$0" || sleep 0.05; n=$((n + 1)); done'
+/**
+ * When its input ends without a line, we were killed, and the directory has to go, and to stay away for a moment: git, which may still write into it, makes the directory
+ * anew, with those above its next file, and notices only then that we are gone.
+ */
+const GUARD = `read -r _ && exit
+n=0 gone=0
+while [ $n -lt 200 ] && [ $gone -lt 6 ]; do
+  if [ -e "$0" ]; then rm -rf -- "$0"; gone=0; else gone=$((gone + 1)); fi
+  sleep 0.05
+  n=$((n + 1))
+done`
 
 /** A temporary directory that does not outlive this process, not even after `kill -9`: a guard at the other end of a pipe removes it. */
 export class ScratchDirectory implements AsyncDisposable {
@@ -37,7 +46,7 @@ export class ScratchDirectory implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true })
-    this.#guard.stdin?.end()
+    this.#guard.stdin?.end('gone\n')
   }
 }
 

@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs'
 import { lstat, realpath } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative } from 'node:path'
 import { messageOf } from '@sallyport/core'
+import { readOuterNamespace } from '@sallyport/linux'
 import { AgentError } from '../agent-error.ts'
 import { readPlainFile } from './plain-file.ts'
 
@@ -15,7 +16,7 @@ export interface Source {
 }
 
 export const ACCESS_FILE = 'sallyport.yml'
-const OPERATOR_FILE = '/etc/sallyport/config.yml'
+export const OPERATOR_FILE = '/etc/sallyport/config.yml'
 /** Thousands of rules; a person has to read them. */
 export const FILE_BYTES_MAX: number = 2 ** 20
 
@@ -62,7 +63,7 @@ export async function readOperatorSource(named: string | null, fallback: string 
       if (named === null) return null
       throw new Error('there is no such file')
     }
-    assertOurs(file.stats, 'it')
+    assertOurs(file.stats, 'it', await realpath(path))
     await assertDirectoriesOurs(path)
     return { name: path, path, text: file.text }
   } catch (error) {
@@ -81,14 +82,26 @@ class UnsafeFile extends Error {}
 /** Whoever can write to a directory on the way can put another file there. */
 async function assertDirectoriesOurs(path: string): Promise<void> {
   for (let directory = dirname(await realpath(path)); ; directory = dirname(directory)) {
-    assertOurs(await lstat(directory), `"${directory}"`)
+    assertOurs(await lstat(directory), `"${directory}"`, directory)
     if (directory === dirname(directory)) return
   }
 }
 
 /** In a directory with the sticky bit (`/tmp`) nobody can rename what belongs to another. */
-function assertOurs(stats: Stats, what: string): void {
+function assertOurs(stats: Stats, what: string, path: string): void {
   const isSticky = stats.isDirectory() && (stats.mode & 0o1000) !== 0
-  if (stats.uid !== 0 && stats.uid !== process.geteuid?.()) throw new UnsafeFile(`${what} belongs to another user`)
+  if (stats.uid !== 0 && stats.uid !== process.geteuid?.() && !isSystems(stats, path))
+    throw new UnsafeFile(`${what} belongs to another user`)
   if ((stats.mode & 0o022) !== 0 && !isSticky) throw new UnsafeFile(`another user may write to ${what}`)
+}
+
+/** What the kernel shows for the owner that a user namespace does not know, which root is there, too. */
+const UNKNOWN_ID = 65_534
+
+/** Directories of the system that are root's on every distribution, and all in /etc. */
+const OF_THE_SYSTEM = /^(\/|\/(etc|home|opt|root|srv|tmp|usr|usr\/local|var|var\/lib|var\/tmp)|\/etc\/.+)$/
+
+/** Without root the real root is an owner that cannot be told from others: it is by the place that it is known. */
+function isSystems(stats: Stats, path: string): boolean {
+  return stats.uid === UNKNOWN_ID && readOuterNamespace() !== null && OF_THE_SYSTEM.test(path)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { AccessFile, HostLogNeeds, OperatorFile, RuleSet } from '@sallyport/access'
+import type { AccessFile, HostLogNeeds, OperatorFile, OperatorImages, RuleSet } from '@sallyport/access'
 import type { GateConfig } from '@sallyport/gate'
 import type { JobLimits } from '../contract.ts'
 
@@ -31,6 +31,12 @@ export interface EffectiveAccess {
   readonly limits: Partial<JobLimits>
   /** The most that a job may have, whoever asks for it: the operator's. */
   readonly limitsMax: Partial<JobLimits>
+  /** The first rule that counts for some programs only, as text; null where there is none. */
+  readonly programRule: string | null
+  /** The operator's. */
+  readonly images: OperatorImages
+  /** Whether the access file or the operator wants the source of this job to stay as it is. */
+  keepsSource(job: string): boolean
   /** The operator's. */
   readonly hostLogs: HostLogNeeds
   /** For people, e.g. that nothing is blocked. */

@@ -3,8 +3,10 @@ import {
   type AccessFile,
   ceilingSet,
   effectiveTerminates,
+  formatRule,
   HOST_LOGS_DEFAULT,
   type NamePattern,
+  OPERATOR_IMAGES_DEFAULT,
   type RuleSet,
   requestSet,
   terminatingSet,
@@ -50,7 +52,12 @@ export async function loadEffectiveAccess({ egress, repository, base, plans, sta
       base,
     })
   const setsFor = (job: string | null, step: string | null): readonly RuleSet[] => setsOf(policy, { job, step, observes })
-  const gate = await gateConfig(policy, resolved, effectiveTerminates(placesOf(policy.file).map(({ job, step }) => setsFor(job, step))))
+  const allSets = placesOf(policy.file).map(({ job, step }) => setsFor(job, step))
+  const gate = await gateConfig(policy, resolved, effectiveTerminates(allSets))
+  const programRule = allSets
+    .flat()
+    .flatMap(({ rules }) => rules)
+    .find(({ executables }) => executables !== null)
   return {
     setsFor: (job, step) => setsFor(repository === null ? null : job, step),
     gate: gate.config,
@@ -59,6 +66,9 @@ export async function loadEffectiveAccess({ egress, repository, base, plans, sta
     files: { request: policy.file, operator: policy.operator },
     limits: policy.file?.limits ?? {},
     limitsMax: policy.operator?.limits ?? {},
+    images: policy.operator?.images ?? OPERATOR_IMAGES_DEFAULT,
+    programRule: programRule === undefined ? null : formatRule(programRule),
+    keepsSource: (job) => keepsSource(policy, repository === null ? null : job),
     hostLogs: policy.operator?.hostLogs ?? HOST_LOGS_DEFAULT,
     notices: [
       ...baseNotices(base, policy),
@@ -86,9 +96,17 @@ function placeholderHosts(
   file: AccessFile | null,
   { job, step }: { readonly job: string | null; readonly step: string | null },
 ): readonly NamePattern[] {
-  const grants = file?.jobs.find(({ id }) => id === job)?.steps.find(({ id }) => id === step)?.secrets ?? []
+  const granted = file?.jobs.find(({ id }) => id === job)?.steps.find(({ id }) => id === step)
+  const grants = granted?.secrets ?? []
+  const ofTokens = granted?.identity?.audiences.flatMap(({ placeholder }) => placeholder?.hosts ?? []) ?? []
   const names = grants.filter(({ delivery }) => delivery.kind === 'placeholder').map(({ secret }) => secret)
-  return (file?.secrets ?? []).filter(({ name }) => names.includes(name)).flatMap(({ hosts }) => hosts)
+  return [...ofTokens, ...(file?.secrets ?? []).filter(({ name }) => names.includes(name)).flatMap(({ hosts }) => hosts)]
+}
+
+/** Whoever asks for it gets it: nobody can take it back. */
+function keepsSource({ file, operator }: Policy, job: string | null): boolean {
+  const ofJob = file?.jobs.find(({ id }) => id === job)?.sourceTree ?? null
+  return [operator?.sourceTree, file?.sourceTree, ofJob].includes('read-only')
 }
 
 function assertMayObserve(observes: boolean, { operator }: Policy): void {

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
+import { readOuterNamespace } from '@sallyport/linux'
+import type { Limits } from '@sallyport/sandbox'
 import type { JobLimits } from '../contract.ts'
 
 const GiB = 2 ** 30
+
+/** Without root a disk is memory (packages/sandbox/src/rootless): no more of it than a job needs that nobody set a limit for. */
+const MEMORY_DISK_BYTES = 2 * GiB
+const MEMORY_DISK_SHARE = 4
 
 /** The kernel's own default ceiling (fs.nr_open). */
 const OPEN_FILES_MAX = 1_048_576
@@ -19,7 +25,10 @@ function defaultLimits(): JobLimits {
     memoryBytes,
     memorySwapBytes: memoryBytes,
     pids: 2048,
-    diskBytes: 10 * GiB,
+    diskBytes:
+      readOuterNamespace() === null
+        ? 10 * GiB
+        : Math.min(MEMORY_DISK_BYTES, Math.floor(totalmem() / MEMORY_DISK_SHARE / 2 ** 20) * 2 ** 20),
     diskInodes: 1_000_000,
     openFiles: 16_384,
     timeMs: 6 * 3600e3,
@@ -29,6 +38,13 @@ function defaultLimits(): JobLimits {
 
 /** The ratio of the defaults: 10 GiB, a million inodes. */
 const BYTES_PER_INODE = 10_240
+
+/** Those of the sandbox that somebody has set: kept, or the job is refused. The others are what a job gets anyway, where this host can keep them. */
+export function askedFor(...given: readonly Partial<JobLimits>[]): readonly (keyof Limits)[] {
+  return SANDBOX_LIMITS.filter((name) => given.some((limits) => limits[name] !== undefined))
+}
+
+const SANDBOX_LIMITS = ['cpu', 'memoryBytes', 'memorySwapBytes', 'pids', 'diskBytes', 'diskInodes', 'openFiles'] as const
 
 /**
  * The user's limits over the defaults, and never more than `most`. Swap is never given unless asked for by name: secrets would reach a disk.

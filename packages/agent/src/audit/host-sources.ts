@@ -83,7 +83,7 @@ export class HostSources implements SourcesBeside, Disposable {
     // What is there was written when the ids were somebody else's.
     else await this.#readKernel(module)
     if (this.#missing !== null) throw this.#missing
-    this.#jobs.set(job, { job, ...identity })
+    this.#jobs.set(job, { job, ...identity, pids: identity.pids ?? NO_PIDS })
     return this.#states
   }
 

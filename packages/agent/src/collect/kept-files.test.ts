@@ -38,7 +38,7 @@ async function keep(
 ): Promise<{ kept: string[]; dropped: number }> {
   const sandbox = sandboxWith(files)
   const { kept, dropped } = await findChanges(sandbox, '/work', new Map([['old', 1n]]), write)
-  await keepChanges(sandbox, '/work', directory, kept)
+  await keepChanges(sandbox, '/work', { directory, kept, bytesMax: 1 << 20 })
   return { kept: kept.map(({ path }) => path), dropped }
 }
 
@@ -123,7 +123,10 @@ test('a copy that fails leaves the old file and no half of a new one', async (co
   }
   const [entry] = await sandbox.listFiles('/work', 1)
   assert.ok(entry !== undefined)
-  await assert.rejects(keepChanges({ ...sandbox, readFiles: failing } as Sandbox, '/work', directory, [entry]), /is gone/)
+  await assert.rejects(
+    keepChanges({ ...sandbox, readFiles: failing } as Sandbox, '/work', { directory, kept: [entry], bytesMax: 1 << 20 }),
+    /is gone/,
+  )
   assert.deepEqual(readdirSync(directory), ['file'])
   assert.equal(readFileSync(join(directory, 'file'), 'utf8'), 'as it was')
 })

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { FileEntry, Sandbox } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
+import { ReadAllowance } from './read-allowance.ts'
 
 /** The tree before the command: path → when its inode last changed. A command cannot give a changed file an old one. */
 export type Baseline = ReadonlyMap<string, bigint>
@@ -56,9 +57,14 @@ function isPlainPath(path: string): boolean {
  * Writes the kept files into the user's directory. Names come from the job: each component on the way must be a real directory there, so that no
  * link, old or new, leads a file elsewhere.
  */
-export async function keepChanges(sandbox: Sandbox, workspace: string, directory: string, kept: readonly FileEntry[]): Promise<void> {
+export async function keepChanges(
+  sandbox: Sandbox,
+  workspace: string,
+  { directory, kept, bytesMax }: { readonly directory: string; readonly kept: readonly FileEntry[]; readonly bytesMax: number },
+): Promise<void> {
   // Root writes into a user's directory: what it leaves there is the user's.
   const owner = lstatSync(directory)
+  const allowance = new ReadAllowance(bytesMax)
   const modes = new Map(kept.map((entry) => [entry.path, entry.mode & 0o111 ? 0o755 : 0o644]))
   await sandbox.readFiles(workspace, [...modes.keys()], async (path, content) => {
     if (content === null) return
@@ -67,7 +73,7 @@ export async function keepChanges(sandbox: Sandbox, workspace: string, directory
     // Unlike any name that a job or a killed run may have put there, and short where the job's own name is as long as names may be.
     const partial = join(dirname(target), `.${randomUUID()}.sallyport-partial`)
     try {
-      await pipeline(content, createWriteStream(partial, { flags: 'wx', mode: modes.get(path) ?? 0o644 }))
+      await pipeline(allowance.of(content, path), createWriteStream(partial, { flags: 'wx', mode: modes.get(path) ?? 0o644 }))
       assertReplaceable(target, path)
       await lchown(partial, owner.uid, owner.gid)
       await rename(partial, target)

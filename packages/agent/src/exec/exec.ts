@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto'
-import { assertCanEnforce, SANDBOX_PATHS } from '@sallyport/sandbox'
+import { assertCanEnforce, type DriverName, ociDriver, SANDBOX_PATHS } from '@sallyport/sandbox'
 import type { EffectiveAccess } from '../access/contract.ts'
-import { effectiveLimits } from '../admit/limits.ts'
+import { type ChosenIsolation, chooseIsolation } from '../admit/isolation.ts'
+import { askedFor, effectiveLimits } from '../admit/limits.ts'
 import { AgentError } from '../agent-error.ts'
 import type { ExecOptions, ExecResult, RunObserver } from '../contract.ts'
 import { JobGate } from '../gate/job-gate.ts'
+import { HOST_IMAGE, type JobImage } from '../images/job-image.ts'
 import { type BegunSandbox, beginSandbox, prepareSandbox } from '../prepare/prepare-sandbox.ts'
 import { EXEC_WORKSPACE } from './workspace.ts'
 
@@ -16,21 +18,25 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   assertCopyable(options.directory)
   // The gate takes longest to start: it does so before anybody knows, or has loaded what finds out, what it will let through.
   const loading = Promise.resolve().then(() => loadAccess(options))
-  const gate = new JobGate(loading)
-  const begun = beginSandbox({ ...options, gate, signal: options.interrupt.soft })
-  begun.catch(ignoreUntilAwaited)
-  const admitting = loading.then((access) => ({
+  const early = beginEarly(options, loading)
+  const admitting = loading.then(async (access) => ({
     access,
     limits: effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax),
+    askedLimits: askedFor(access.limits, options.limits, access.limitsMax),
+    isolation: await chooseIsolation({ option: options.isolation, access, stateDirectory: options.stateDirectory }),
   }))
-  const { access, limits } = await admitting.catch((error: unknown) => abandon(begun, error))
+  const { access, limits, askedLimits, isolation } = await admitting.catch((error: unknown) => abandon(early, error))
+  const { gate, begun } = await beginAs(isolation, early, options, loading)
   // The rest of the program is loaded and the record opened while the kernel and the runtime work.
   const waiting = Promise.withResolvers<void>()
   const preparing = prepareSandbox({
     ...options,
+    isolation,
     limits,
+    askedLimits,
     gate,
     begun,
+    image: execImage(options, access),
     id: `exec-${randomBytes(4).toString('hex')}`,
     directories: [SANDBOX_PATHS.work, EXEC_WORKSPACE],
     signal: options.interrupt.soft,
@@ -38,7 +44,15 @@ export async function execCommand(options: ExecOptions, observer: RunObserver): 
   })
   await Promise.race([waiting.promise, preparing.catch(ignoreUntilAwaited)])
   const { execute } = await import('./execution.ts')
-  return execute({ options, observer, limits, access, gate }, preparing)
+  return execute({ options, observer, limits, access, isolation, gate }, preparing)
+}
+
+/** Whoever gives the command names its image: no repository has a say. */
+async function execImage({ image, stateDirectory, interrupt }: ExecOptions, { images, setsFor }: EffectiveAccess): Promise<JobImage> {
+  if (image === null || image === 'host') return HOST_IMAGE
+  const { JobImages } = await import('../images/job-images.ts')
+  const wanted = { kind: 'reference', reference: image, by: 'option', credentials: null } as const
+  return new JobImages(stateDirectory, images).resolve({ wanted, sets: setsFor('', null), signal: interrupt.soft })
 }
 
 async function loadAccess({ egress, stateDirectory }: ExecOptions): Promise<EffectiveAccess> {
@@ -46,8 +60,43 @@ async function loadAccess({ egress, stateDirectory }: ExecOptions): Promise<Effe
   return loadEffectiveAccess({ egress, repository: null, base: null, plans: null, stateDirectory })
 }
 
-async function abandon(begun: Promise<BegunSandbox>, reason: unknown): Promise<never> {
-  await begun.then(({ beginning }) => beginning[Symbol.asyncDispose](), ignoreUntilAwaited)
+interface Early {
+  readonly gate: JobGate
+  readonly driver: DriverName
+  readonly begun: Promise<BegunSandbox>
+}
+
+function begin(isolation: Pick<ChosenIsolation, 'driver' | 'runsc'>, options: ExecOptions, access: Promise<EffectiveAccess>): Early {
+  const gate = new JobGate(access)
+  const begun = beginSandbox({ ...options, isolation, gate, signal: options.interrupt.soft })
+  begun.catch(ignoreUntilAwaited)
+  return { gate, driver: isolation.driver, begun }
+}
+
+/** With the driver that it will most likely be; null where that is to be found out. */
+function beginEarly(options: ExecOptions, access: Promise<EffectiveAccess>): Early | null {
+  const { isolation } = options
+  if (isolation === 'auto' || isolation === 'gvisor') return null
+  return begin({ driver: isolation === null || isolation === 'oci' ? ociDriver() : isolation, runsc: undefined }, options, access)
+}
+
+async function beginAs(
+  isolation: ChosenIsolation,
+  early: Early | null,
+  options: ExecOptions,
+  access: Promise<EffectiveAccess>,
+): Promise<Early> {
+  if (early?.driver === isolation.driver) return early
+  await dispose(early)
+  return begin(isolation, options, access)
+}
+
+async function dispose(early: Early | null): Promise<void> {
+  await early?.begun.then(({ beginning }) => beginning[Symbol.asyncDispose](), ignoreUntilAwaited)
+}
+
+async function abandon(early: Early | null, reason: unknown): Promise<never> {
+  await dispose(early)
   throw reason
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { opendirSync } from 'node:fs'
-import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
+import { ExitCode, formatDuration, messageOf, SallyportError } from '@sallyport/core'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
+import type { Finding } from '@sallyport/secret-watch'
+import type { BrokerEvent } from '@sallyport/secrets'
 import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import type { EffectiveAccess } from '../access/contract.ts'
+import type { ChosenIsolation } from '../admit/isolation.ts'
 import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
 import { directoryEntries } from '../collect/checkout.ts'
@@ -15,11 +18,17 @@ import { JobDoors } from '../gate/job-doors.ts'
 import type { JobGate } from '../gate/job-gate.ts'
 import { type PreparedSandbox, preparedFacts } from '../prepare/prepare-sandbox.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
+import { Weaker } from '../prepare/weaker.ts'
 import { DoorRecord } from '../record/door-record.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
+import { limitsHit } from '../run/limits-hit.ts'
 import { describeUnmasked, maskSecrets, type UnmaskedSecret } from '../run/mask-secrets.ts'
 import { Recorder } from '../run/recorder.ts'
 import { StepOutput } from '../run/step-output.ts'
+import { HoneytokenWatch } from '../secrets/honeytoken-watch.ts'
+import { Honeytokens } from '../secrets/honeytokens.ts'
+import { sweepAbandoned } from '../secrets/sweep.ts'
+import { JobSource, SourceRecord } from '../source/job-source.ts'
 import { deliverSecrets } from './deliver-secrets.ts'
 import { bringScripts } from './script-arguments.ts'
 import { EXEC_WORKSPACE } from './workspace.ts'
@@ -34,6 +43,7 @@ export interface ExecRequest {
   readonly observer: RunObserver
   readonly limits: JobLimits
   readonly access: EffectiveAccess
+  readonly isolation: ChosenIsolation
   readonly gate: JobGate
 }
 
@@ -84,13 +94,23 @@ class Execution {
   readonly #doors: JobDoors
   readonly #start = performance.now()
   readonly #startedAt = new Date()
+  readonly #honeytokens: HoneytokenWatch | null
+  readonly #source: JobSource
+  readonly #sources = new SourceRecord()
+  #sweeping: Promise<void> = Promise.resolve()
   #ended: 'timed-out' | 'cancelled' | 'limit' | null = null
   #lost: string | null = null
+  readonly #weaker = new Weaker((message) => this.#report('run.notice', { message, file: null, line: null }))
 
   constructor(parts: Parts) {
     this.#parts = parts
     this.#recorder = new Recorder(parts.record, parts.secrets, parts.log)
     this.#record = new DoorRecord(parts.access.observes)
+    const tell = ({ rule, severity, message, remedy }: Finding): void =>
+      this.#report('secret.finding', { rule, severity, message, remedy }, STEP)
+    // As for jobs: where no secret is, there is nothing that a thief would be after.
+    const isWorthIt = Object.keys(parts.options.secrets).length > 0
+    this.#honeytokens = isWorthIt ? new HoneytokenWatch(new Honeytokens(parts.secrets), { job: JOB, tell }) : null
     this.#doors = new JobDoors(parts.gate, {
       job: JOB,
       record: this.#record,
@@ -98,7 +118,14 @@ class Execution {
       secrets: parts.secrets,
       // A directory in which somebody runs commands has no history of its own.
       seen: null,
-      trap: null,
+      trap: this.#honeytokens?.trap ?? null,
+      report: (type, data, step) => this.#report(type, data, step),
+    })
+    this.#source = new JobSource({
+      job: JOB,
+      isReadOnly: parts.options.source !== null || parts.access.keepsSource(JOB),
+      root: EXEC_WORKSPACE,
+      changes: this.#sources,
       report: (type, data, step) => this.#report(type, data, step),
     })
     for (const secret of parts.unmasked) this.#refusals.add({ job: JOB, step: null, what: 'masking', detail: describeUnmasked(secret) })
@@ -113,11 +140,14 @@ class Execution {
       repository: options.directory,
       commit: '',
       argv: options.argv,
-      isolation: options.isolation,
+      isolation: this.#parts.isolation.name,
       egress: options.egress.mode,
     })
-    for (const message of this.#parts.access.notices) this.#report('run.notice', { message, file: null, line: null })
+    const { access, isolation } = this.#parts
+    for (const message of [...access.notices, ...(isolation.notice === null ? [] : [isolation.notice])])
+      this.#report('run.notice', { message, file: null, line: null })
     let prepared: PreparedSandbox | null = null
+    this.#sweeping = this.#sweep()
     try {
       prepared = await preparing
       return await this.#finish(await this.#inSandbox(prepared), prepared)
@@ -127,15 +157,33 @@ class Execution {
     }
   }
 
+  /** As a run does: short commands could follow each other for ever. Never rejects: what was not ended is told, and tried again by the next. */
+  async #sweep(): Promise<void> {
+    const { options, access, runId } = this.#parts
+    try {
+      const event = ({ kind, ...data }: BrokerEvent): void => this.#report(`secret.${kind}`, data)
+      const ended = await sweepAbandoned({ stateDirectory: options.stateDirectory, operator: access.files.operator, run: runId, event })
+      if (ended !== null) this.#report('secret.swept', { ...ended })
+    } catch (error) {
+      this.#report('secret.not-swept', { message: messageOf(error) })
+    }
+  }
+
   async #inSandbox(prepared: PreparedSandbox): Promise<Outcome> {
-    const { options } = this.#parts
+    const { options, limits } = this.#parts
     const { sandbox } = prepared
+    this.#weaker.tell(prepared.weaknesses)
     this.#report('job.prepared', { ...preparedFacts(prepared), hostLogs: await this.#parts.host.watch(JOB, sandbox.hostIdentity) })
+    await this.#source.prepared(sandbox)
+    await this.#honeytokens?.plant(sandbox)
+    await this.#source.bringing(sandbox)
     const baseline = await this.#copyIn(sandbox)
     options.interrupt.soft.throwIfAborted()
+    await this.#source.beforeStep(sandbox, STEP)
     const exit = await this.#execute(prepared)
     const changes = await findChanges(sandbox, EXEC_WORKSPACE, baseline, options.write)
-    if (options.write.length > 0) await keepChanges(sandbox, EXEC_WORKSPACE, options.directory, changes.kept)
+    if (options.write.length > 0)
+      await keepChanges(sandbox, EXEC_WORKSPACE, { directory: options.directory, kept: changes.kept, bytesMax: limits.diskBytes })
     return { exit, error: null, changes }
   }
 
@@ -171,6 +219,7 @@ class Execution {
         argv: scripts.argv,
         env: {
           PATH: PATH_DEFAULT,
+          ...prepared.jobImage.facts.env,
           HOME: SANDBOX_PATHS.home,
           CI: 'true',
           SALLYPORT: 'true',
@@ -207,8 +256,11 @@ class Execution {
     const timer = setTimeout(() => this.#end('timed-out', running), Math.min(limits.timeMs, 2 ** 31 - 1))
     try {
       const exit = await this.#pipe(running, prepared.lost)
+      // At once: what comes next may fail for the same reason.
+      this.#tellLimits(exit)
       // What the command left running would change files while they are compared, and may hold every pid that we need for it.
-      await running.kill()
+      const unwatched = await this.#source.afterStep(prepared.sandbox, STEP, () => running.kill())
+      if (unwatched !== null) this.#lost ??= unwatched
       return exit
     } finally {
       runs = false
@@ -248,7 +300,7 @@ class Execution {
     })
     this.#doors.note = (text) => output.note(text)
     try {
-      const totals = await output.consume(running.output)
+      const totals = await output.consume(this.#honeytokens?.watched(STEP, running.output) ?? running.output)
       const exit = await running.exit
       if (!(await this.#doors.close(STEP, exit))) this.#lost ??= await lost
       await output.settle()
@@ -266,8 +318,7 @@ class Execution {
     const disposed = prepared?.sandbox.disposeInBackground()
     const { record, runId } = this.#parts
     const { exit } = outcome
-    if (exit?.limitHit)
-      this.#refusals.add({ job: JOB, step: STEP, what: `${exit.limitHit} limit`, detail: `the kernel enforced the ${exit.limitHit} limit` })
+    await this.#sweeping
     const durationMs = Math.round(performance.now() - this.#start)
     this.#report('run.finished', { conclusion: conclusionOf(exitCodeOf(exit, error)), durationMs })
     const [{ log, unlogged }] = await Promise.all([this.#closeLog(), this.#recorder.settle()])
@@ -278,7 +329,10 @@ class Execution {
       kept: outcome.changes?.kept.length ?? 0,
       dropped: outcome.changes?.dropped ?? 0,
       refusals: this.#refusals.refusals,
+      weaker: this.#weaker.list,
       doors: this.#record.doors,
+      // Command lines may hold a secret.
+      sourceChanges: this.#recorder.redact(this.#sources.changes) as ExecResult['sourceChanges'],
       durationMs,
       log,
     }
@@ -287,7 +341,15 @@ class Execution {
       this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }),
     )
     await disposed
+    await prepared?.jobImage[Symbol.asyncDispose]()
     return result
+  }
+
+  #tellLimits(exit: StepExit): void {
+    for (const { limit, detail } of limitsHit(exit, this.#parts.limits)) {
+      this.#report('limit.hit', { limit, detail }, STEP)
+      this.#refusals.add({ job: JOB, step: STEP, what: `${limit} limit`, detail })
+    }
   }
 
   /** What ran and could not be written to the log did not end well. */
@@ -306,14 +368,14 @@ class Execution {
       return {
         code: 'TIME_LIMIT',
         exitCode: ExitCode.jobFailed,
-        message: `the command ran longer than ${limits.timeMs} ms`,
+        message: `time limit reached: the command ran longer than ${formatDuration(limits.timeMs)}`,
         hint: 'Raise it with --limit time=1h',
       }
     if (this.#ended === 'limit')
       return {
         code: 'OUTPUT_LIMIT',
         exitCode: ExitCode.jobFailed,
-        message: `the command printed more than ${limits.outputBytes} bytes`,
+        message: `output limit reached: the command printed more than ${limits.outputBytes} bytes`,
         hint: 'Raise it with --limit output=10GiB',
       }
     if (this.#lost !== null)

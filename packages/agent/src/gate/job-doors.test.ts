@@ -27,6 +27,7 @@ const exited = (refusedPackets: StepExit['refusedPackets'] = []): StepExit => ({
   message: null,
   files: {},
   limitHit: null,
+  throttling: { periods: 0, throttled: 0 },
   refusedPackets,
 })
 

@@ -11,6 +11,7 @@ import {
   reachOf,
   type StepDoors,
   type StepTraffic,
+  type Substitution,
   type TokenAnswer,
   type TokenQuestion,
 } from '@sallyport/gate'
@@ -36,7 +37,7 @@ export type GateListener = Pick<GateHandlers, 'used' | 'refused' | 'alert'>
 export type AnswerTokens = (question: TokenQuestion, source: string) => Promise<TokenAnswer | null>
 
 /** What a step's doors have beside rules. */
-export type DoorExtras = Partial<Pick<StepDoors, 'substitutions' | 'honeytokens' | 'asksTokens'>>
+export type DoorExtras = Partial<Pick<StepDoors, 'substitutions' | 'signings' | 'honeytokens' | 'asksTokens' | 'awaitsSubstitutions'>>
 
 /** The supervisor's hold on the gate of one job: its start, and the doors of the one step that runs. */
 export class JobGate {
@@ -53,6 +54,7 @@ export class JobGate {
   #answerTokens: AnswerTokens | null = null
   #sandbox: Pick<Sandbox, 'executableOf'> | null = null
   #steps = 0
+  #substituting: Promise<unknown> = Promise.resolve()
   #open: { readonly step: string; readonly source: string; readonly asksTokens: boolean; isClosing: boolean } | null = null
 
   /** `access` may still be on its way: the gate is started without it, and waits for it. */
@@ -137,10 +139,21 @@ export class JobGate {
     const relays = relaysOf(sets)
     this.#steps += 1
     const source = stepSource(this.#steps)
-    const { substitutions = [], honeytokens = [], asksTokens = false } = extras
+    const { substitutions = [], signings = [], honeytokens = [], asksTokens = false, awaitsSubstitutions = false } = extras
     this.#open = { step, source, asksTokens, isClosing: false }
-    await this.#attached.openStep({ step, source, sets, substitutions, honeytokens, relays, asksTokens })
+    await this.#attached.openStep({ step, source, sets, substitutions, signings, honeytokens, relays, asksTokens, awaitsSubstitutions })
     return { source, relays: relays.map(({ index, port }) => ({ index, port })) }
+  }
+
+  /** For the step whose doors are open, by its source; false when they are not. One after the other. @throws GateError GATE_LOST */
+  substitute(source: string, substitution: Substitution): Promise<boolean> {
+    const done = this.#substituting.then(async () => {
+      const open = this.#open
+      if (open === null || open.isClosing || open.source !== source) return false
+      return this.#attached.substitute(open.step, substitution)
+    })
+    this.#substituting = done.catch(() => undefined)
+    return done
   }
 
   /** At the step's end, however it ended. Null when the gate is gone, whose end has shut every door, or when none is open. */

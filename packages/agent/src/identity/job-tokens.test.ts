@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { parseAccessFile, parseOperatorFile } from '@sallyport/access'
-import type { TokenAnswer } from '@sallyport/gate'
+import type { Substitution, TokenAnswer } from '@sallyport/gate'
 import type { JobIdentity } from '@sallyport/identity'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { JobTokens } from './job-tokens.ts'
@@ -59,13 +59,18 @@ interface Started {
   readonly said: string[]
   readonly masks: SecretSet
   recorded: () => Promise<void>
+  /** What the gate was told. */
+  readonly gate: { readonly source: string; readonly substitution: Substitution }[]
 }
 
-async function start(t: TestContext, { valuesMax = 100, isFork = false } = {}): Promise<Started> {
+async function start(t: TestContext, { valuesMax = 100, isFork = false, access = ACCESS, issuer = '' } = {}): Promise<Started> {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
   t.after(() => rmSync(stateDirectory, { recursive: true }))
   const masks = createSecretSet({ valuesMax })
-  const [file, operator] = await Promise.all([parseAccessFile('sallyport.yml', ACCESS), parseOperatorFile('config.yml', OPERATOR)])
+  const [file, operator] = await Promise.all([
+    parseAccessFile('sallyport.yml', access),
+    parseOperatorFile('config.yml', OPERATOR.replace('.test }', `.test${issuer} }`)),
+  ])
   const run = new RunIdentity({ file, operator, facts: { ...facts, isForkPullRequest: isFork }, masks, stateDirectory })
   t.after(() => run[Symbol.dispose]())
   await run.begin([])
@@ -75,9 +80,10 @@ async function start(t: TestContext, { valuesMax = 100, isFork = false } = {}): 
     identityOf,
     report: (type, data, step) => void said.push(`${step} ${type} ${data['code'] ?? data['as'] ?? data['reason'] ?? ''}`.trim()),
     refuse: (step, detail) => void said.push(`${step} refused: ${detail}`),
+    substitute: async (source, substitution) => started.gate.push({ source, substitution }) > 0,
     recorded: () => started.recorded(),
   })
-  const started: Started = { tokens, said, masks, recorded: () => Promise.resolve() }
+  const started: Started = { tokens, said, masks, recorded: () => Promise.resolve(), gate: [] }
   return started
 }
 
@@ -152,4 +158,45 @@ test('what a fork wrote is denied, and told; who was granted nothing is not spok
     '3 identity.denied fork',
     '3 refused: an outsider wrote what runs: a pull request from a fork gets no identity token',
   ])
+})
+
+test('where the audience is behind the gate, the step gets a placeholder and the gate the token, as long and signed as the grant says', async (t) => {
+  const audience = `{ audience: '${VAULT}', hosts: [vault.example.test], in: { body: jwt }, algorithm: EdDSA, lifetime: 1m }`
+  const started = await start(t, { access: ACCESS.replace(`[${VAULT}]`, `[${audience}]`) })
+  const { value } = JSON.parse((await ask(started, open(started)))?.body ?? '') as { value: string }
+  const [told] = started.gate
+  assert.deepEqual([told?.source, told?.substitution.placeholder, told?.substitution.rule.in], [SOURCE, value, { body: 'jwt' }])
+  const token = told?.substitution.value ?? ''
+  assert.notEqual(token, value)
+  assert.ok(started.masks.matches(token))
+  const parts = token.split('.').map((part) => Buffer.from(part, 'base64url').toString())
+  const claims = JSON.parse(parts[1] ?? '') as { exp: number; iat: number }
+  assert.deepEqual([(JSON.parse(parts[0] ?? '') as { alg: string }).alg, claims.exp - claims.iat], ['EdDSA', 60])
+})
+
+test('the operator’s lifetime is that of tokens without one of their own', async (t) => {
+  const started = await start(t, { issuer: ', lifetime: 2m' })
+  const { value } = JSON.parse((await ask(started, open(started)))?.body ?? '') as { value: string }
+  const { exp, iat } = JSON.parse(Buffer.from(value.split('.')[1] ?? '', 'base64url').toString()) as { exp: number; iat: number }
+  assert.equal(exp - iat, 120)
+})
+
+test('the clouds’ providers are shown tokens for the audience that each of them takes', async (t) => {
+  const started = await start(t)
+  const audienceFor = async (text: string): Promise<unknown> => {
+    const stateDirectory = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
+    t.after(() => rmSync(stateDirectory, { recursive: true }))
+    const operator = await parseOperatorFile(
+      'config.yml',
+      `version: 1\nidentity: { issuer: https://ci.example.test }\nproviders: { cloud: ${text} }\n`,
+    )
+    return new RunIdentity({ file: null, operator, facts, masks: started.masks, stateDirectory }).audienceOf('cloud')
+  }
+  const pool = '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/provider'
+  assert.equal(await audienceFor('{ kind: aws, auth: { method: job-token } }'), 'sts.amazonaws.com')
+  assert.equal(await audienceFor('{ kind: aws, audience: mine, auth: { method: job-token } }'), 'mine')
+  assert.equal(await audienceFor('{ kind: aws, auth: { method: credentials-file } }'), null)
+  assert.equal(await audienceFor('{ kind: azure, auth: { method: job-token } }'), 'api://AzureADTokenExchange')
+  assert.equal(await audienceFor('{ kind: azure, auth: { method: client-secret } }'), null)
+  assert.equal(await audienceFor(`{ kind: google, auth: { method: job-token, audience: ${pool} } }`), `https:${pool}`)
 })

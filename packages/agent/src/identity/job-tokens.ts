@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { IdentityGrant } from '@sallyport/access'
-import type { TokenAnswer, TokenQuestion } from '@sallyport/gate'
-import type { JobIdentity, StepTokens, TokenEndpoint } from '@sallyport/identity'
+import type { AudienceGrant, IdentityGrant } from '@sallyport/access'
+import type { Substitution, TokenAnswer, TokenQuestion } from '@sallyport/gate'
+import type { GateDelivery, JobIdentity, StepGrant, StepTokens, TokenEndpoint } from '@sallyport/identity'
 import type { RunIdentity } from './run-identity.ts'
 
 export interface JobTokensParts {
@@ -12,6 +12,8 @@ export interface JobTokensParts {
   readonly report: (type: string, data: Readonly<Record<string, unknown>>, step?: string) => void
   /** For the summary. */
   readonly refuse: (step: string, detail: string) => void
+  /** To the gate, for the step of this source; false where its doors are not open. */
+  readonly substitute: (source: string, substitution: Substitution) => Promise<boolean>
   /** What was reported until now is on record, where tokens have to be before they go out. */
   readonly recorded: () => Promise<void>
 }
@@ -27,7 +29,7 @@ export class JobTokens {
   readonly #run: RunIdentity
   readonly #parts: JobTokensParts
   #endpoint: TokenEndpoint | null = null
-  #open: { readonly step: string; readonly tokens: StepTokens } | null = null
+  #open: { readonly step: string; readonly tokens: StepTokens; readonly audiences: readonly AudienceGrant[] } | null = null
 
   constructor(run: RunIdentity, parts: JobTokensParts) {
     this.#run = run
@@ -38,7 +40,8 @@ export class JobTokens {
   decide(step: string, id: string | null): IdentityGrant | null {
     const decision = this.#run.decide(this.#parts.id, id)
     if (decision.granted) {
-      const { audiences, at } = decision.grant
+      const { at } = decision.grant
+      const audiences = decision.grant.audiences.map(({ audience }) => audience)
       this.#parts.report('identity.granted', { audiences, rule: `${at.file}:${at.line}` }, step)
       return decision.grant
     }
@@ -51,11 +54,14 @@ export class JobTokens {
 
   /** From now on what comes from this source is the step's. What its environment has to say; `close` ends it. */
   open({ step, id }: NamedStep, { audiences }: IdentityGrant, source: string): Readonly<Record<string, string>> {
-    this.#endpoint ??= this.#run.endpoint(({ type, data }) => this.#record(type, data))
-    const grant = { identity: this.#parts.identityOf(id), audiences: audiences.map((audience) => ({ audience, as: 'token' }) as const) }
+    this.#endpoint ??= this.#run.endpoint({
+      observe: ({ type, data }) => this.#record(type, data),
+      deliver: (delivery) => this.#deliver(delivery),
+    })
+    const grant = { identity: this.#parts.identityOf(id), audiences: audiences.map(asked) }
     const tokens = this.#endpoint.open(source, grant)
     this.#run.mask(tokens.requestToken)
-    this.#open = { step, tokens }
+    this.#open = { step, tokens, audiences }
     return { ACTIONS_ID_TOKEN_REQUEST_URL: tokens.url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: tokens.requestToken }
   }
 
@@ -84,8 +90,24 @@ export class JobTokens {
     return minted.token
   }
 
+  /** The gate knows what the placeholder means before the step has it. @throws GateError; and where the step ends meanwhile, nobody gets anything */
+  async #deliver({ source, audience, placeholder, token }: GateDelivery): Promise<void> {
+    const place = this.#open?.audiences.find((each) => each.audience === audience)?.placeholder ?? null
+    if (place === null) throw new TypeError('a placeholder for an audience that has no place for it')
+    await this.#parts.substitute(source, { rule: { name: `the token for ${audience}`, ...place }, placeholder, value: token })
+  }
+
   async #record(type: string, data: Readonly<Record<string, unknown>>): Promise<void> {
     this.#parts.report(type, data, this.#open?.step)
     await this.#parts.recorded()
+  }
+}
+
+function asked({ audience, placeholder, algorithm, lifetimeS }: AudienceGrant): StepGrant['audiences'][number] {
+  return {
+    audience,
+    as: placeholder === null ? 'token' : 'placeholder',
+    ...(algorithm !== null && { algorithm }),
+    ...(lifetimeS !== null && { lifetimeS }),
   }
 }

@@ -3,6 +3,7 @@ import { type AccessFile, decideIdentity, type GrantFacts, type IdentityDecision
 import { JOB_NETWORK } from '@sallyport/core'
 import type { IdentityError, Minted, MintRequest, TokenEndpoint, TokenEndpointOptions, TokenMinter } from '@sallyport/identity'
 import type { SecretSet } from '@sallyport/redaction'
+import { tokenAudienceOf } from '@sallyport/secrets'
 import { AgentError } from '../agent-error.ts'
 
 export interface RunIdentityParts {
@@ -63,13 +64,13 @@ export class RunIdentity implements Disposable {
 
   /** Null: the provider is told nothing of who a job is. */
   audienceOf(provider: string): string | null {
-    const audience = this.#parts.operator?.providers.find(({ name }) => name === provider)?.settings['audience']
-    return typeof audience === 'string' ? audience : null
+    const entry = this.#parts.operator?.providers.find(({ name }) => name === provider)
+    return entry === undefined ? null : tokenAudienceOf(entry)
   }
 
   decide(job: string, step: string | null): IdentityDecision {
-    const { file, facts } = this.#parts
-    return decideIdentity({ file, job, step, facts })
+    const { file, operator, facts } = this.#parts
+    return decideIdentity({ file, operator, job, step, facts })
   }
 
   /** A token that is masked in every sink from here on. @throws IdentityError, IDENTITY_LIMIT too */
@@ -77,9 +78,16 @@ export class RunIdentity implements Disposable {
     const { minter } = this.#open
     this.#tokens += 1
     if (this.#tokens > TOKENS_MAX) throw this.#tooMany()
-    const minted = await minter.mint(request)
+    const minted = await minter.mint({ ...request, lifetimeS: this.#lifetimeS(request) })
     this.mask(minted.token)
     return minted
+  }
+
+  /** What was asked for is within what the operator allows; without a word it is cut to it. */
+  #lifetimeS({ lifetimeS }: MintRequest): number {
+    const { LIFETIME_S } = this.#open.library
+    const most = this.#parts.operator?.identity?.lifetimeMaxS ?? LIFETIME_S.max
+    return Math.min(lifetimeS ?? LIFETIME_S.default, most)
   }
 
   /** @throws IdentityError IDENTITY_LIMIT: what cannot be masked is not handed out. */
@@ -95,9 +103,9 @@ export class RunIdentity implements Disposable {
   }
 
   /** For one job. */
-  endpoint(observe: TokenEndpointOptions['observe']): TokenEndpoint {
+  endpoint({ observe, deliver }: Pick<TokenEndpointOptions, 'observe' | 'deliver'>): TokenEndpoint {
     const { TokenEndpoint: Endpoint } = this.#open.library
-    return new Endpoint({ url: TOKEN_URL, minter: this, observe, deliver: null, nowMs: () => performance.now() })
+    return new Endpoint({ url: TOKEN_URL, minter: this, observe, deliver, nowMs: () => performance.now() })
   }
 
   get #open(): Issuing {

@@ -2,16 +2,20 @@
 import { join } from 'node:path'
 import {
   createDriver,
-  ociDriver,
+  type Limits,
   type Sandbox,
   type SandboxBeginning,
   SandboxError,
+  type SandboxImage,
   type SandboxSpec,
   type SelfCheckResult,
+  type Weakness,
 } from '@sallyport/sandbox'
+import type { ChosenIsolation } from '../admit/isolation.ts'
 import { AgentError } from '../agent-error.ts'
-import type { IsolationKind, JobLimits } from '../contract.ts'
+import type { JobLimits } from '../contract.ts'
 import type { JobGate } from '../gate/job-gate.ts'
+import type { JobImage } from '../images/job-image.ts'
 import { lossOf } from './loss.ts'
 
 export interface PreparedSandbox {
@@ -19,7 +23,11 @@ export interface PreparedSandbox {
   /** e.g. `oci (runc)`. */
   readonly isolation: string
   readonly image: string
+  readonly jobImage: JobImage
+  /** Those that hold; {@link weaknesses} says which of the others were declared. */
   readonly checks: readonly SelfCheckResult[]
+  readonly weaknesses: readonly Weakness[]
+  readonly failed: readonly string[]
   readonly prepareMs: number
   readonly selfCheckMs: number
   /** For every step, under its own: makes its programs trust the job's own authority. Empty where the gate terminates nothing. */
@@ -33,21 +41,35 @@ export function preparedFacts(prepared: PreparedSandbox): Readonly<Record<string
   return {
     isolation: prepared.isolation,
     image: prepared.image,
+    imageReference: prepared.jobImage.resolved?.reference ?? null,
+    imageDigest: prepared.jobImage.resolved?.digest ?? null,
     prepareMs: Math.round(prepared.prepareMs),
     selfCheckMs: Math.round(prepared.selfCheckMs),
-    passed: prepared.checks.length,
-    failed: [],
+    ...selfCheckOf(prepared),
+    weaker: prepared.weaknesses.map(({ name }) => name),
   }
+}
+
+/** `failed`: guarantees that a job of root has, and this one has not; their names are among its weaknesses. */
+export function selfCheckOf({ checks, failed }: Pick<PreparedSandbox, 'checks' | 'failed'>): {
+  readonly passed: number
+  readonly failed: readonly string[]
+} {
+  return { passed: checks.length, failed }
 }
 
 export interface PrepareInput {
   readonly stateDirectory: string
-  readonly isolation: IsolationKind
+  readonly isolation: ChosenIsolation
   readonly limits: JobLimits
+  /** See `SandboxSpec.askedLimits`. */
+  readonly askedLimits: readonly (keyof Limits)[]
   /** `[a-z0-9-]`, ours. */
   readonly id: string
   /** See `SandboxSpec.directories`. */
   readonly directories: readonly string[]
+  /** Held by the caller's until then, from there on by what is prepared; let go when there is no sandbox. */
+  readonly image: Promise<JobImage>
   /** Not started yet. */
   readonly gate: JobGate
   readonly signal: AbortSignal
@@ -64,11 +86,14 @@ export interface BegunSandbox {
 
 /** At once, what depends on the gate alone: above all the gate itself. @throws SandboxError. */
 export async function beginSandbox({ isolation, stateDirectory, gate, signal }: BeginInput): Promise<BegunSandbox> {
-  const driver = createDriver(isolation === 'oci' ? ociDriver() : isolation, join(stateDirectory, 'sandbox'))
+  const driver = createDriver(isolation.driver, join(stateDirectory, 'sandbox'), { runsc: isolation.runsc })
   return { driver: driver.name, beginning: driver.begin(gate.launch, signal) }
 }
 
-type BeginInput = Pick<PrepareInput, 'isolation' | 'stateDirectory' | 'gate' | 'signal'>
+type BeginInput = Pick<PrepareInput, 'stateDirectory' | 'signal'> & {
+  readonly isolation: Pick<ChosenIsolation, 'driver' | 'runsc'>
+  readonly gate: Pick<JobGate, 'launch'>
+}
 
 /**
  * A sandbox whose walls were just tried, with its gate. Fails closed: when one guarantee does not hold the sandbox is gone before the error is
@@ -77,20 +102,25 @@ type BeginInput = Pick<PrepareInput, 'isolation' | 'stateDirectory' | 'gate' | '
  * @throws AgentError GUARANTEE_MISSING; SandboxError; GateError.
  */
 export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandbox> {
+  const begun = input.begun ?? beginSandbox(input)
+  const jobImage = await imageOrNothing(input.image, begun)
   const start = performance.now()
-  const { driver, beginning } = await (input.begun ?? beginSandbox(input))
-  const sandbox = await beginning.build(sandboxSpec(input), input.onWaiting)
+  const { driver, beginning } = await letGo(begun, jobImage)
+  const sandbox = await letGo(beginning.build(sandboxSpec(input, jobImage.spec), input.onWaiting), jobImage)
   const prepared = performance.now()
   try {
     const checks = await sandbox.selfCheck(input.signal)
-    assertAllHold(checks)
+    const failed = assertAllHold(checks, sandbox.weaknesses)
     input.gate.bind(sandbox)
     const trust = await trustOf(sandbox, input.gate)
     return {
       sandbox,
-      isolation: `oci (${driver})`,
+      isolation: `${driver === 'gvisor' ? 'gvisor (runsc' : `oci (${driver}`}${sandbox.weaknesses.length === 0 ? '' : ', without root'})`,
       image: sandbox.imageDescription,
-      checks,
+      jobImage,
+      checks: checks.filter(({ holds }) => holds),
+      failed,
+      weaknesses: sandbox.weaknesses,
       prepareMs: prepared - start,
       selfCheckMs: performance.now() - prepared,
       trust,
@@ -98,6 +128,29 @@ export async function prepareSandbox(input: PrepareInput): Promise<PreparedSandb
     }
   } catch (error) {
     await sandbox[Symbol.asyncDispose]()
+    await jobImage[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Without an image what has begun is not needed. */
+async function imageOrNothing(image: Promise<JobImage>, begun: Promise<BegunSandbox>): Promise<JobImage> {
+  try {
+    return await image
+  } catch (error) {
+    await begun.then(
+      ({ beginning }) => beginning[Symbol.asyncDispose](),
+      () => undefined, // The image is the reason that counts.
+    )
+    throw error
+  }
+}
+
+async function letGo<T>(step: Promise<T>, image: JobImage): Promise<T> {
+  try {
+    return await step
+  } catch (error) {
+    await image[Symbol.asyncDispose]()
     throw error
   }
 }
@@ -109,12 +162,15 @@ async function trustOf(sandbox: Sandbox, gate: JobGate): Promise<Readonly<Record
   return putTrust(sandbox, authority)
 }
 
-function sandboxSpec(input: PrepareInput): SandboxSpec {
+type SpecInput = Pick<PrepareInput, 'limits' | 'askedLimits' | 'id' | 'directories'> & Pick<BeginInput, 'gate'>
+
+export function sandboxSpec(input: SpecInput, image: SandboxImage): SandboxSpec {
   const { cpu, memoryBytes, memorySwapBytes, pids, diskBytes, diskInodes, openFiles } = input.limits
   return {
     id: input.id,
-    image: { kind: 'host' },
+    image,
     rootfs: 'disposable',
+    askedLimits: input.askedLimits,
     limits: { cpu, memoryBytes, memorySwapBytes, pids, diskBytes, diskInodes, openFiles },
     nodeBinary: process.execPath,
     readOnlyBinds: [],
@@ -124,9 +180,11 @@ function sandboxSpec(input: PrepareInput): SandboxSpec {
   }
 }
 
-function assertAllHold(checks: readonly SelfCheckResult[]): void {
-  const missing = checks.filter((check) => !check.holds)
-  if (missing.length === 0) return
+/** The names of those that do not hold and were declared. */
+function assertAllHold(checks: readonly SelfCheckResult[], weaknesses: readonly Weakness[]): string[] {
+  const broken = checks.filter((check) => !check.holds)
+  const missing = broken.filter(({ guarantee }) => weaknesses.every(({ name }) => name !== guarantee))
+  if (missing.length === 0) return [...new Set(broken.map(({ guarantee }) => guarantee))]
   const names = [...new Set(missing.map((check) => check.guarantee))]
   const first = missing[0]
   throw new AgentError(

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ExitCode, messageOf, SallyportError } from '@sallyport/core'
-import { AgentError, type AgentErrorCode } from '../agent-error.ts'
 import type { RunDocument } from '../contract.ts'
 import { isMissingGuarantee } from '../prepare/prepare-sandbox.ts'
 
@@ -40,6 +39,10 @@ export class Refusals {
 
 const BAD_INPUT: readonly string[] = [
   'AUDIT_POLICY_INVALID',
+  'IMAGE_AUTHORITY_UNREADABLE',
+  'IMAGE_NOT_FOUND',
+  'IMAGE_REFERENCE_INVALID',
+  'IMAGE_REFUSED',
   'RUNNER_UNSUPPORTED',
   'INPUT_INVALID',
   'JOB_UNKNOWN',
@@ -53,15 +56,20 @@ const BAD_INPUT: readonly string[] = [
   'SECRET_PROVIDER_UNKNOWN',
   'SECRET_VERSION_NOT_FOUND',
   'WRITE_REFUSED',
+  'FILES_TOO_LARGE',
 ]
 
 /** The exit code that tells a script what kind of reason it was. */
 export function exitCodeOfError(thrown: unknown): ExitCode {
-  if (isMissingGuarantee(thrown) || (thrown instanceof AgentError && MISSING.includes(thrown.code))) return ExitCode.guaranteeMissing
+  if (isMissingGuarantee(thrown) || (thrown instanceof SallyportError && MISSING.includes(thrown.code))) return ExitCode.guaranteeMissing
+  if (thrown instanceof SallyportError && REFUSED.includes(thrown.code)) return ExitCode.refused
   if (thrown instanceof SallyportError && BAD_INPUT.includes(thrown.code)) return ExitCode.badInput
   if (thrown instanceof Error && thrown.name === 'AbortError') return ExitCode.interrupted
   return ExitCode.internal
 }
 
+/** What somebody decided against, or must not be used. */
+const REFUSED: readonly string[] = ['IMAGE_ACCESS_DENIED', 'IMAGE_NOT_ALLOWED', 'IMAGE_STORE_UNSAFE', 'IMAGE_TAMPERED']
+
 /** What was asked for and is not to be had here. */
-const MISSING: readonly AgentErrorCode[] = ['HOST_LOG_MISSING', 'LEASE_UNWITNESSED']
+const MISSING: readonly string[] = ['HOST_LOG_MISSING', 'IMAGE_NEEDS_ROOT', 'IMAGE_TOOL_MISSING', 'LEASE_UNWITNESSED']

@@ -15,9 +15,11 @@ import {
 } from '@sallyport/engine'
 import type { SecretSet } from '@sallyport/redaction'
 import { type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
+import type { Finding } from '@sallyport/secret-watch'
 import { SecretsError } from '@sallyport/secrets'
 import { type LogWriter, type RunRecord, StoreError } from '@sallyport/store'
 import type { EffectiveAccess } from '../access/contract.ts'
+import type { ChosenIsolation } from '../admit/isolation.ts'
 import { assertRunsHere } from '../admit/runs-on.ts'
 import { AgentError, type AgentErrorCode } from '../agent-error.ts'
 import type { HostSources } from '../audit/host-sources.ts'
@@ -32,29 +34,43 @@ import type { SeenDestinations } from '../gate/seen-destinations.ts'
 import { type ClaimFacts, jobClaims } from '../identity/job-claims.ts'
 import { JobTokens } from '../identity/job-tokens.ts'
 import type { RunIdentity } from '../identity/run-identity.ts'
-import { type PreparedSandbox, preparedFacts, prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import type { JobImage } from '../images/job-image.ts'
+import type { JobImages } from '../images/job-images.ts'
+import { type WantedImage, wantedImage } from '../images/wanted-image.ts'
+import { isMissingGuarantee, type PreparedSandbox, type PrepareInput, preparedFacts, prepareSandbox } from '../prepare/prepare-sandbox.ts'
+import type { WarmClass, WarmPool } from '../prepare/warm-pool.ts'
+import type { Weaker } from '../prepare/weaker.ts'
 import { JobPublisher } from '../publish/job-publisher.ts'
 import type { RunPublishing } from '../publish/run-publishing.ts'
 import type { DoorRecord } from '../record/door-record.ts'
 import type { Refusals } from '../record/refusals.ts'
+import { HoneytokenWatch } from '../secrets/honeytoken-watch.ts'
 import { Honeytokens } from '../secrets/honeytokens.ts'
 import { JobSecrets } from '../secrets/job-secrets.ts'
 import type { RunSecrets } from '../secrets/run-secrets.ts'
 import type { SecretWatch } from '../secrets/secret-watch.ts'
+import { JobSource, type SourceRecord } from '../source/job-source.ts'
+import { limitsHit } from './limits-hit.ts'
 import type { Recorder } from './recorder.ts'
 import { stepIdOf } from './step-id.ts'
 import { StepOutput } from './step-output.ts'
 
 /** What all jobs of a run share. */
 export interface RunShared extends ClaimFacts {
+  readonly chosen: ChosenIsolation
   readonly access: EffectiveAccess
   readonly workspace: string
   readonly eventJson: string
   readonly stateDirectory: string
   readonly limits: JobLimits
+  readonly askedLimits: PrepareInput['askedLimits']
+  readonly weaker: Weaker
   readonly secrets: SecretSet
   readonly runSecrets: RunSecrets
   readonly runIdentity: RunIdentity
+  readonly images: JobImages
+  /** `--image`. */
+  readonly imageOptions: Readonly<Record<string, string>>
   readonly publishing: RunPublishing
   readonly watch: SecretWatch
   readonly record: RunRecord
@@ -64,7 +80,12 @@ export interface RunShared extends ClaimFacts {
   readonly observer: RunObserver
   readonly refusals: Refusals
   readonly doors: DoorRecord
+  /** `--source`. */
+  readonly source: 'read-only' | null
+  readonly sources: SourceRecord
   readonly seen: SeenDestinations
+  /** Of the whole run. */
+  readonly pool: WarmPool
   /** Aborted by the second Ctrl-C: everything is ended at once. */
   readonly hardStop: AbortSignal
 }
@@ -75,12 +96,14 @@ const STEP_FILE_BYTES_MAX = 16 << 20
 /** Errors of a hand-over that could not be put on record as it has to be. */
 const UNRECORDED: readonly AgentErrorCode[] = ['AUDIT_LOG_UNWRITABLE', 'AUDIT_POLICY_INVALID', 'LEASE_UNWITNESSED']
 
+type StartJob = Extract<EngineCommand, { type: 'start-job' }>
 type JobCommand = Exclude<EngineCommand, { type: 'report' | 'start-job' }>
 
 /** One job's sandbox, and the carrying out of what the engine wants done in it. */
 export class JobHost {
   readonly job: JobInstance
   readonly #shared: RunShared
+  readonly #container: StartJob['container']
   readonly #emit: (event: EngineEvent) => void
   readonly #budget: { left: number }
   readonly #gate: JobGate
@@ -88,9 +111,8 @@ export class JobHost {
   readonly #secrets: JobSecrets
   readonly #tokens: JobTokens
   readonly #publisher: JobPublisher
-  readonly #honeytokens: Honeytokens | null
-  /** Findings about them that were told: once for a step and place. */
-  readonly #told = new Set<string>()
+  readonly #honeytokens: HoneytokenWatch | null
+  readonly #source: JobSource
   #prepared: PreparedSandbox | null = null
   #log: LogWriter | null = null
   #running: RunningStep | null = null
@@ -100,25 +122,28 @@ export class JobHost {
   readonly #preparation = new AbortController()
   #timer: NodeJS.Timeout | null = null
 
-  constructor(job: JobInstance, shared: RunShared, emit: (event: EngineEvent) => void) {
+  constructor({ job, container }: StartJob, shared: RunShared, emit: (event: EngineEvent) => void) {
     this.job = job
+    this.#container = container
     this.#shared = shared
     this.#emit = emit
     this.#budget = { left: shared.limits.outputBytes }
     this.#gate = new JobGate(shared.access)
-    this.#honeytokens = shared.runSecrets.reaches(job.id) ? new Honeytokens(shared.secrets) : null
+    const watch = { job: job.key, tell: (finding: Finding) => shared.watch.add(finding) }
+    this.#honeytokens = shared.runSecrets.reaches(job.id) ? new HoneytokenWatch(new Honeytokens(shared.secrets), watch) : null
     this.#doors = new JobDoors(this.#gate, {
       ...shared,
       job: job.key,
       record: shared.doors,
-      trap: this.#honeytokens === null ? null : { honeytokens: this.#honeytokens, sprung: (step, where) => this.#used(step, where) },
+      trap: this.#honeytokens?.trap ?? null,
       report: (type, data, step) => this.#report(type, data, step),
     })
     this.#tokens = new JobTokens(shared.runIdentity, {
       id: job.id,
-      identityOf: (step) => jobClaims(shared, job.id, step, this.#prepared?.checks.length ?? 0),
+      identityOf: (step) => jobClaims(shared, job.id, step, this.#prepared),
       report: (type, data, step) => this.#report(type, data, step),
       refuse: (step, detail) => shared.refusals.add({ job: job.key, step, what: 'identity', detail }),
+      substitute: (source, substitution) => this.#gate.substitute(source, substitution),
       recorded: () => shared.recorder.handOver(),
     })
     this.#gate.answerTokens((question, source) => this.#tokens.answer(question, source))
@@ -131,6 +156,13 @@ export class JobHost {
       tokenFor: (provider, step) => this.#tokens.forProvider(provider, { step, id: stepIdOf(shared.plan, job.id, step) ?? step }),
       refuse: (step, detail) => shared.refusals.add({ job: job.key, step, what: 'secret', detail }),
       recorded: () => shared.recorder.handOver(),
+    })
+    this.#source = new JobSource({
+      job: job.key,
+      isReadOnly: shared.source !== null || shared.access.keepsSource(job.id),
+      root: shared.workspace,
+      changes: shared.sources,
+      report: (type, data, step) => this.#report(type, data, step),
     })
     this.#publisher = new JobPublisher({
       job,
@@ -157,40 +189,83 @@ export class JobHost {
     return this.#prepared
   }
 
+  /** What its sandbox is made of, whatever the job is. */
+  get #class(): WarmClass {
+    const { stateDirectory, chosen, limits, askedLimits, workspace } = this.#shared
+    return { stateDirectory, isolation: chosen, limits, askedLimits, directories: jobDirectories(workspace) }
+  }
+
+  /** Has a sandbox like its own wait for the next job. */
+  warmNext(): void {
+    if (this.#prepared !== null) this.#shared.pool.fill(this.#class, this.#prepared.jobImage, 1)
+  }
+
   /** Builds the sandbox and answers `job-started` or `job-refused`. */
   async start(): Promise<void> {
     const { job } = this
     try {
       assertRunsHere(job.runsOn)
-      this.#report('job.preparing', { name: job.name, runsOn: job.runsOn, limits: this.#shared.limits })
-      await this.#prepare()
-      this.#emit({ type: 'job-started', job: job.key })
+      const wanted = this.#wantedImage()
+      this.#report('job.preparing', {
+        name: job.name,
+        runsOn: job.runsOn,
+        image: wanted.kind === 'host' ? 'host' : wanted.reference,
+        credentials: this.#container?.secrets ?? [],
+        limits: this.#shared.limits,
+      })
+      const { facts } = await this.#prepare(wanted)
+      const trust = this.#prepared?.trust ?? {}
+      this.#emit({ type: 'job-started', job: job.key, image: { ...facts, env: { ...facts.env, ...trust } } })
     } catch (error) {
       await this.#dispose()
       this.#refuse(error)
     }
   }
 
-  async #prepare(): Promise<void> {
+  #wantedImage(): WantedImage {
+    const { access, imageOptions } = this.#shared
+    return wantedImage({
+      container: this.#container,
+      runsOn: this.job.runsOn,
+      options: imageOptions,
+      request: access.files.request?.image ?? null,
+      labels: access.images.labels,
+    })
+  }
+
+  async #prepare(wanted: WantedImage): Promise<JobImage> {
     const { job } = this
     const shared = this.#shared
+    const signal = AbortSignal.any([shared.hardStop, this.#preparation.signal])
+    // Not while a sandbox that has begun waits: a transfer may take minutes.
+    const image = await shared.images.resolve({
+      wanted,
+      sets: shared.access.setsFor(job.id, null),
+      signal,
+      onProgress: (message) => this.#report('job.image', { message }),
+    })
+    const begun = shared.pool.claim({ wanted: this.#class, image: image.spec, launch: this.#gate.launch, signal })
     const prepared = await prepareSandbox({
-      ...shared,
+      ...this.#class,
       id: sandboxId(shared.runId, job.key),
-      directories: jobDirectories(shared.workspace),
       gate: this.#gate,
-      signal: AbortSignal.any([shared.hardStop, this.#preparation.signal]),
+      image: Promise.resolve(image),
+      signal,
+      ...(begun !== null && { begun }),
     })
     this.#prepared = prepared
+    shared.weaker.tell(prepared.weaknesses)
+    await this.#source.prepared(prepared.sandbox)
     this.#log = await shared.record.openLog(job.key)
     await putEvent(prepared.sandbox, shared.eventJson)
     const hostLogs = await shared.host.watch(job.key, prepared.sandbox.hostIdentity)
     await this.#honeytokens?.plant(prepared.sandbox)
-    this.#report('job.prepared', { ...preparedFacts(prepared), hostLogs })
+    this.#report('job.prepared', { ...preparedFacts(prepared), warm: begun !== null, hostLogs })
     await shared.recorder.settle()
     const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
     this.#timer = setTimeout(() => this.#emit({ type: 'job-timed-out', job: job.key }), Math.min(timeMs, 2 ** 31 - 1))
     void prepared.lost.then((message) => this.#emit({ type: 'job-lost', job: job.key, message }))
+    return image
   }
 
   #refuse(error: unknown): void {
@@ -260,7 +335,7 @@ export class JobHost {
       return { ...answer, ...(await this.#runStep(step, process)) }
     } catch (error) {
       // A step whose output or hand-over could not be recorded is no failure of the job's making.
-      if (isRecordFailure(error)) this.#shared.refusals.setError(error)
+      if (isRecordFailure(error) || isMissingGuarantee(error)) this.#shared.refusals.setError(error)
       return { ...answer, ended: 'failed-to-start', exitCode: null, message: messageOf(error), files: NO_FILES }
     }
   }
@@ -268,6 +343,7 @@ export class JobHost {
   async #runStep(step: string, process: StepProcess): Promise<StepEnd> {
     const { access, plan, recorder, log } = this.#shared
     try {
+      await this.#source.beforeStep(this.#sandbox, step)
       const stepId = stepIdOf(plan, this.job.id, step)
       const handed = await this.#secrets.hand(step, stepId, process)
       const identity = this.#tokens.decide(step, stepId)
@@ -275,7 +351,9 @@ export class JobHost {
       const [network] = await Promise.all([
         this.#doors.open(step, access.setsFor(this.job.id, stepId), {
           substitutions: handed.substitutions,
+          signings: handed.signings,
           asksTokens: identity !== null,
+          awaitsSubstitutions: identity?.audiences.some(({ placeholder }) => placeholder !== null) === true,
         }),
         recorder.handOver(),
       ])
@@ -331,36 +409,18 @@ export class JobHost {
     const output = this.#stepOutput(step, log, causes)
     this.#doors.note = (text) => output.note(text)
     try {
-      const totals = await output.consume(this.#watched(step, running.output))
+      const totals = await output.consume(this.#honeytokens?.watched(step, running.output) ?? running.output)
       const exit = await running.exit
       // Told to the engine before this step's end: nothing more of the job starts.
       if (!(await this.#doors.close(step, exit))) await this.#prepared?.lost
+      const unwatched = await this.#source.afterStep(this.#sandbox, step)
+      if (unwatched !== null) causes.fail(unwatched)
       await output.settle()
       this.#report('step.log', { ...(await piece.end()), ...totals }, step)
       return exit
     } finally {
       this.#doors.note = null
     }
-  }
-
-  #watched(step: string, output: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-    return this.#honeytokens?.watched(output, () => this.#honeytokenFound('honeytoken-printed', step, 'was printed')) ?? output
-  }
-
-  #used(step: string, where: string): void {
-    this.#honeytokenFound('honeytoken-used', step, `was on its way out of the job: ${where}`)
-  }
-
-  /** Nobody but a thief has a reason to: an incident. */
-  #honeytokenFound(rule: 'honeytoken-used' | 'honeytoken-printed', step: string, what: string): void {
-    const key = JSON.stringify([rule, step, what])
-    // A step can try as often as it likes, and in as many places.
-    if (this.#told.has(key) || this.#told.size >= HONEYTOKEN_FINDINGS_MAX) return
-    this.#told.add(key)
-    const severity = rule === 'honeytoken-used' ? 'critical' : 'high'
-    const remedy = 'something in this job gathers credentials: revoke what it was given, and find what ran'
-    const message = `a honeytoken of this job ${what}`
-    this.#shared.watch.add({ rule, severity, job: this.job.key, step, at: new Date().toISOString(), message, remedy })
   }
 
   #stepOutput(step: string, log: LogWriter, causes: EndCauses): StepOutput {
@@ -386,14 +446,15 @@ export class JobHost {
 
   #stepEnd(step: string, exit: StepExit, causes: EndCauses): StepEnd {
     const files = decodeFiles(exit.files)
-    for (const [name, text] of Object.entries(files))
-      if (text !== null && this.#honeytokens?.isIn(text) === true)
-        this.#honeytokenFound('honeytoken-printed', step, `was written to the step's ${name} file`)
-    if (exit.limitHit !== null) this.#limitHit(exit.limitHit, LIMIT_TEXT[exit.limitHit], step)
+    for (const [name, text] of Object.entries(files)) if (text !== null) this.#honeytokens?.look(step, name, text)
+    const limits = limitsHit(exit, this.#shared.limits)
+    for (const { limit, detail } of limits) this.#limitHit(limit, detail, step)
     if (causes.ended !== null) return { ended: causes.ended, exitCode: exitCodeOf(exit), message: causes.message, files }
     if (exit.kind === 'failed-to-start') return { ended: 'failed-to-start', exitCode: null, message: exit.message, files }
     const exitCode = exitCodeOf(exit)
-    if (exit.limitHit !== null && exitCode !== 0) return { ended: 'limit', exitCode, message: LIMIT_TEXT[exit.limitHit], files }
+    const hit = limits.find(({ ends }) => ends)
+    if (hit !== undefined && exitCode !== 0)
+      return { ended: 'limit', exitCode, message: `${hit.limit} limit reached: ${hit.detail}`, files }
     if (causes.message !== null && exitCode === 0) return { ended: 'exited', exitCode: 1, message: causes.message, files }
     return { ended: exit.kind === 'signalled' ? 'signalled' : 'exited', exitCode, message: causes.message, files }
   }
@@ -407,6 +468,7 @@ export class JobHost {
     const answer = { type: 'checkout-done', job: command.job, step: command.step } as const
     try {
       const { repository, workspace, stateDirectory } = this.#shared
+      await this.#source.bringing(this.#sandbox)
       const done = await checkout({ repository, sandbox: this.#sandbox, workspace, inputs: command.inputs, stateDirectory })
       await this.#note(
         command.step,
@@ -430,7 +492,9 @@ export class JobHost {
   async #hashFiles(command: Extract<JobCommand, { type: 'hash-files' }>): Promise<EngineEvent> {
     const answer = { type: 'files-hashed', job: command.job, step: command.step } as const
     try {
-      return { ...answer, hash: await hashFiles(this.#sandbox, this.#shared.workspace, command.patterns), error: null }
+      const { workspace, limits } = this.#shared
+      const hash = await hashFiles(this.#sandbox, workspace, { patterns: command.patterns, bytesMax: limits.diskBytes })
+      return { ...answer, hash, error: null }
     } catch (error) {
       return { ...answer, hash: '', error: messageOf(error) }
     }
@@ -457,6 +521,7 @@ export class JobHost {
     if (this.#timer !== null) clearTimeout(this.#timer)
     await this.#shared.host.unwatch(this.job.key)
     await Promise.all([this.#prepared?.sandbox[Symbol.asyncDispose](), this.#secrets.end()])
+    await this.#prepared?.jobImage[Symbol.asyncDispose]()
     // A job that was lost ends while its step is still being written down. Bounded, so that whatever holds that up cannot hold the job.
     await Promise.race([this.#recorded, sleep(RECORD_MS, null, { ref: false })])
     await this.#log?.[Symbol.asyncDispose]()
@@ -485,16 +550,9 @@ function isRecordFailure(error: unknown): boolean {
 
 const RECORD_MS = 10_000
 
-const HONEYTOKEN_FINDINGS_MAX = 100
-
 type StepEnd = Pick<Extract<EngineEvent, { type: 'process-exited' }>, 'ended' | 'exitCode' | 'message' | 'files'>
 
 const NO_FILES: StepFileContents = { env: '', output: '', path: '', state: '', summary: '' }
-
-const LIMIT_TEXT = {
-  memory: 'memory limit reached: the kernel ended a process of the job',
-  pids: 'pids limit reached: the kernel refused new processes of the job',
-} as const
 
 /** Why a step was ended, when it did not end by itself. The first cause counts. */
 class EndCauses {

@@ -11,7 +11,8 @@ import { knownPlans } from '../access/known-plans.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
 import { forkBaseOf } from '../access/pull-request-base.ts'
 import { askDigest } from '../access/trust.ts'
-import { effectiveLimits } from '../admit/limits.ts'
+import { type ChosenIsolation, chooseIsolation } from '../admit/isolation.ts'
+import { askedFor, effectiveLimits } from '../admit/limits.ts'
 import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
@@ -23,12 +24,16 @@ import { findWorkflowFiles, readWorkflows } from '../claim/workflow-files.ts'
 import type { RunDocument, RunObserver, RunOptions } from '../contract.ts'
 import { SeenDestinations } from '../gate/seen-destinations.ts'
 import { RunIdentity } from '../identity/run-identity.ts'
+import { JobImages } from '../images/job-images.ts'
 import { protectSupervisor } from '../prepare/protect-supervisor.ts'
+import { WarmPool } from '../prepare/warm-pool.ts'
+import { Weaker } from '../prepare/weaker.ts'
 import { RunPublishing } from '../publish/run-publishing.ts'
 import { DoorRecord } from '../record/door-record.ts'
 import { Refusals } from '../record/refusals.ts'
 import { RunSecrets, type RunSecretsParts } from '../secrets/run-secrets.ts'
 import { SecretWatch } from '../secrets/secret-watch.ts'
+import { SourceRecord } from '../source/job-source.ts'
 import type { RunShared } from './job-host.ts'
 import { describeUnmasked, maskSecrets } from './mask-secrets.ts'
 import { Recorder } from './recorder.ts'
@@ -45,7 +50,6 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
   let session: RunSession | null = null
   const secrets = createSecretSet()
   const parser = await loadWorkflowParser()
-  const plans = triggered.map(({ plan }) => plan)
   const inputs = triggered.map(({ plan, event }) =>
     buildEngineInput({
       plan,
@@ -58,16 +62,17 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     }),
   )
   assertMatrixKnown(inputs, options.matrix)
-  const { egress, stateDirectory } = options
+  const { stateDirectory } = options
   const access = await loadEffectiveAccess({
-    egress,
+    egress: options.egress,
     repository: repository.root,
     base: forkBaseOf(options.payload),
     plans: options.files.length === 0 ? knownPlans(workflows) : null,
     stateDirectory,
   })
-  const { request: file, operator } = access.files
-  const asked = { file, operator, facts: grantFacts(options, repository), masks: secrets, stateDirectory }
+  const isolation = await chooseIsolation({ option: options.isolation, access, stateDirectory })
+  const { request, operator } = access.files
+  const asked = { file: request, operator, facts: grantFacts(options, repository), masks: secrets, stateDirectory }
   await using runSecrets = new RunSecrets({
     ...asked,
     given: options.secrets,
@@ -88,17 +93,17 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     session?.watch.observe(event)
     observer.event(event)
   }
-  const recorder = new Recorder(record, secrets, log)
   session = new RunSession({
     options,
     repository,
     access,
-    plans,
+    isolation,
+    plans: triggered.map(({ plan }) => plan),
     observer,
     record,
     log,
     host,
-    recorder,
+    recorder: new Recorder(record, secrets, log),
     secrets,
     runSecrets,
     runIdentity,
@@ -107,10 +112,7 @@ export async function runWorkflows(options: RunOptions, observer: RunObserver): 
     runId,
   })
   session.announce()
-  for (const input of inputs) {
-    if (options.interrupt.soft.aborted) break
-    await session.runWorkflow({ ...input, secrets: runSecrets.values, publishing: publishing.jobs })
-  }
+  await session.runWorkflows(inputs.map((input) => ({ ...input, secrets: runSecrets.values, publishing: publishing.jobs })))
   return await session.finish()
 }
 
@@ -133,6 +135,7 @@ interface SessionParts {
   readonly options: RunOptions
   readonly repository: Repository
   readonly access: EffectiveAccess
+  readonly isolation: ChosenIsolation
   readonly plans: readonly WorkflowPlan[]
   readonly observer: RunObserver
   readonly record: RunRecord
@@ -154,9 +157,11 @@ class RunSession {
   readonly #refusals = new Refusals()
   readonly #doors: DoorRecord
   readonly #seen: SeenDestinations
+  readonly #sources = new SourceRecord()
   readonly #outcomes: WorkflowOutcome[] = []
   readonly #startedAt = new Date()
   readonly watch: SecretWatch
+  readonly #weaker = new Weaker((message) => this.#notice(message))
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -165,6 +170,7 @@ class RunSession {
       stateDirectory,
       repository: parts.repository,
       file: parts.access.files.request,
+      rotation: parts.access.files.operator?.rotation ?? [],
       report: ({ job, step, rule, severity, message, remedy }) =>
         parts.recorder.add({
           type: 'secret.finding',
@@ -179,7 +185,7 @@ class RunSession {
   }
 
   announce(): void {
-    const { options, repository, access, plans, recorder, secrets, log } = this.#parts
+    const { options, repository, access, plans, recorder, secrets, log, isolation } = this.#parts
     log.onQuorumMissed = (message) => this.#notice(message)
     // Masked before the first event: a name in a workflow may hold a value.
     for (const secret of maskSecrets(secrets, options.secrets)) this.#notice(describeUnmasked(secret))
@@ -192,11 +198,11 @@ class RunSession {
         directory: repository.root,
         commit: repository.commit,
         ref: repository.ref,
-        isolation: options.isolation,
+        isolation: isolation.name,
         egress: options.egress.mode,
       },
     })
-    for (const notice of access.notices) this.#notice(notice)
+    for (const notice of [...access.notices, ...(isolation.notice === null ? [] : [isolation.notice])]) this.#notice(notice)
     for (const plan of plans) for (const notice of plan.notices) this.#notice(notice.message, notice.at.file, notice.at.line)
   }
 
@@ -208,9 +214,18 @@ class RunSession {
     this.#parts.recorder.add({ type: 'run.notice', data: { message, file, line } })
   }
 
-  async runWorkflow(input: EngineInput): Promise<void> {
+  /** One after the other. */
+  async runWorkflows(inputs: readonly EngineInput[]): Promise<void> {
+    await using pool = new WarmPool()
+    for (const input of inputs) {
+      if (this.#parts.options.interrupt.soft.aborted) break
+      await this.#runWorkflow(input, pool)
+    }
+  }
+
+  async #runWorkflow(input: EngineInput, pool: WarmPool): Promise<void> {
     const { interrupt } = this.#parts.options
-    const run = new WorkflowRun(input, this.#shared(input.workflow, input.github))
+    const run = new WorkflowRun(input, this.#shared(input.workflow, input.github, pool))
     const kill = (): void => run.kill()
     let grace: NodeJS.Timeout | null = null
     const cancel = (): void => {
@@ -228,11 +243,12 @@ class RunSession {
     }
   }
 
-  #shared(plan: WorkflowPlan, github: EngineInput['github']): RunShared {
+  #shared(plan: WorkflowPlan, github: EngineInput['github'], pool: WarmPool): RunShared {
     const {
       options,
       repository,
       access,
+      isolation,
       record,
       log,
       host,
@@ -256,11 +272,16 @@ class RunSession {
       workflowDigest: digests.get(plan.file) ?? '',
       policyDigest: access.files.request === null ? null : askDigest(access.files.request),
       stateDirectory: options.stateDirectory,
-      isolation: options.isolation,
+      isolation: isolation.name,
+      chosen: isolation,
       limits: effectiveLimits({ ...access.limits, ...options.limits }, access.limitsMax),
+      askedLimits: askedFor(access.limits, options.limits, access.limitsMax),
+      weaker: this.#weaker,
       secrets,
       runSecrets,
       runIdentity,
+      images: new JobImages(options.stateDirectory, access.images),
+      imageOptions: options.images,
       publishing,
       watch: this.watch,
       record,
@@ -270,7 +291,10 @@ class RunSession {
       observer,
       refusals: this.#refusals,
       doors: this.#doors,
+      source: options.source,
+      sources: this.#sources,
       seen: this.#seen,
+      pool,
       hardStop: options.interrupt.hard,
     }
   }
@@ -306,10 +330,12 @@ class RunSession {
       durationMs: Date.now() - this.#startedAt.getTime(),
       workflows: plans.map((plan) => plan.file),
       jobs: this.#outcomes.flatMap((outcome) => outcome.jobs),
+      weaker: this.#weaker.list,
       doors: this.#doors.doors,
       secrets: this.#outcomes.flatMap((outcome) => outcome.secrets),
       published: this.#outcomes.flatMap((outcome) => outcome.published),
       policy: [],
+      sourceChanges: this.#sources.changes,
       findings: this.watch.findings,
       refusals: this.#refusals.refusals,
       error: options.interrupt.soft.aborted ? INTERRUPTED : (this.#refusals.error?.error ?? null),

@@ -182,3 +182,28 @@ test('a note that cannot be recorded is the failure of whoever waits for it', as
   const full = { write: () => Promise.reject(new Error('full')) } as unknown as StepOutputSinks['log']
   await assert.rejects(hear([], { log: full, notesAfter: () => ['ours'] }), /full/)
 })
+
+test('a log that is slow is waited for before too much waits', async () => {
+  const waiting: (() => void)[] = []
+  let most = 0
+  const log = {
+    write: () =>
+      new Promise<void>((resolve) => {
+        waiting.push(resolve)
+        most = Math.max(most, waiting.length)
+        setTimeout(() => {
+          for (const done of waiting.splice(0)) done()
+        })
+      }),
+  }
+  await hear(
+    Array.from({ length: 200 }, () => Buffer.alloc(64 * 1024, 'x')),
+    { log },
+  )
+  assert.ok(most > 1 && most <= 17, `${most} writes of 64 KiB waited`)
+})
+
+test('what a log could not write fails the step, however much was printed after it', async () => {
+  const log = { write: (bytes: Uint8Array) => (bytes.includes(0x2a) ? Promise.reject(new Error('the disk is full')) : Promise.resolve()) }
+  await assert.rejects(hear(['a\n', '*\n', 'b\n'], { log }), /the disk is full/)
+})

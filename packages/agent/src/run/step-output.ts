@@ -53,6 +53,11 @@ const LAST_NOTE = 'sallyport: what else is refused stands in the record of the r
 
 const NEWLINE = 10
 
+/** While so much is written, as much again may wait: the disk has always something to write, in large writes, and a step's pipe does not wait for each. */
+const WAITING_BYTES_MAX = 512 * 1024
+/** What each piece that waits takes beside its bytes: a step may print them one by one. */
+const PIECE_BYTES = 512
+
 /**
  * The one way from a step's pipe to every sink: workflow commands are taken out, everything else is redacted, recorded and shown, in
  * that order. The bytes are hostile and may never end: nothing here grows with them.
@@ -69,8 +74,13 @@ export class StepOutput {
   #notesTaken = 0
   #isAtLineStart = true
   #isEnded = false
-  /** Writes come from the job's output and from notes; one at a time. */
-  #lastWrite: Promise<void> = Promise.resolve()
+  /** Everything so far. */
+  #written: Promise<void> = Promise.resolve()
+  /** The last one. */
+  #writing: Promise<void> | null = null
+  /** Everything but the last {@link WAITING_BYTES_MAX}. */
+  #writtenBefore: Promise<void> = Promise.resolve()
+  #waitingBytes = 0
 
   constructor(sinks: StepOutputSinks) {
     this.#sinks = sinks
@@ -82,11 +92,13 @@ export class StepOutput {
     for await (const chunk of output) {
       const taken = this.#take(chunk)
       if (taken.length === 0) continue
-      if (this.#sinks.commands === false) await this.#write(taken)
-      else await this.#handle(this.#scanner.push(taken))
+      if (this.#sinks.commands === false) this.#write(taken)
+      else this.#handle(this.#scanner.push(taken))
+      if (this.#waitingBytes >= WAITING_BYTES_MAX) await this.#bound()
     }
-    await this.#handle(this.#scanner.end())
-    await this.#release(this.#stream.end())
+    this.#handle(this.#scanner.end())
+    this.#putOutput(this.#stream.end())
+    await this.#written
     this.#isEnded = true
     return { bytes: this.#bytes, masked: this.#stream.maskedCount, dropped: this.#dropped }
   }
@@ -96,20 +108,21 @@ export class StepOutput {
     this.#notesTaken += 1
     if (this.#notesTaken > NOTES_MAX + 1) return
     this.#notes.push(Buffer.from(this.#notesTaken > NOTES_MAX ? LAST_NOTE : `${this.#sinks.secrets.redact(text)}\n`))
-    void this.#inTurn(() => this.#putNotes())
+    this.#putNotes()
   }
 
   /** After `consume`: resolves once every note is recorded, and rejects when one could not be. */
   settle(): Promise<void> {
-    return this.#inTurn(() => this.#putNotes())
+    this.#putNotes()
+    return this.#written
   }
 
-  #inTurn(write: () => Promise<void>): Promise<void> {
-    const turn = this.#lastWrite.then(write)
-    this.#lastWrite = turn
-    // Told by whoever writes next: after a failure every later write fails with it.
-    turn.catch(() => undefined)
-    return turn
+  /** @throws StoreError what could not be written; every later write fails with it. */
+  async #bound(): Promise<void> {
+    const before = this.#writtenBefore
+    this.#writtenBefore = this.#written
+    this.#waitingBytes = 0
+    await before
   }
 
   #take(chunk: Buffer): Buffer {
@@ -123,44 +136,49 @@ export class StepOutput {
     return taken
   }
 
-  async #handle(items: readonly ScannedItem[]): Promise<void> {
+  #handle(items: readonly ScannedItem[]): void {
     for (const item of items) {
-      if (item.kind === 'output') await this.#write(item.bytes)
-      else await this.#execute(item)
+      if (item.kind === 'output') this.#write(item.bytes)
+      else this.#execute(item)
     }
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
-    await this.#release(this.#stream.write(bytes))
+  #write(bytes: Uint8Array): void {
+    for (const piece of this.#stream.pieces(bytes)) this.#putOutput(piece)
   }
 
-  async #release(bytes: Uint8Array): Promise<void> {
-    if (bytes.length > 0) await this.#inTurn(() => this.#putOutput(bytes))
-  }
-
-  async #putOutput(bytes: Uint8Array): Promise<void> {
+  #putOutput(bytes: Uint8Array): void {
     const lineEnd = this.#notes.length === 0 ? -1 : bytes.indexOf(NEWLINE)
     if (lineEnd === -1) return this.#put(bytes)
-    await this.#put(bytes.subarray(0, lineEnd + 1))
-    await this.#putNotes()
-    await this.#put(bytes.subarray(lineEnd + 1))
+    this.#put(bytes.subarray(0, lineEnd + 1))
+    this.#putNotes()
+    this.#put(bytes.subarray(lineEnd + 1))
   }
 
-  async #putNotes(): Promise<void> {
+  #putNotes(): void {
     if (this.#notes.length === 0 || !(this.#isAtLineStart || this.#isEnded)) return
     const shows = this.#sinks.commands !== false
-    if (!this.#isAtLineStart) await this.#put(Buffer.of(NEWLINE), shows)
-    for (const note of this.#notes.splice(0)) await this.#put(note, shows)
+    if (!this.#isAtLineStart) this.#put(Buffer.of(NEWLINE), shows)
+    for (const note of this.#notes.splice(0)) this.#put(note, shows)
   }
 
-  async #put(bytes: Uint8Array, shows = true): Promise<void> {
+  #put(bytes: Uint8Array, shows = true): void {
     if (bytes.length === 0) return
     this.#isAtLineStart = bytes.at(-1) === NEWLINE
     if (shows) this.#sinks.print(bytes)
-    await this.#sinks.log.write(bytes)
+    this.#waitingBytes += bytes.length + PIECE_BYTES
+    const writing = this.#sinks.log.write(bytes)
+    // A log that makes one write of several has one promise for them.
+    if (writing === this.#writing) return
+    this.#writing = writing
+    const before = this.#written
+    this.#written = before.then(() => writing)
+    // Told where it is waited for, and this may be a while.
+    writing.catch(() => undefined)
+    this.#written.catch(() => undefined)
   }
 
-  async #execute(command: Extract<ScannedItem, { kind: 'command' }>): Promise<void> {
+  #execute(command: Extract<ScannedItem, { kind: 'command' }>): void {
     const { properties, value } = command
     switch (command.name) {
       case 'add-mask':
@@ -193,8 +211,8 @@ export class StepOutput {
   }
 
   /** Commands that leave no line, unless the step asked for it with `::echo::on`. */
-  async #echo(command: Extract<ScannedItem, { kind: 'command' }>): Promise<void> {
-    if (command.echo) await this.#write(command.line)
+  #echo(command: Extract<ScannedItem, { kind: 'command' }>): void {
+    if (command.echo) this.#write(command.line)
   }
 
   #mask(value: string): void {

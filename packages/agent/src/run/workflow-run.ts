@@ -9,6 +9,7 @@ import {
   type EngineReport,
 } from '@sallyport/engine'
 import type { JobDocument, RunDocument } from '../contract.ts'
+import { selfCheckOf } from '../prepare/prepare-sandbox.ts'
 import { JobHost, type RunShared } from './job-host.ts'
 
 /** What the final document wants to know beyond the engine's own results. */
@@ -68,14 +69,21 @@ export class WorkflowRun {
   #perform(command: EngineCommand): void {
     if (command.type === 'report') return this.#report(command.event)
     if (command.type === 'start-job') {
-      const host = new JobHost(command.job, this.#shared, (event) => this.#push(event))
+      const host = new JobHost(command, this.#shared, (event) => this.#push(event))
       this.#hosts.set(command.job.key, host)
-      void host.start()
+      void host.start().then(() => this.#warmNext(host))
       return
     }
     const host = this.#hosts.get(command.job)
     if (host === undefined) throw new TypeError(`no host for job "${command.job}"`)
     void host.perform(command)
+  }
+
+  /** While its first step runs, a sandbox is made for a job that comes later. */
+  #warmNext(host: JobHost): void {
+    if (host.prepared === null || this.#engine.result() !== null) return
+    const comes = this.#engine.jobs().some(({ key }) => !this.#hosts.has(key) && !this.#durations.has(key))
+    if (comes) host.warmNext()
   }
 
   #report(event: EngineReport): void {
@@ -106,7 +114,7 @@ export class WorkflowRun {
         outputs: job.outputs,
         image: prepared?.image ?? null,
         isolation: prepared?.isolation ?? null,
-        selfCheck: prepared === null ? null : { passed: prepared.checks.length, failed: [] },
+        selfCheck: prepared === null ? null : selfCheckOf(prepared),
         steps: job.steps,
       }
     })

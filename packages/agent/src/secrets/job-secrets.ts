@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { GIVEN, type GrantDecision, type SecretDeclaration, type SecretDelivery } from '@sallyport/access'
+import { GIVEN, type GrantDecision, type SecretDeclaration, type SecretDelivery, type SigningRule } from '@sallyport/access'
 import { messageOf, SallyportError } from '@sallyport/core'
-import type { Substitution } from '@sallyport/gate'
+import type { Signing, Substitution } from '@sallyport/gate'
 import type { StepFile } from '@sallyport/sandbox'
 import { type Ended, type JobFacts, type Read, type SecretAddress, SecretsError } from '@sallyport/secrets'
 import { describeUnmasked } from '../run/mask-secrets.ts'
+import { awsDocument, awsKeyOf, awsPlaceholder, awsVariables } from './aws-key.ts'
 import type { Process } from './marks.ts'
 import { placeholderFor } from './placeholder.ts'
 import type { RunSecrets } from './run-secrets.ts'
@@ -32,6 +33,7 @@ export interface JobSecretsParts {
 export interface Handed extends Process {
   readonly files: readonly StepFile[]
   readonly substitutions: readonly Substitution[]
+  readonly signings: readonly Signing[]
 }
 
 export interface HandedSecret {
@@ -67,12 +69,12 @@ export class JobSecrets {
     const deliveries = await Promise.all(granted.map((each, index) => this.#deliver(step, each, index)))
     const texts = new Map(deliveries.map(({ name, text }) => [name, text]))
     const replaced = this.#run.marks.replace(process, texts)
-    const variables = deliveries.flatMap(({ as, text }) => (as === null ? [] : [[as, text] as const]))
     return {
       ...replaced,
-      env: { ...replaced.env, ...Object.fromEntries(variables) },
+      env: Object.assign({}, replaced.env, ...deliveries.map(({ variables }) => variables)),
       files: deliveries.flatMap(({ files }) => files),
       substitutions: deliveries.flatMap(({ substitutions }) => substitutions),
+      signings: deliveries.flatMap(({ signings }) => signings),
     }
   }
 
@@ -104,10 +106,29 @@ export class JobSecrets {
   async #deliver(step: string, granted: Granted, index: number): Promise<Delivered> {
     const { grant, declaration } = granted
     const read = await this.#read(step, declaration)
+    const { delivery } = grant
+    if (delivery.kind === 'placeholder' && 'aws' in delivery.in)
+      return this.#deliverKey(granted, { ...delivery, aws: delivery.in.aws }, read)
     const value = this.#valueOf(declaration.name, declaration.field, read)
     const delivered = deliver(granted, value, index)
     for (const bytes of read.fields.values()) if (bytes !== value || delivered.files.length === 0) bytes.fill(0)
-    return { ...delivered, name: declaration.name, as: grant.as }
+    const variables = grant.as === null ? {} : { [grant.as]: delivered.text }
+    return { ...delivered, name: declaration.name, variables, signings: [] }
+  }
+
+  /** A key of AWS is never one text: the step gets all of a worthless one. */
+  #deliverKey(
+    { declaration }: Granted,
+    { aws, methods, paths }: Pick<SigningRule, 'aws' | 'methods' | 'paths'>,
+    { fields }: Read,
+  ): Delivered {
+    const { name, field, hosts } = declaration
+    const value = awsKeyOf(name, field === null ? fields : new Map([[field, this.#valueOf(name, field, { fields })]]))
+    for (const part of Object.values(value)) if (part !== null) this.#run.mask(Buffer.from(part))
+    for (const bytes of fields.values()) bytes.fill(0)
+    const placeholder = awsPlaceholder(value)
+    const signings = [{ rule: { name, hosts, aws, methods, paths }, placeholder, value }]
+    return { name, text: awsDocument(placeholder), variables: awsVariables(placeholder), files: [], substitutions: [], signings }
   }
 
   async #read(step: string, declaration: SecretDeclaration): Promise<Read> {
@@ -116,7 +137,8 @@ export class JobSecrets {
       const read = from === GIVEN ? this.#run.given(name) : await this.#ask(step, from, { path: path ?? '', field, version, parameters })
       this.#maskAll(step, name, read)
       const expires = read.expiresAtMs === null ? null : new Date(read.expiresAtMs).toISOString()
-      this.#parts.report('secret.read', { name, provider: from, version: read.version, expires }, step)
+      const created = read.createdAtMs === null ? null : new Date(read.createdAtMs).toISOString()
+      this.#parts.report('secret.read', { name, provider: from, path, field, version: read.version, created, expires }, step)
       return read
     } catch (error) {
       const code = error instanceof SallyportError ? error.code : 'INTERNAL'
@@ -145,7 +167,7 @@ export class JobSecrets {
     }
   }
 
-  #valueOf(name: string, field: string | null, { fields }: Read): Buffer {
+  #valueOf(name: string, field: string | null, { fields }: Pick<Read, 'fields'>): Buffer {
     const only = fields.size === 1 ? [...fields.values()][0] : undefined
     const value = field === null ? (only ?? fields.get('value')) : fields.get(field)
     if (value !== undefined) return value
@@ -184,11 +206,12 @@ export class JobSecrets {
 
 interface Delivered {
   readonly name: string
-  readonly as: string | null
+  readonly variables: Readonly<Record<string, string>>
   /** What stands in the step where the workflow names the secret. */
   readonly text: string
   readonly files: readonly StepFile[]
   readonly substitutions: readonly Substitution[]
+  readonly signings: readonly Signing[]
 }
 
 function deliver({ grant, declaration }: Granted, value: Buffer, index: number): Pick<Delivered, 'text' | 'files' | 'substitutions'> {
@@ -205,6 +228,7 @@ function deliver({ grant, declaration }: Granted, value: Buffer, index: number):
       const text = value.toString()
       const placeholder = placeholderFor(text)
       const { in: place, methods, paths } = delivery
+      if ('aws' in place) throw new TypeError('a key of AWS is not one text')
       const rule = { name: declaration.name, hosts: declaration.hosts, in: place, methods, paths }
       return { text: placeholder, files: [], substitutions: [{ rule, placeholder, value: text }] }
     }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // `sallyport secrets leases`: what brokers have noted, and the end of what those that were killed have left.
 import { randomBytes } from 'node:crypto'
-import { type Ended, listNotedSessions, startBroker } from '@sallyport/secrets'
+import { type BrokerEvent, type Ended, listNotedSessions } from '@sallyport/secrets'
 import { loadPolicy } from '../access/policy.ts'
 import { openOperatorLog } from '../audit/operator-log.ts'
 import type { SecretsCommands } from './contract.ts'
 import { hasAbandonedLeases, leaseDirectory } from './lease-directory.ts'
-import { providersOf } from './providers.ts'
+import { auditManager } from './manager-audit.ts'
+import { rotateManaged, scheduled } from './rotate-managed.ts'
+import { sweepAbandoned } from './sweep.ts'
 
 export const secretsCommands: SecretsCommands = {
   leases: async (stateDirectory) => {
@@ -22,17 +24,23 @@ export const secretsCommands: SecretsCommands = {
     )
   },
   sweep,
+  auditManager,
+  rotateManaged,
+  scheduled,
 }
 
+const NOTHING: Ended = { revoked: 0, unrevoked: [] }
+
 async function sweep(stateDirectory: string, operatorFile: string | null): Promise<Ended> {
-  if (!(await hasAbandonedLeases(stateDirectory))) return { revoked: 0, unrevoked: [] }
+  if (!(await hasAbandonedLeases(stateDirectory))) return NOTHING
   const { operator } = await loadPolicy({ repository: null, base: null, accessFile: null, operatorFile, allow: [] })
-  const providers = providersOf(operator, stateDirectory)
   const run = `sweep-${randomBytes(4).toString('hex')}`
   // Without a log nothing is ended: who ended what has to be known.
   const log = await openOperatorLog(stateDirectory)
-  await using broker = await startBroker({ providers, leaseDirectory: leaseDirectory(stateDirectory), run }, { event: () => undefined })
-  const ended = await broker.sweep()
+  const sessions: Extract<BrokerEvent, { kind: 'session' }>[] = []
+  const event = (told: BrokerEvent): void => void (told.kind === 'session' && sessions.push(told))
+  const ended = (await sweepAbandoned({ stateDirectory, operator, run, event })) ?? NOTHING
+  for (const { kind: _same, ...session } of sessions) await log.record('secret.session', session)
   await log.record('secret.swept', { by: 'leases', ...ended })
   await log.close()
   return ended

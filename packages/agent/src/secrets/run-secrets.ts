@@ -7,6 +7,7 @@ import {
   type GrantFacts,
   type OperatorFile,
   type SecretDeclaration,
+  type SecretGrant,
 } from '@sallyport/access'
 import { messageOf } from '@sallyport/core'
 import type { SecretSet } from '@sallyport/redaction'
@@ -127,7 +128,8 @@ export class RunSecrets implements AsyncDisposable {
   namesGrantedTo(job: string, step: string | null): readonly string[] {
     const ofJob = this.#parts.file?.jobs.find(({ id }) => id === job)
     const ofStep = step === null ? undefined : ofJob?.steps.find(({ id }) => id === step)
-    return (ofStep?.secrets ?? []).filter(({ as }) => as !== null).map(({ secret }) => secret)
+    const names = ({ as, delivery }: SecretGrant): boolean => as !== null || (delivery.kind === 'placeholder' && 'aws' in delivery.in)
+    return (ofStep?.secrets ?? []).filter(names).map(({ secret }) => secret)
   }
 
   /** The broker, for whoever reads. @throws SecretsError */
@@ -138,7 +140,7 @@ export class RunSecrets implements AsyncDisposable {
   given(name: string): Read {
     const value = this.#parts.given[name]
     if (value === undefined) throw new TypeError('a secret that was not given')
-    return { fields: new Map([['value', Buffer.from(value)]]), version: null, expiresAtMs: null }
+    return { fields: new Map([['value', Buffer.from(value)]]), version: null, createdAtMs: null, expiresAtMs: null }
   }
 
   /** Masked from here on, in every sink. */

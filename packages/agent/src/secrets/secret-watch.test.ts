@@ -24,11 +24,11 @@ interface Watched {
   readonly notices: string[]
 }
 
-function watch(stateDirectory: string): Watched {
+function watch(stateDirectory: string, rotation: ConstructorParameters<typeof SecretWatch>[0]['rotation'] = []): Watched {
   const findings: Finding[] = []
   const notices: string[] = []
   const report = (finding: Finding): number => findings.push(finding)
-  const parts = { stateDirectory, repository: REPOSITORY, file: null, report, notice: (text: string) => notices.push(text) }
+  const parts = { stateDirectory, repository: REPOSITORY, file: null, rotation, report, notice: (text: string) => notices.push(text) }
   return { watch: new SecretWatch(parts), findings, notices }
 }
 
@@ -87,4 +87,19 @@ test('a run without secrets leaves nothing', async (t) => {
   mkdirSync(join(state, 'secret-watch'))
   await watch(state).watch.finish()
   assert.deepEqual(files(state), [])
+})
+
+test('a version that is older than the operator wants is told, once in a run, with what to do', async (t) => {
+  const at = { file: 'config.yml', line: 1, column: 1 }
+  const entry = { at, provider: 'openbao', path: 'kv/ci/token', field: 'value', everyMs: 3600e3, hook: null, generate: null }
+  const watched = watch(await stateOf(t), [entry])
+  const read = { name: 'A', provider: 'openbao', path: 'kv/ci/token', field: 'value' }
+  for (const created of [null, '2026-01-02T09:00:00.000Z']) observe(watched, 'secret.read', { ...read, created })
+  observe(watched, 'secret.read', { ...read, path: 'kv/ci/other', created: '2020-01-02T09:00:00.000Z' })
+  assert.deepEqual(watched.findings, [])
+  for (let time = 0; time < 2; time++) observe(watched, 'secret.read', { ...read, created: '2026-01-02T08:59:59.000Z' })
+  assert.deepEqual(
+    watched.findings.map(({ rule, remedy }) => [rule, remedy]),
+    [['overdue', 'sallyport secrets rotate openbao:kv/ci/token#value']],
+  )
 })

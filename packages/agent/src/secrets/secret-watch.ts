@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { AccessFile } from '@sallyport/access'
+import type { AccessFile, RotationEntry } from '@sallyport/access'
 import { type EventEnvelope, messageOf } from '@sallyport/core'
 import {
   EMPTY_BASELINE,
@@ -30,6 +30,8 @@ export interface SecretWatchParts {
   readonly stateDirectory: string
   readonly repository: Pick<Repository, 'slug' | 'root'>
   readonly file: AccessFile | null
+  /** The operator's schedules. */
+  readonly rotation: readonly RotationEntry[]
   readonly report: (finding: Finding) => void
   readonly notice: (message: string) => void
 }
@@ -43,6 +45,7 @@ export class SecretWatch {
   readonly #reads: SecretRead[] = []
   readonly #denials: SecretDenial[] = []
   readonly #jobs = new Set<string>()
+  readonly #overdue = new Set<RotationEntry>()
   readonly #findings: Finding[] = []
   readonly #path: string
 
@@ -63,9 +66,22 @@ export class SecretWatch {
     if (type === 'secret.granted') this.#granted.set(key, { ...readOf(data), secret, job, step, at })
     if (type === 'secret.denied') keep(this.#denials, { secret, job, step, code: String(data['code']), at })
     if (type !== 'secret.read') return
+    this.#checkAge({ job, step, at, secret }, data)
     const granted = this.#granted.get(key)
     this.#granted.delete(key)
     if (granted !== undefined) keep(this.#reads, { ...granted, at })
+  }
+
+  /** Once in a run: how old the version is that a step was given. */
+  #checkAge({ job, step, at, secret }: Pick<SecretRead, 'job' | 'step' | 'at' | 'secret'>, { provider, path, field, created }: Data): void {
+    const entry = this.#parts.rotation.find((each) => each.provider === provider && each.path === path && each.field === field)
+    if (entry === undefined || typeof created !== 'string' || this.#overdue.has(entry)) return
+    if (Date.parse(at) - Date.parse(created) <= entry.everyMs) return
+    this.#overdue.add(entry)
+    const name = `${entry.provider}:${entry.path}${entry.field === null ? '' : `#${entry.field}`}`
+    const hours = Math.floor(entry.everyMs / 3600e3)
+    const message = `${secret} (${name}) is of ${created}, and the operator wants a new value every ${hours} h`
+    this.add({ rule: 'overdue', severity: 'medium', job, step, at, message, remedy: `sallyport secrets rotate ${name}` })
   }
 
   /** Told at once. */
