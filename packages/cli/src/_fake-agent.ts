@@ -9,6 +9,7 @@ import type {
   CheckedPayload,
   DoctorReport,
   ExecOptions,
+  HostReport,
   RetentionCommands,
   RetentionReport,
   RunDocument,
@@ -133,6 +134,7 @@ export const DOCUMENT: RunDocument = {
       steps: [],
     },
   ],
+  weaker: [],
   doors: {
     observed: false,
     used: [
@@ -167,6 +169,7 @@ export const DOCUMENT: RunDocument = {
   published: [],
   policy: [],
   findings: [],
+  sourceChanges: [],
   refusals: [{ job: 'test (20)', step: '2', what: 'pids', detail: '512 processes' }],
   error: null,
   log: { origin: '', first: 1, last: 30, size: 30, unpublished: null },
@@ -214,6 +217,21 @@ const PREVIEW: RunPreview = {
   ],
 }
 
+const GUARANTEES = [{ guarantee: 'network', holds: true, evidence: 'connect: ENETUNREACH', by: 'kernel' }] as const
+const DRIVER = {
+  traits: {
+    kernel: 'shared',
+    attributesSteps: 'each-packet',
+    attributesPrograms: true,
+    hasHostPids: true,
+    leftovers: 'run-on',
+    memoryLimitEnds: 'process',
+    tellsPidsLimit: true,
+  },
+  platforms: [],
+  tracePoints: null,
+} as const
+
 export const REPORT: DoctorReport = {
   host: { os: 'Debian GNU/Linux 12', kernel: '6.1.0', arch: 'x64', cgroup: 'v2', node: '24.21.0' },
   checks: [
@@ -221,10 +239,27 @@ export const REPORT: DoctorReport = {
     { name: 'Landlock', ok: false, required: false, found: 'ABI 1', fix: 'use kernel 6.2 or later' },
   ],
   drivers: [
-    { driver: 'runc', version: '1.1.5', usable: true, reason: null, hint: null },
-    { driver: 'crun', version: null, usable: false, reason: 'not installed', hint: 'apt-get install crun' },
+    { ...DRIVER, driver: 'runc', version: '1.1.5', usable: true, reason: null, hint: null, guarantees: GUARANTEES },
+    { ...DRIVER, driver: 'crun', version: null, usable: false, reason: 'not installed', hint: 'apt-get install crun', guarantees: [] },
   ],
-  guarantees: [{ guarantee: 'network', holds: true, evidence: 'connect: ENETUNREACH' }],
+  weaker: [],
+  guarantees: GUARANTEES,
+}
+
+const HOST_REPORT: HostReport = {
+  findings: [
+    { id: 'swap', group: 'memory', name: 'swap', state: 'ok', found: 'none', fix: null },
+    {
+      id: 'key-files',
+      group: 'files',
+      name: 'keys',
+      state: 'warning',
+      found: '/home/a/.ssh/id\x1b[2J',
+      fix: 'chmod o= /home/a/.ssh/id\x1b[2J',
+    },
+  ],
+  drift: { since: '2026-11-22T20:15:01.000Z', changes: [{ id: 'swap', was: 'warning: /dev/sda2', is: 'ok: none' }] },
+  hardened: true,
 }
 
 export const REVIEW: AccessReview = {
@@ -427,11 +462,25 @@ const LEASES: readonly SessionLease[] = [
   { run: '20261121-101500-000000', state: 'abandoned', provider: 'vault', job: 'build', until: '2026-11-22T20:30:00.000Z' },
 ]
 
+const auditNothing: SecretsCommands['auditManager'] = async (_state, { provider }) => ({
+  provider,
+  files: 1,
+  from: '2026-11-22T20:00:00.000Z',
+  to: '2026-11-22T21:00:00.000Z',
+  reads: 3,
+  ours: 3,
+  known: 0,
+  findings: 0,
+})
+
 function createFakeSecrets(calls: unknown[][], overrides: Partial<SecretsCommands>): SecretsCommands {
   const record = recordIn(calls)
   return {
     leases: record('leases', overrides.leases ?? (async () => LEASES)),
     sweep: record('sweep', overrides.sweep ?? (async () => ({ revoked: 1, unrevoked: [] }))),
+    auditManager: record('auditManager', overrides.auditManager ?? auditNothing),
+    rotateManaged: record('rotateManaged', overrides.rotateManaged ?? (async () => ({ version: '2', isResumed: false }))),
+    scheduled: record('scheduled', overrides.scheduled ?? (async () => [])),
   }
 }
 
@@ -475,7 +524,9 @@ export function createFakeAgent(
         error: null,
         kept: 0,
         dropped: 2,
+        sourceChanges: [],
         refusals: [],
+        weaker: [],
         doors: NO_DOORS,
         durationMs: 10,
         log: DOCUMENT.log,
@@ -484,6 +535,14 @@ export function createFakeAgent(
     doctor: async (directory) => {
       calls.doctor.push(directory)
       return overrides.doctor === undefined ? REPORT : overrides.doctor(directory)
+    },
+    supervisorEgress: async (directory, operatorFile) => {
+      calls.doctor.push(directory, operatorFile ?? '')
+      return { needs: [], fragment: '[Service]\nIPAddressDeny=any\n' }
+    },
+    hardening: async (directory, operatorFile) => {
+      calls.doctor.push(directory, operatorFile ?? '')
+      return overrides.hardening === undefined ? HOST_REPORT : overrides.hardening(directory, operatorFile)
     },
   }
 }

@@ -15,7 +15,19 @@ const exec = createFakeAgent({
       if (index % 16 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     process.stderr.write(`peak ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB, killed ${interrupt.hard.aborted}\n`)
-    return { id: 'r', exitCode: 0, error: null, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1, log: null }
+    return {
+      id: 'r',
+      exitCode: 0,
+      error: null,
+      kept: 0,
+      dropped: 0,
+      sourceChanges: [],
+      refusals: [],
+      weaker: [],
+      doors: NO_DOORS,
+      durationMs: 1,
+      log: null,
+    }
   },
   run: async (options, observer) => {
     if (flood === 0) return createFakeAgent({}, pace).run(options, observer)

@@ -75,6 +75,7 @@ export function fakeContext(options: HarnessOptions = {}): FakeContext {
     restoreAtExit: () => undefined,
     loadAgent: async () => options.agent ?? createFakeAgent(),
     loadStore: async (directory) => createRunStore(directory),
+    becomeOwnRoot: async () => undefined,
     exitCode: 0,
   }
   return { context, stdout, stderr }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { readOuterNamespace } from '@sallyport/linux'
 
 /** All that the command line takes from its environment; the only place that reads it. */
 export interface Config {
@@ -18,7 +19,10 @@ export interface Config {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-export function readConfig(env: Environment = process.env, isRoot: boolean = process.geteuid?.() === 0): Config {
+export function readConfig(
+  env: Environment = process.env,
+  isRoot: boolean = process.geteuid?.() === 0 && readOuterNamespace() === null,
+): Config {
   const isDumb = env['TERM'] === 'dumb'
   return Object.freeze({
     stateDirectory: isRoot ? '/var/lib/sallyport' : join(stateHome(env), 'sallyport'),
@@ -27,6 +31,11 @@ export function readConfig(env: Environment = process.env, isRoot: boolean = pro
     runnerTemp: isAbsolute(env['RUNNER_TEMP'] ?? '') ? (env['RUNNER_TEMP'] ?? null) : null,
     isDebug: (env['SALLYPORT_DEBUG'] ?? '') !== '',
   })
+}
+
+/** All of it, for ourselves as the root of a user namespace: where the home is, the user's id says no more there. */
+export function ownEnvironment(env: Environment = process.env): Environment {
+  return { ...env, HOME: homedir() }
 }
 
 /** The specification of these directories says that a relative path is to be ignored. */

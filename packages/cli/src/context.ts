@@ -24,6 +24,11 @@ export interface Context {
   /** Loaded when they are used: most of what they are made of is slow to load. */
   loadAgent(): Promise<Agent>
   loadStore(stateDirectory: string): Promise<RunStore>
+  /**
+   * Before anything is read that a command needs sandboxes for: an ordinary user's program starts again as the root of a user namespace of its own. What goes wrong
+   * beyond recovery ends the process with `exitCode`. @throws SandboxError.
+   */
+  becomeOwnRoot(exitCode: number): Promise<void>
   /** The code with which the process ends. */
   exitCode: number
 }

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { Agent } from '@sallyport/agent'
-import { environmentSecrets, readConfig } from './config.ts'
+import { environmentSecrets, ownEnvironment, readConfig } from './config.ts'
 import type { Context } from './context.ts'
 import { runProgram } from './program.ts'
 import { openStdio } from './terminal/stdio.ts'
@@ -30,6 +30,7 @@ export async function runProcess(loadAgent: () => Promise<Agent> = loadRealAgent
     restoreAtExit: (sequence) => process.once('exit', () => restore(sequence)),
     loadAgent,
     loadStore: async (directory) => (await import('@sallyport/store')).createRunStore(directory),
+    becomeOwnRoot: async (exitCode) => (await import('@sallyport/sandbox')).becomeOwnRoot(exitCode, ownEnvironment()),
     exitCode: 0,
   }
   await runProgram(process.argv.slice(2), context)

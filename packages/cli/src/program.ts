@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
   runs: async () => (await import('./commands/runs.ts')).registerRuns,
   audit: async () => (await import('./commands/audit.ts')).registerAudit,
   secrets: async () => (await import('./commands/secrets.ts')).registerSecrets,
+  image: async () => (await import('./commands/image.ts')).registerImage,
   identity: async () => (await import('./commands/identity.ts')).registerIdentity,
   redact: async () => (await import('./commands/redact.ts')).registerRedact,
   expr: async () => (await import('./commands/expr.ts')).registerExpr,

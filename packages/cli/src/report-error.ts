@@ -21,6 +21,7 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   INPUT_INVALID: ExitCode.badInput,
   RUNNER_UNSUPPORTED: ExitCode.badInput,
   WRITE_REFUSED: ExitCode.badInput,
+  FILES_TOO_LARGE: ExitCode.badInput,
   AccessError: ExitCode.badInput,
   ACCESS_FILE_UNREADABLE: ExitCode.badInput,
   ACCESS_CHANGED: ExitCode.refused,
@@ -67,6 +68,15 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   IDENTITY_CLAIM_INVALID: ExitCode.badInput,
   IDENTITY_TOO_EARLY: ExitCode.refused,
   TRUST_POLICY_INVALID: ExitCode.badInput,
+  IMAGE_REFERENCE_INVALID: ExitCode.badInput,
+  IMAGE_NOT_FOUND: ExitCode.badInput,
+  IMAGE_REFUSED: ExitCode.badInput,
+  IMAGE_ACCESS_DENIED: ExitCode.refused,
+  IMAGE_TAMPERED: ExitCode.refused,
+  IMAGE_STORE_UNSAFE: ExitCode.refused,
+  IMAGE_TOOL_MISSING: ExitCode.guaranteeMissing,
+  IMAGE_NEEDS_ROOT: ExitCode.guaranteeMissing,
+  IMAGE_BUILD_FAILED: ExitCode.jobFailed,
   INTERRUPTED: ExitCode.interrupted,
 }
 

@@ -53,6 +53,10 @@ test('run hands all its options to the agent', async (t) => {
     'access.yml',
     '--config',
     '/etc/other.yml',
+    '--image',
+    'Ubuntu-24.04=registry.test/u:1',
+    '--source',
+    'read-only',
   ]
   const { agent, exitCode } = await runCli([...argv, ...more], { secrets: { TOKEN: 's' } })
   const { interrupt, ...options } = agent.calls.run[0] ?? assert.fail()
@@ -67,6 +71,7 @@ test('run hands all its options to the agent', async (t) => {
     inputs: { x: '1' },
     vars: { v: '2' },
     env: { E: '3' },
+    images: { 'ubuntu-24.04': 'registry.test/u:1' },
     secrets: { TOKEN: 's' },
     limits: { memoryBytes: 2 ** 30, memorySwapBytes: 2 ** 30 },
     egress: {
@@ -77,13 +82,14 @@ test('run hands all its options to the agent', async (t) => {
       operatorFile: '/etc/other.yml',
     },
     isolation: 'runc',
+    source: 'read-only',
     jobsMax: 2,
   })
   assert.equal(interrupt.soft.aborted, false)
   assert.equal(exitCode, 1)
 })
 
-for (const flag of ['--image', '--policy', '--artifacts', '--actions-dir']) {
+for (const flag of ['--policy', '--artifacts', '--actions-dir']) {
   test(`run ${flag} is refused as a thing of a later release`, async () => {
     const { exitCode, stderr, agent } = await runCli(['run', flag, 'x'])
     assert.equal(exitCode, 2)
@@ -93,7 +99,7 @@ for (const flag of ['--image', '--policy', '--artifacts', '--actions-dir']) {
 }
 
 for (const [argv, hint] of [
-  [['policies'], 'run, exec, trust, access, doctor, runs, audit, secrets, identity, redact, expr'],
+  [['policies'], 'run, exec, trust, access, doctor, runs, audit, secrets, image, identity, redact, expr'],
   [['rnu'], 'Did you mean "run"?'],
   [['run', '--evnt', 'push'], '--event'],
   [['runs', 'lst'], 'ls'],
@@ -109,12 +115,12 @@ for (const [argv, hint] of [
   })
 }
 
-for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'audit', 'secrets', 'identity', 'redact', 'expr']) {
+for (const command of ['run', 'exec', 'trust', 'access', 'doctor', 'runs', 'audit', 'secrets', 'image', 'identity', 'redact', 'expr']) {
   test(`${command} --help prints examples on stdout`, async () => {
     const { exitCode, stdout, stderr } = await runCli([command, '--help'])
     assert.deepEqual([exitCode, stderr], [0, ''])
     assert.match(stdout, /Examples:\n {2}\S/)
-    assert.doesNotMatch(stdout, /--policy|--image/, 'what is refused is not advertised')
+    assert.doesNotMatch(stdout, /--policy/, 'what is refused is not advertised')
     assert.doesNotMatch(stdout, /default: \[\]/, 'no empty list is told as a default')
   })
 }
@@ -287,7 +293,19 @@ test('exec --json prints the result alone on stdout', async () => {
 test("a reason of Sallyport's own is named by its code", async () => {
   const error = { code: 'SANDBOX_UNSUPPORTED', exitCode: 5, message: 'no user namespaces', hint: 'enable them' } as const
   const agent = createFakeAgent({
-    exec: async () => ({ id: 'r', exitCode: 125, error, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1, log: null }),
+    exec: async () => ({
+      id: 'r',
+      exitCode: 125,
+      error,
+      kept: 0,
+      dropped: 0,
+      sourceChanges: [],
+      refusals: [],
+      weaker: [],
+      doors: NO_DOORS,
+      durationMs: 1,
+      log: null,
+    }),
   })
   const { exitCode, stderr } = await runCli(['exec', '--', 'x'], { agent })
   assert.equal(exitCode, 125)
@@ -315,7 +333,19 @@ test('when the reader of stdout goes away, exec is killed', async () => {
     exec: async ({ interrupt }) => {
       created?.onStdoutClosed?.()
       killed = interrupt.hard.aborted
-      return { id: 'r', exitCode: 137, error: null, kept: 0, dropped: 0, refusals: [], doors: NO_DOORS, durationMs: 1, log: null }
+      return {
+        id: 'r',
+        exitCode: 137,
+        error: null,
+        kept: 0,
+        dropped: 0,
+        sourceChanges: [],
+        refusals: [],
+        weaker: [],
+        doors: NO_DOORS,
+        durationMs: 1,
+        log: null,
+      }
     },
   })
   await runCli(['exec', '--', 'yes'], {
@@ -332,13 +362,31 @@ test('doctor ends with 0 when jobs can run here and with 5 when they cannot', as
   for (const change of [
     { guarantees: [] },
     { drivers: [] },
-    { guarantees: [{ guarantee: 'seccomp', holds: false, evidence: '' }] },
+    { guarantees: [{ guarantee: 'seccomp', holds: false, evidence: '', by: 'kernel' }] },
   ] as const) {
     const agent = createFakeAgent({ doctor: async () => ({ ...REPORT, ...change }) })
     const { exitCode, stdout } = await runCli(['doctor', '--json'], { agent })
     assert.equal(exitCode, 5)
     assert.equal(JSON.parse(stdout).usable, false)
   }
+})
+
+test('doctor --host says what changed and what to do, and ends with 5 when a wall leans on what is missing', async () => {
+  const fine = await runCli(['doctor', '--host', '--state', '/s', '--config', '/etc/other.yml'])
+  assert.equal(fine.exitCode, 0)
+  assert.deepEqual(fine.agent.calls.doctor, ['/s', '/etc/other.yml'])
+  assert.match(fine.stdout, /! keys/)
+  assert.match(fine.stdout, /keys: chmod o= \/home\/a\/\.ssh\/id/)
+  assert.match(fine.stdout, /swap: warning: \/dev\/sda2 → ok: none/)
+  assert.equal(fine.stdout.includes('\x1b'), false)
+  const agent = createFakeAgent({ hardening: async () => ({ findings: [], drift: null, hardened: false }) })
+  const missing = await runCli(['doctor', '--host', '--json'], { agent })
+  assert.deepEqual([missing.exitCode, JSON.parse(missing.stdout)], [5, { findings: [], drift: null, hardened: false }])
+})
+
+test('doctor --host --egress prints a drop-in, and --egress alone is a mistake', async () => {
+  assert.equal((await runCli(['doctor', '--host', '--egress'])).stdout, '[Service]\nIPAddressDeny=any\n')
+  assert.equal((await runCli(['doctor', '--egress'])).exitCode, 2)
 })
 
 test('--list and --dry-run start nothing', async () => {

@@ -9,7 +9,7 @@ import { addEgressOptions, type EgressFlags, readEgress } from '../options/egres
 import { parseEnv } from '../options/key-value.ts'
 import { parseLimits } from '../options/limits.ts'
 import { readDeliveries, readSecrets, type SecretOptions } from '../options/secrets.ts'
-import { addLaterOptions, addSandboxOptions, collect, stateDirectoryOf } from '../options/shared.ts'
+import { addSandboxOptions, collect, stateDirectoryOf } from '../options/shared.ts'
 import { DoorNotes, renderRefusedDoors, renderUsedDoors } from '../terminal/doors.ts'
 import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
 import type { Sink } from '../terminal/sink.ts'
@@ -35,7 +35,9 @@ interface ExecFlags extends SecretOptions, EgressFlags {
   readonly write: readonly string[]
   readonly env: readonly string[]
   readonly limit: readonly string[]
-  readonly isolation: IsolationKind
+  readonly image?: string
+  readonly isolation?: IsolationKind
+  readonly source?: 'read-only'
   readonly json?: true
   readonly state?: string
 }
@@ -52,12 +54,13 @@ export function registerExec(program: Command, context: Context): void {
   addSandboxOptions(command)
   command.option('--deliver <name=kind>', 'file or fd: the variable of a secret holds a path, not the value; may be repeated', collect, [])
   addEgressOptions(command)
-  addLaterOptions(command, ['--image'])
+  command.option('--image <reference>', 'the image that it runs in: of a registry, oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE')
   command.addHelpText('after', EXAMPLES).action((argv: string[], flags: ExecFlags) => exec(argv, flags, context))
 }
 
 async function exec(argv: readonly string[], flags: ExecFlags, context: Context): Promise<void> {
   const { stdout, stderr, config } = context
+  await context.becomeOwnRoot(ExitCode.execRefused)
   using interrupt = createInterrupt(context.signals, (line) => stderr.write(`${line}\n`))
   const options = readOptions(argv, flags, context, interrupt)
   const agent = await context.loadAgent()
@@ -81,6 +84,7 @@ function readOptions(argv: readonly string[], flags: ExecFlags, context: Context
     stateDirectory: stateDirectoryOf(flags, context.config.stateDirectory),
     directory: context.workingDirectory,
     argv,
+    image: flags.image ?? null,
     scriptDirectory: context.config.runnerTemp,
     env: parseEnv('--env', flags.env),
     write: flags.write.map(parseWritePath),
@@ -88,7 +92,8 @@ function readOptions(argv: readonly string[], flags: ExecFlags, context: Context
     secrets,
     deliver: readDeliveries(flags.deliver, secrets),
     egress: readEgress(flags, context),
-    isolation: flags.isolation,
+    isolation: flags.isolation ?? null,
+    source: flags.source ?? null,
     interrupt,
   }
 }

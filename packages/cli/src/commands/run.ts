@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { availableParallelism } from 'node:os'
 import type { IsolationKind, RunDocument, RunOptions } from '@sallyport/agent'
+import { ExitCode } from '@sallyport/core'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { createInterrupt, type Interrupt } from '../interrupt.ts'
@@ -40,7 +41,9 @@ interface RunFlags extends SecretOptions, EgressFlags {
   readonly var: readonly string[]
   readonly env: readonly string[]
   readonly limit: readonly string[]
-  readonly isolation: IsolationKind
+  readonly image: readonly string[]
+  readonly isolation?: IsolationKind
+  readonly source?: 'read-only'
   readonly jobs: number
   readonly list?: true
   readonly dryRun?: true
@@ -66,12 +69,14 @@ export function registerRun(program: Command, context: Context): void {
   addSandboxOptions(command)
   addEgressOptions(command)
   addAccessOption(command)
-  addLaterOptions(command, ['--image', '--policy', '--artifacts', '--actions-dir'])
+  command.option('--image <label=reference>', 'the image of jobs whose runs-on is that label; may be repeated', collect, [])
+  addLaterOptions(command, ['--policy', '--artifacts', '--actions-dir'])
   command.addHelpText('after', EXAMPLES).action((files: string[], flags: RunFlags) => run(files, flags, context))
 }
 
 async function run(files: readonly string[], flags: RunFlags, context: Context): Promise<void> {
   if (flags.list === true && flags.dryRun === true) throw new UsageError('USAGE', '--list and --dry-run exclude each other')
+  if (flags.list !== true && flags.dryRun !== true) await context.becomeOwnRoot(ExitCode.guaranteeMissing)
   let note = (line: string): void => context.stderr.write(`${line}\n`)
   using interrupt = createInterrupt(context.signals, (line) => note(line))
   const options = readOptions(files, flags, context, interrupt)
@@ -109,13 +114,20 @@ function readOptions(files: readonly string[], flags: RunFlags, context: Context
     inputs: parseKeyValues('--input', flags.input),
     vars: parseKeyValues('--var', flags.var),
     env: parseEnv('--env', flags.env),
+    images: lowerCased(parseKeyValues('--image', flags.image)),
     limits: parseLimits(flags.limit),
     secrets: readSecrets(flags, context.secrets),
     egress: readEgress(flags, context),
-    isolation: flags.isolation,
+    isolation: flags.isolation ?? null,
+    source: flags.source ?? null,
     jobsMax: flags.jobs,
     interrupt,
   }
+}
+
+/** Labels know no case. */
+function lowerCased(images: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(images).map(([label, reference]) => [label.toLowerCase(), reference]))
 }
 
 function printDocument(document: RunDocument, flags: RunFlags, { stdout, stderr, config }: Context): void {

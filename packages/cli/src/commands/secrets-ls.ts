@@ -2,6 +2,8 @@
 import { findSecret } from '@sallyport/secrets'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
+import { renderScheduled, scheduledDue } from '../managed-secret.ts'
+import { addOperatorOption } from '../options/egress.ts'
 import { parseSecretName } from '../options/secret-name.ts'
 import { accessStore, addStoreOptions, openStore, type StoreFlags } from '../options/secret-store.ts'
 import { describeSecret, renderHistory, renderSecrets } from '../terminal/secret-tables.ts'
@@ -10,6 +12,7 @@ import { createStyle } from '../terminal/style.ts'
 interface ListFlags extends StoreFlags {
   readonly all?: true
   readonly overdue?: true
+  readonly config?: string
 }
 
 export function registerList(secrets: Command, context: Context): void {
@@ -17,8 +20,12 @@ export function registerList(secrets: Command, context: Context): void {
     .command('ls')
     .description('List the secrets: versions, ages, and what is overdue. No value is shown.')
     .option('--all', 'removed ones, too')
-    .option('--overdue', 'only those whose value is older than its --every, or whose rotation has not ended')
+    .option(
+      '--overdue',
+      'only those whose value is older than its --every, or whose rotation has not ended; also of secrets at managers that the operator has a schedule for',
+    )
     .option('--json', 'one JSON document')
+  addOperatorOption(command)
   addStoreOptions(command)
   command.action((flags: ListFlags) => list(flags, context))
 }
@@ -42,9 +49,9 @@ async function list(flags: ListFlags, context: Context): Promise<void> {
     ({ removedAt, overdue, rotation }) =>
       (flags.all === true || removedAt === null) && (flags.overdue !== true || overdue || rotation !== null),
   )
-  stdout.write(
-    flags.json === true ? `${JSON.stringify(shown)}\n` : renderSecrets(shown, createStyle(stdout.isTerminal && config.allowsColor)),
-  )
+  const scheduled = flags.overdue === true ? await scheduledDue(flags, context) : []
+  if (flags.json === true) return stdout.write(`${JSON.stringify([...shown, ...scheduled])}\n`)
+  stdout.write(renderSecrets(shown, createStyle(stdout.isTerminal && config.allowsColor)) + renderScheduled(scheduled))
 }
 
 async function showHistory(name: string, flags: StoreFlags, context: Context): Promise<void> {

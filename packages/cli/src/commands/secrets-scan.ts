@@ -2,12 +2,15 @@
 import { resolve } from 'node:path'
 import { ExitCode } from '@sallyport/core'
 import type { KnownValues, Leak, Unsearched } from '@sallyport/leak-scan'
+import { ONLY_FIELD } from '@sallyport/secrets'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { searchPath } from '../leak-files.ts'
+import { accessStore, addStoreOptions, openStore, type StoreFlags } from '../options/secret-store.ts'
 import { readSecrets, type SecretOptions } from '../options/secrets.ts'
-import { addStateOption, collect, stateDirectoryOf } from '../options/shared.ts'
+import { collect, stateDirectoryOf } from '../options/shared.ts'
 import { sarifOf } from '../sarif.ts'
+import { recordingSecrets } from '../secret-events.ts'
 import { oneLine } from '../terminal/sanitize.ts'
 import { createStyle } from '../terminal/style.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -18,17 +21,17 @@ Examples:
   sallyport secrets scan dist/ build.log --secrets-file secrets.env
   sallyport secrets scan --run 20261122-2015       the record of a run: journal, logs, document
   sallyport secrets scan . --sarif > leaks.sarif
+  sallyport secrets scan --store --run 20261122-2015      with every value of the embedded store
 
 Exit codes: 0 nothing was found, 1 something was found or could not be searched. No value is ever printed.`
 
 /** Shown and in documents: whoever has more has to look at the first ones anyway. */
 const LEAKS_MAX = 10_000
 
-interface ScanFlags extends SecretOptions {
+interface ScanFlags extends SecretOptions, StoreFlags {
   readonly run: readonly string[]
-  readonly json?: true
+  readonly store?: true
   readonly sarif?: true
-  readonly state?: string
 }
 
 export interface ScanReport {
@@ -47,10 +50,11 @@ export function registerScan(secrets: Command, context: Context): void {
     .option('--run <run>', 'the record of a run, by its id or its beginning; may be repeated', collect, [])
     .option('--secret <name>', 'a known value from the environment (NAME) or from a file (NAME=@FILE); may be repeated', collect, [])
     .option('--secrets-file <file>', 'known values from a dotenv file; may be repeated', collect, [])
+    .option('--store', 'known values: all versions of all secrets of the embedded store; that they were read is recorded')
     .option('--json', 'one JSON document')
     .option('--sarif', 'one SARIF 2.1.0 document')
     .addHelpText('after', EXAMPLES)
-  addStateOption(scan)
+  addStoreOptions(scan)
   scan.action((paths: readonly string[], flags: ScanFlags) => scanPaths(paths, flags, context))
 }
 
@@ -72,7 +76,8 @@ async function recordsOf(flags: ScanFlags, { loadStore, config }: Context): Prom
 async function search(places: readonly string[], flags: ScanFlags, context: Context): Promise<ScanReport> {
   const { KnownValues, LeakSearch } = await import('@sallyport/leak-scan')
   const known = new KnownValues()
-  addKnown(known, flags, context)
+  addKnown(known, Object.entries(readSecrets(flags, context.secrets)), context)
+  if (flags.store === true) addKnown(known, await storedValues(flags, context), context)
   const leaks: Leak[] = []
   const unsearched: Unsearched[] = []
   let more = 0
@@ -91,9 +96,29 @@ async function search(places: readonly string[], flags: ScanFlags, context: Cont
   return { files, leaks, unsearched, more }
 }
 
-function addKnown(known: KnownValues, flags: ScanFlags, { secrets, stderr }: Context): void {
-  for (const [name, value] of Object.entries(readSecrets(flags, secrets)))
+function addKnown(known: KnownValues, values: Iterable<readonly [name: string, value: string]>, { stderr }: Context): void {
+  for (const [name, value] of values)
     if (!known.add(name, value)) stderr.write(`sallyport: "${name}" is not searched for: it is too short, or there is too much\n`)
+}
+
+/** Of all versions: one that was replaced may still be good somewhere. Their reading is on record first. A value that is no text is searched for by no form. */
+async function storedValues(flags: ScanFlags, context: Context): Promise<readonly (readonly [name: string, value: string])[]> {
+  await using access = await accessStore(flags, context)
+  const store = await openStore(access, context)
+  const names = await store.look(({ secrets }) => [...secrets.values()].map(({ name }) => name))
+  await recordingSecrets(access.stateDirectory, context, (events) =>
+    events.record({ type: 'secret.read', secrets: names, data: { by: 'scan' } }),
+  )
+  return store.look(({ secrets }) =>
+    [...secrets.values()].flatMap(({ name, versions }) =>
+      versions.flatMap(({ number, fields }, index) =>
+        [...fields].map(([field, value]) => {
+          const whole = field === ONLY_FIELD ? name : `${name}#${field}`
+          return [index === versions.length - 1 ? whole : `${whole} (version ${number})`, Buffer.from(value).toString()] as const
+        }),
+      ),
+    ),
+  )
 }
 
 function render(report: ScanReport, flags: ScanFlags, { stdout, config }: Context): string {

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
+import { SecretsError } from '@sallyport/secrets'
 import { createFakeAgent, type FakeAgent } from '../_fake-agent.ts'
 import { type HarnessOptions, makeFile, makeTemporaryDirectory, type Outcome, runCli } from '../_harness.ts'
 import { quoteForShell } from '../terminal/shell-quote.ts'
@@ -273,6 +274,33 @@ describe('secrets rotate', () => {
       assert.deepEqual(works(), [await desk.value('TOKEN')])
     })
 
+  test('of what is due rotates that alone, ends what was cut off, and goes on after one that fails', async (t) => {
+    const desk = await makeDesk(t, { A: 'a', B: 'b', C: 'c', D: 'old' })
+    const { program } = makeHook(t, 'retire')
+    await desk.good('rotate A --generate 20 --every 1h')
+    await desk.good('rotate B --generate 20 --every 30d')
+    await desk.good('set C --every 1h', { stdin: 'no way to rotate it' })
+    await desk.bad(`rotate D --hook ${program}`, 'ROTATION_FAILED', 1)
+    const context = (each: { now: () => number }): void => {
+      each.now = () => Date.UTC(2026, 10, 22, 22, 20)
+    }
+    const later = { context: context as never }
+    const { stdout, exitCode } = await desk.run('rotate --due --json', later)
+    assert.equal(exitCode, 1)
+    const outcomes = JSON.parse(stdout) as readonly { name: string; version?: number; error?: string; isResumed?: boolean }[]
+    assert.deepEqual(outcomes.map(({ name, version, error, isResumed }) => [name, version ?? error, isResumed]).sort(), [
+      ['A', 3, false],
+      ['C', 'ROTATION_FAILED', undefined],
+      ['D', 2, true],
+    ])
+    assert.ok(desk.recorded().includes('secret.failed C'))
+    await desk.good('rm C')
+    assert.match((await desk.good('rotate --due', later)).stderr, /nothing is due/)
+    await desk.bad('rotate A --due', 'USAGE', 2)
+    await desk.bad('rotate --due --generate 20', 'USAGE', 2)
+    await desk.bad('rotate', 'USAGE', 2)
+  })
+
   test('is refused without a way, and given up', async (t) => {
     const desk = await makeDesk(t, { TOKEN: 'old' })
     await desk.bad('rotate TOKEN', 'ROTATION_FAILED', 1)
@@ -330,7 +358,7 @@ describe('what opens the store', () => {
     assert.deepEqual([unsafe.status, /SECRET_KEY_UNSAFE/.test(String(unsafe.stderr))], [3, true])
   })
 
-  test('is asked for on a terminal, which shows neither it nor the value', { skip: NO_SCRIPT, timeout: 60_000 }, async (t) => {
+  test('is asked for on a terminal, which shows neither it nor the value', { skip: NO_SCRIPT, timeout: 240_000 }, async (t) => {
     const desk = new Desk(t)
     const passphrase = 'correct horse battery'
     const made = await typeOn(desk.state, 'init --passphrase', ['passphrase for', 'once more'], [passphrase, `${passphrase}x\x7f`])
@@ -410,5 +438,137 @@ describe('secrets leases', () => {
     assert.match(stderr, /vault, job build: lives until 2026-11-22T21:00:00.000Z at the latest: it is sealed/)
     assert.ok(!stderr.includes('\x1b'))
     assert.equal(stdout, 'Nothing is open at any manager\n')
+  })
+})
+
+test('secrets scan --store searches for every version of every secret, and that they were read is on record', async (t) => {
+  const desk = await makeDesk(t, { TOKEN: 'first-value-of-it-4711' })
+  await desk.good('set TOKEN', { stdin: 'second-value-of-it-4711' })
+  const file = makeFile(t, `a ${Buffer.from('first-value-of-it-4711').toString('base64')}\nb second-value-of-it-4711\n`)
+  const { stdout, exitCode } = await desk.run(`scan --store --json ${file}`)
+  assert.equal(exitCode, 1)
+  const { leaks } = JSON.parse(stdout) as { leaks: readonly { name: string; line: number }[] }
+  assert.deepEqual(
+    leaks.map(({ name, line }) => [name, line]),
+    [
+      ['TOKEN (version 1)', 1],
+      ['TOKEN', 2],
+    ],
+  )
+  assert.ok(!stdout.includes('value-of-it'))
+  assert.equal(desk.recorded().at(-1), 'secret.read TOKEN')
+  const none = makeFile(t, 'nothing\n')
+  await desk.good(`scan ${none}`)
+})
+
+describe('secrets audit', () => {
+  const words = 'audit --provider vault --manager-log audit.log'
+
+  test('compares the named logs, and says how far they reach', async (t) => {
+    const desk = new Desk(t)
+    const options = `--device main --since 2026-11-22 --known e-1 --all --config /etc/other.yml`
+    const { stdout } = await desk.good(`${words} ${options}`)
+    assert.equal(stdout, 'vault: 1 file from 2026-11-22T20:00:00.000Z to 2026-11-22T21:00:00.000Z: 3 reads, 3 were ours; 0 findings\n')
+    const [name, state, request] = desk.agent.calls.secrets[0] as [string, string, Record<string, unknown>]
+    assert.deepEqual([name, state], ['auditManager', desk.state])
+    assert.deepEqual(
+      { ...request, logs: (request['logs'] as string[]).length },
+      {
+        operatorFile: '/etc/other.yml',
+        provider: 'vault',
+        logs: 1,
+        device: 'main',
+        since: '2026-11-22T00:00:00.000Z',
+        all: true,
+        known: ['e-1'],
+        follow: null,
+      },
+    )
+  })
+
+  test('tells findings, without what a stranger calls himself doing anything to the terminal, and exits with 1', async (t) => {
+    const desk = new Desk(t)
+    const agent = createFakeAgent({
+      secrets: {
+        auditManager: async (_state, { provider }, found) => {
+          const at = '2026-11-22T20:15:00.000Z'
+          const about = { at, path: 'kv/ci/token', message: 'somebody\x1b[2J read', remedy: 'rotate', place: 'audit.log:7' }
+          found({ rule: 'read-around-broker', severity: 'high', ...about })
+          return { provider, files: 1, from: at, to: at, reads: 1, ours: 0, known: 0, findings: 1 }
+        },
+      },
+    })
+    const { stdout, exitCode } = await desk.run(words, { agent })
+    assert.equal(exitCode, 1)
+    assert.match(stdout, /^high {2}read-around-broker {2}2026-11-22T20:15:00.000Z {2}audit.log:7\n {2}somebody/)
+    assert.ok(!stdout.includes('\x1b'))
+    const lines = (await desk.run(`${words} --json`, { agent })).stdout.trim().split('\n')
+    assert.deepEqual(
+      lines.map((line) => Object.keys(JSON.parse(line) as object)),
+      [['finding'], ['report']],
+    )
+  })
+
+  test('needs a provider and a log', async (t) => {
+    const desk = new Desk(t)
+    await desk.bad('audit --manager-log audit.log', 'USAGE', 2)
+    await desk.bad('audit --provider vault', 'USAGE', 2)
+    await desk.bad(`${words} --since yesterday`, 'USAGE', 2)
+  })
+})
+
+describe('secrets at managers', () => {
+  const secret = { provider: 'openbao', path: 'kv/ci/token', field: 'value' }
+  const about = { name: 'openbao:kv/ci/token#value', secret, everyMs: 3600e3, version: '1', isPending: false }
+  const due = { ...about, since: '2026-11-01T00:00:00.000Z', overdue: true, error: null }
+
+  test('are rotated by their place, with a recipe or without', async (t) => {
+    const desk = new Desk(t)
+    assert.match((await desk.good('rotate openbao:kv/ci/token#value --generate 20 --config /c.yml')).stderr, /#value is version 2/)
+    const [call, state, request] = desk.agent.calls.secrets[0] as [string, string, Record<string, unknown>]
+    const { report: _report, ...rest } = request
+    assert.deepEqual([call, state], ['rotateManaged', desk.state])
+    assert.deepEqual(rest, { operatorFile: '/c.yml', secret, abandon: false, recipe: { generate: 20, hook: null, field: null } })
+    for (const words of [
+      'openbao:',
+      'Open:kv/x',
+      'openbao:kv/x#',
+      'openbao:kv/x --every 3d',
+      'openbao:kv/x --field a',
+      'openbao:kv/x --abandon --generate 20',
+    ])
+      await desk.bad(`rotate ${words}`, 'USAGE', 2)
+  })
+
+  test('are listed when they are overdue, and rotated when they are due; that one fails keeps none of the others', async (t) => {
+    const desk = new Desk(t)
+    const lost = {
+      ...about,
+      name: 'aws:a\x1b[2J',
+      secret: { ...secret, provider: 'aws' },
+      since: null,
+      overdue: false,
+      error: 'it is down\x1b[2J',
+    }
+    const fresh = { ...due, name: 'openbao:kv/ci/fresh', overdue: false }
+    const agent = createFakeAgent({
+      secrets: {
+        scheduled: async () => [due, lost, fresh],
+        rotateManaged: async (_state, { secret: { provider } }) => {
+          if (provider === 'aws') throw new SecretsError('PROVIDER_UNREACHABLE', 'it is down')
+          return { version: '2', isResumed: false }
+        },
+      },
+    })
+    const { stdout, exitCode } = await desk.run('rotate --due --json', { agent })
+    assert.equal(exitCode, 1)
+    assert.deepEqual(JSON.parse(stdout), [
+      { name: due.name, version: '2', isResumed: false },
+      { name: lost.name, error: 'PROVIDER_UNREACHABLE', message: 'it is down' },
+    ])
+    await desk.good('init')
+    const listed = (await desk.good('ls --overdue', { agent })).stdout
+    assert.match(listed, /openbao:kv\/ci\/token#value {2}overdue: since 2026-11-01T00:00:00.000Z, every 1h/)
+    assert.ok(!listed.includes('\x1b') && !listed.includes('fresh'))
   })
 })

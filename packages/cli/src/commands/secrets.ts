@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
+import { registerSecretsAudit } from './secrets-audit.ts'
 import { registerGet } from './secrets-get.ts'
 import { registerImport } from './secrets-import.ts'
 import { registerInit } from './secrets-init.ts'
@@ -20,13 +21,16 @@ Examples:
   sallyport secrets ls                           versions, ages, what is overdue
   sallyport secrets rotate DB_PASSWORD --generate 32 --hook ./set-password.sh
   sallyport secrets leases --sweep               ends what runs that were killed have left at managers
+  sallyport secrets audit --provider openbao --manager-log audit.log     who read there without us
 
 The embedded store is one file, encrypted with age, in the state directory. docs/secrets.md begins with a .env file.`
 
 export function registerSecrets(program: Command, context: Context): void {
   const secrets = program
     .command('secrets')
-    .description('Keep secrets in the embedded store, rotate them, look for those that got away, and end what was left at managers.')
+    .description(
+      'Keep secrets in the embedded store, rotate them, look for those that got away, end what was left at managers, and see who read there without us.',
+    )
     .addHelpText('after', EXAMPLES)
   registerInit(secrets, context)
   registerSet(secrets, context)
@@ -39,4 +43,5 @@ export function registerSecrets(program: Command, context: Context): void {
   registerRestore(secrets, context)
   registerScan(secrets, context)
   registerLeases(secrets, context)
+  registerSecretsAudit(secrets, context)
 }

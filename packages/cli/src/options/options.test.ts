@@ -12,7 +12,7 @@ import { LIMIT_KEYS, parseLimits } from './limits.ts'
 import { nearest } from './nearest.ts'
 import { readPayload } from './payload.ts'
 import { readDeliveries, readSecrets } from './secrets.ts'
-import { parseIsolation, parseJobs } from './shared.ts'
+import { parseIsolation, parseJobs, parseSource } from './shared.ts'
 
 const noSecrets = { read: () => undefined }
 
@@ -83,10 +83,11 @@ test('a slip of the keyboard is recognised, another word is not', () => {
 })
 
 test('isolation kinds of later releases are refused by name', () => {
-  assert.equal(parseIsolation('auto'), 'oci')
-  assert.throws(() => parseIsolation('gvisor'), { code: 'NOT_IN_RELEASE' })
+  for (const kind of ['oci', 'gvisor', 'auto', 'runc', 'crun']) assert.equal(parseIsolation(kind), kind)
   assert.throws(() => parseIsolation('microvm'), { code: 'NOT_IN_RELEASE' })
   assert.throws(() => parseIsolation('none'), { code: 'USAGE' })
+  assert.equal(parseSource('read-only'), 'read-only')
+  assert.throws(() => parseSource('writable'), { code: 'USAGE' })
 })
 
 test('--jobs is a whole number from 1', () => {

@@ -7,14 +7,13 @@ import { LIMIT_KEYS } from './limits.ts'
 
 /** Options that later releases have. Accepting them in silence would run with less than was asked for. */
 const LATER_OPTIONS: Readonly<Record<string, string>> = {
-  '--image <reference>': 'images other than the host; jobs run on "host" and the run says so',
   '--policy <directory>': 'policies',
   '--artifacts <directory>': 'artifacts',
   '--actions-dir <directory>': 'mirrors of actions',
 }
 
-const ISOLATION_KINDS: Readonly<Record<string, IsolationKind>> = { oci: 'oci', auto: 'oci', runc: 'runc', crun: 'crun' }
-const LATER_ISOLATION: readonly string[] = ['gvisor', 'microvm']
+const ISOLATION_KINDS: Readonly<Record<string, IsolationKind>> = { oci: 'oci', gvisor: 'gvisor', auto: 'auto', runc: 'runc', crun: 'crun' }
+const LATER_ISOLATION: readonly string[] = ['microvm']
 
 export function addLaterOptions(command: Command, flags: readonly string[]): void {
   for (const [definition, what] of Object.entries(LATER_OPTIONS)) {
@@ -39,7 +38,12 @@ export function addSandboxOptions(command: Command): void {
     .option('--secrets-file <file>', 'secrets from a dotenv file; may be repeated', collect, [])
     .option('--env <name=value>', 'an environment variable; may be repeated', collect, [])
     .option('--limit <name=value>', `a limit: ${LIMIT_KEYS.join(', ')}; may be repeated`, collect, [])
-    .option('--isolation <kind>', 'oci, runc or crun', parseIsolation, 'oci')
+    .option(
+      '--isolation <kind>',
+      'oci, gvisor, or auto for the strongest that this host can run; runc or crun by name (default: what the repository and the operator ask for, else oci)',
+      parseIsolation,
+    )
+    .option('--source <mode>', 'read-only: files of the checkout stay as they are, and each change is told with who made it', parseSource)
   addStateOption(command)
 }
 
@@ -51,6 +55,11 @@ export function parseIsolation(text: string): IsolationKind {
     throw new UsageError('NOT_IN_RELEASE', `--isolation ${text} is not in this release`, { hint: `Choose one of ${kinds}` })
   }
   throw new UsageError('USAGE', `--isolation: there is no kind "${text}"`, { hint: `Choose one of ${kinds}` })
+}
+
+export function parseSource(text: string): 'read-only' {
+  if (text === 'read-only') return text
+  throw new UsageError('USAGE', `--source: there is no mode "${text}"`, { hint: 'Write --source read-only, or leave it out' })
 }
 
 /** Gathers an option that may be repeated. */

@@ -97,7 +97,19 @@ test('that nothing was blocked stands in the summary of run and of exec, and in 
   const doors = { ...DOCUMENT.doors, observed: true }
   const agent = createFakeAgent({
     run: async () => ({ ...DOCUMENT, doors }),
-    exec: async () => ({ id: 'r', exitCode: 0, error: null, kept: 0, dropped: 0, refusals: [], doors, durationMs: 1, log: null }),
+    exec: async () => ({
+      id: 'r',
+      exitCode: 0,
+      error: null,
+      kept: 0,
+      dropped: 0,
+      sourceChanges: [],
+      refusals: [],
+      weaker: [],
+      doors,
+      durationMs: 1,
+      log: null,
+    }),
   })
   assert.match((await runCli(['run'], { agent })).stdout, /^Egress was only observed: nothing was blocked$/m)
   assert.match((await runCli(['exec', '--', 'x'], { agent })).stderr, /^sallyport: Egress was only observed: nothing was blocked$/m)
@@ -110,7 +122,19 @@ test('exec tells its doors on stderr, at once and at its end', async () => {
     exec: async (_options, observer) => {
       observer.event({ seq: 1, run: 'r', at: '', type: 'run.notice', data: { message: 'one\x1b[2J' } })
       observer.event(refused('1', 'evil.example.test:443'))
-      return { id: 'r', exitCode: 1, error: null, kept: 0, dropped: 0, refusals: [], doors: DOCUMENT.doors, durationMs: 1, log: null }
+      return {
+        id: 'r',
+        exitCode: 1,
+        error: null,
+        kept: 0,
+        dropped: 0,
+        sourceChanges: [],
+        refusals: [],
+        weaker: [],
+        doors: DOCUMENT.doors,
+        durationMs: 1,
+        log: null,
+      }
     },
   })
   const { stderr, stdout } = await runCli(['exec', '--', 'x'], { agent })
