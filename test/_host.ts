@@ -98,7 +98,7 @@ export function tracesOf(place: Place): string[] {
 }
 
 /** @throws AssertionError listing what is still there after `withinMs`. */
-export async function assertNothingLeft(place: Place, withinMs = 1000): Promise<void> {
+export async function assertNothingLeft(place: Place, withinMs = 5000): Promise<void> {
   const deadline = performance.now() + withinMs
   let traces = tracesOf(place)
   while (traces.length > 0 && performance.now() < deadline) {

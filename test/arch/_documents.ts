@@ -74,7 +74,9 @@ export interface CommandUse {
 export function commandUsesIn(text: string): CommandUse[] {
   return [...codeSpans(text), ...fencedLines(text).map((line) => line.replace(/(^|\s)#.*/, ''))].flatMap((line) =>
     [
-      ...line.matchAll(/(?:^|[\s/"])sallyport ((?:(?:runs|audit(?: hold)?|secrets|identity) )?[a-z]+)((?: (?!-- )[^|]*?)?)(?= -- |\||$)/g),
+      ...line.matchAll(
+        /(?:^|[\s/"])sallyport ((?:(?:runs|audit(?: hold)?|secrets|identity|image) )?[a-z]+)((?: (?!-- )[^|]*?)?)(?= -- |\||$)/g,
+      ),
     ].map((match) => ({
       command: match[1] ?? '',
       flags: flagsIn(match[2] ?? ''),

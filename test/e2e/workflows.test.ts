@@ -215,4 +215,27 @@ describe('steps', () => {
     )
     assert.equal(run.events.find(({ type }) => type === 'step.summary')?.data['markdown'], '# Summary\n')
   })
+
+  test('that come later find a sandbox waiting, which is as well checked as the first', async () => {
+    const repository = world.workflow(`
+      on: push
+      jobs:
+        a: { runs-on: ubuntu-latest, steps: [{ run: 'echo mark > /tmp/mark; echo mark > "$HOME/mark"' }] }
+        b: { needs: a, runs-on: ubuntu-latest, steps: [{ run: 'ls /tmp "$HOME"; test ! -e /tmp/mark; test ! -e "$HOME/mark"' }] }
+        c: { needs: b, if: failure(), runs-on: ubuntu-latest, steps: [{ run: 'exit 1' }] }
+    `)
+    const run = await world.runJson(repository)
+    assert.equal(run.exitCode, 0, run.why)
+    const prepared = run.events.filter(({ type }) => type === 'job.prepared')
+    assert.deepEqual(
+      prepared.map(({ job, data }) => [job, data['warm']]),
+      [
+        ['a', false],
+        ['b', true],
+      ],
+    )
+    assert.equal(prepared[0]?.data['passed'], prepared[1]?.data['passed'])
+    // The one that waited for c as well.
+    await assertNothingLeft(world)
+  })
 })

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Sandbox, SandboxSpec } from '@sallyport/sandbox'
-import { type PlantName, runAgainInDisposableBox, runAttacks, type WallName, withSandbox } from '@sallyport/testkit'
+import { obstacleOf, type PlantName, runAgainInDisposableBox, runAttacks, type WallName, withSandbox } from '@sallyport/testkit'
 
 export interface Finding {
   readonly outcome: 'got' | 'refused'
@@ -35,6 +35,8 @@ export interface Escape {
   readonly env?: Readonly<Record<string, string>>
   readonly spec?: Partial<SandboxSpec>
   readonly plants?: readonly PlantName[]
+  /** Default: runc's. */
+  readonly driver?: 'gvisor'
 }
 
 /** scripts/wall-matrix.ts asks a file what it tests, without testing. */
@@ -47,7 +49,7 @@ export async function inDisposableBox(): Promise<void> {
 }
 
 /** What one test says about itself. */
-export type Listed = Pick<Escape, 'never' | 'rows' | 'without' | 'only'>
+export type Listed = Pick<Escape, 'never' | 'rows' | 'without' | 'only' | 'driver'>
 
 let listed: Listed[] = []
 
@@ -58,9 +60,20 @@ export function takeListed(): readonly Listed[] {
   return taken
 }
 
+/** Of another driver than runc, which every machine of the suite has: a test is skipped with the reason, which `make test-servers` takes away. */
+let known: Promise<string | null> | null = null
+async function missing(driver: Escape['driver']): Promise<string | false> {
+  if (driver === undefined) return false
+  known ??= obstacleOf(driver)
+  const reason = await known
+  return reason === null ? false : `${driver}: ${reason}`
+}
+
 export function escape(attack: Escape): void {
   if (isListing) return list(attack)
-  test(`it never happens that ${attack.never}`, async () => {
+  test(`it never happens that ${attack.never}`, async (t) => {
+    const absent = await missing(attack.driver)
+    if (absent !== false) return t.skip(absent)
     const finding = await tryIt(attack, [])
     assert.deepEqual([finding.outcome, finding.error], ['refused', attack.error], finding.detail)
   })
@@ -73,9 +86,11 @@ export function escape(attack: Escape): void {
       })
     }
     test(`without "${walls.join('", "')}" it happens that ${attack.never}`, async (t) => {
+      const absent = await missing(attack.driver)
+      if (absent !== false) return t.skip(absent)
       const finding = await tryIt(attack, walls)
-      const missing = finding.error === null ? undefined : attack.absent?.[finding.error]
-      if (missing !== undefined) return t.skip(`${missing} (${finding.error})`)
+      const lacking = finding.error === null ? undefined : attack.absent?.[finding.error]
+      if (lacking !== undefined) return t.skip(`${lacking} (${finding.error})`)
       assert.equal(finding.outcome, 'got', `${finding.error}: ${finding.detail}`)
     })
   }
@@ -86,26 +101,39 @@ export interface Behaviour {
   readonly rows: readonly number[]
   /** The walls that are out in it. */
   readonly without?: readonly (readonly WallName[])[]
+  readonly driver?: 'gvisor'
 }
 
 /** A test of another form, in the same box and the same matrix. */
-export function behaviour({ name, rows, without = [] }: Behaviour, run: () => Promise<void>): void {
-  if (isListing) return list({ never: name, rows, without })
-  test(name, run)
+export function behaviour({ name, rows, without = [], driver }: Behaviour, run: () => Promise<void>): void {
+  if (isListing) return list({ never: name, rows, without, ...(driver === undefined ? {} : { driver }) })
+  test(name, async (t) => {
+    const absent = await missing(driver)
+    if (absent !== false) return t.skip(absent)
+    await run()
+  })
 }
 
-function list({ never, rows, without, only }: Listed): void {
-  listed.push({ never, rows, without, ...(only === undefined ? {} : { only }) })
+function list({ never, rows, without, only, driver }: Listed): void {
+  listed.push({ never, rows, without, ...(only === undefined ? {} : { only }), ...(driver === undefined ? {} : { driver }) })
 }
 
 async function tryIt(attack: Escape, without: readonly WallName[]): Promise<Finding> {
-  const { probe, env, spec, plants } = attack
-  return withSandbox({ without, ...(spec === undefined ? {} : { spec }), ...(plants === undefined ? {} : { plants }) }, async (sandbox) => {
-    if (typeof probe !== 'string') return probe(sandbox)
-    const attempt = (await runAttacks(sandbox, [probe], env)).find(({ id }) => id === probe)
-    assert.ok(attempt !== undefined && attempt.outcome !== 'started', `${probe} told nothing`)
-    return { outcome: attempt.outcome, error: attempt.error, detail: attempt.detail }
-  })
+  const { probe, env, spec, plants, driver } = attack
+  return withSandbox(
+    {
+      without,
+      ...(driver === undefined ? {} : { driver }),
+      ...(spec === undefined ? {} : { spec }),
+      ...(plants === undefined ? {} : { plants }),
+    },
+    async (sandbox) => {
+      if (typeof probe !== 'string') return probe(sandbox)
+      const attempt = (await runAttacks(sandbox, [probe], env)).find(({ id }) => id === probe)
+      assert.ok(attempt !== undefined && attempt.outcome !== 'started', `${probe} told nothing`)
+      return { outcome: attempt.outcome, error: attempt.error, detail: attempt.detail }
+    },
+  )
 }
 
 /** What a script printed, as a finding: `got …`, or `refused …` with the errno's usual words in it. */

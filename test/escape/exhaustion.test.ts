@@ -14,7 +14,31 @@ const escapes = [
   ['a process has more open files than its limit', 'fd-exhaustion', 'EMFILE', 'open-files-limit', { ATTACK_DESCRIPTORS: '4096' }],
 ] as const
 
+// Processes that have ended count until somebody asks how (packages/sandbox/src/cgroup.ts).
+escape({
+  never: 'a job has more ended processes that nobody asked about than its limit',
+  probe: async (sandbox) => {
+    const flood = 'import os\nfor n in range(200):\n    if os.fork() == 0: os._exit(0)\nprint("all of them")\n'
+    const { output } = await runScript(sandbox, `python3 -c '${flood}'`)
+    return { ...findingOf(output, output.includes('all of them')), error: null }
+  },
+  error: null,
+  without: [['pids-limit']],
+  rows: [46],
+})
+
 for (const [never, probe, error, wall, env] of escapes) escape({ never, probe, error, without: [[wall]], rows: [46], env })
+
+escape({
+  never: 'a job puts more into /dev/shm than its memory holds',
+  probe: async (sandbox) => {
+    const { output } = await runScript(sandbox, 'head -c 400M /dev/zero > /dev/shm/x; stat -c %s /dev/shm/x; rm -f /dev/shm/x')
+    return { ...findingOf(output, output.includes(String(400 * MIB))), error: null }
+  },
+  error: null,
+  without: [['memory-limit']],
+  rows: [46],
+})
 
 escape({
   never: 'a job has more processor time than its limit',

@@ -20,7 +20,8 @@ behaviour({ name: 'the self-check finds nothing missing in the sandbox as the pr
 const BEHIND: Partial<Record<WallName, WallName>> = { 'init-protected': 'step-domain' }
 
 for (const name of Object.keys(WALLS) as WallName[]) {
-  for (const guarantee of WALLS[name].guarantees) {
+  // Those of gVisor's sandbox: gvisor-walls.test.ts.
+  for (const guarantee of WALLS[name].driver === undefined ? WALLS[name].guarantees : []) {
     if (guarantee === 'step-signal-isolation') continue
     const other = BEHIND[name]
     const walls = other === undefined ? [name] : [name, other]

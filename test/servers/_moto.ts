@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
+import type { AwsKey } from '@sallyport/gate'
 import { ask } from '@sallyport/http'
 import { motoPackages } from '../../scripts/servers/moto.ts'
 import { freePort, UnprivilegedServer, until } from './_unprivileged.ts'
@@ -44,6 +45,28 @@ export class Moto implements AsyncDisposable {
   iam(form: Readonly<Record<string, string>>): Promise<string> {
     const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: unsigned('iam') }
     return this.#ask(headers, String(new URLSearchParams({ Version: '2010-05-08', ...form })))
+  }
+
+  /** A user with this policy, and a key of it. */
+  async keyOf(user: string, policy: string): Promise<AwsKey> {
+    await this.iam({ Action: 'CreateUser', UserName: user })
+    await this.iam({ Action: 'PutUserPolicy', UserName: user, PolicyName: user, PolicyDocument: policy })
+    const answer = await this.iam({ Action: 'CreateAccessKey', UserName: user })
+    const textOf = (element: string): string => new RegExp(`<${element}>([^<]*)<`).exec(answer)?.[1] ?? assert.fail(answer)
+    return { accessKeyId: textOf('AccessKeyId'), secretAccessKey: textOf('SecretAccessKey'), sessionToken: null }
+  }
+
+  /** From now on, moto refuses what is not signed by a key that it knows. */
+  async checkSignatures(): Promise<void> {
+    const limits = { timeoutMs: 60_000, answerBytesMax: 4 * 2 ** 20 }
+    const { status } = await ask({
+      method: 'POST',
+      url: `${this.address}/moto-api/reset-auth`,
+      headers: {},
+      body: Buffer.from('0'),
+      ...limits,
+    })
+    assert.equal(status, 200)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -108,8 +108,16 @@ test('an account lives as long as its step', async () => {
   assert.deepEqual(leases(), [])
   const types = run.events
     .filter(({ type }) => type.startsWith('secret.') && type !== 'secret.finding')
-    .map(({ type, data }) => `${type} ${data['name'] ?? data['count']}`)
-  assert.deepEqual(types.sort(), ['secret.granted DB', 'secret.granted TOKEN', 'secret.read DB', 'secret.read TOKEN', 'secret.revoked 1'])
+    .map(({ type, data }) => `${type} ${data['name'] ?? data['count'] ?? data['job']}`)
+  const expected = [
+    'secret.granted DB',
+    'secret.granted TOKEN',
+    'secret.read DB',
+    'secret.read TOKEN',
+    'secret.revoked 1',
+    'secret.session build',
+  ]
+  assert.deepEqual(types.sort(), expected)
   assert.ok(!run.stdout.includes('a-long-lived-token'))
 })
 
@@ -121,7 +129,8 @@ test('when the supervisor is killed, its broker ends what it made', async () => 
   await until('the end of the account', () => accounts() === 0 && leases().length === 0)
 })
 
-test('when the broker is killed with it, the next run ends what it made', async () => {
+/** Everything of a run at once, as when the machine is reset; its account and lease stay. */
+async function killAll(): Promise<void> {
   const running = world.start(['run', '--state', world.state, '--config', config, '--json'], { cwd: repository('sleep 20') })
   await until('an account', () => accounts() === 1)
   const brokers = world.marker
@@ -132,9 +141,22 @@ test('when the broker is killed with it, the next run ends what it made', async 
   process.kill(running.pid, 'SIGKILL')
   await running.result
   assert.deepEqual([accounts(), leases().length], [1, 1])
+}
+
+test('when the broker is killed with it, the next run ends what it made', async () => {
+  await killAll()
   const quiet = world.workflow('on: push\njobs: { a: { runs-on: ubuntu-latest, steps: [{ run: "true" }] } }\n')
   const next = await world.runJson(quiet, ['--config', config])
   assert.equal(next.exitCode, 0, next.why)
+  await until('the end of the account', () => accounts() === 0)
+  assert.deepEqual(leases(), [])
+})
+
+test('the next exec does, too', async () => {
+  await killAll()
+  const ran = await world.start(['exec', '--state', world.state, '--config', config, '--', 'true'], { cwd: world.repository({ a: 'a' }) })
+    .result
+  assert.equal(ran.exitCode, 0, ran.stderr)
   await until('the end of the account', () => accounts() === 0)
   assert.deepEqual(leases(), [])
 })
