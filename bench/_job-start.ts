@@ -1,45 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prints, as JSON, how long jobs of one agent in this process took from being accepted to their first instruction.
+// Prints, as JSON, how long jobs of one agent in this process took from being accepted to their first instruction: one whose sandbox is made for it, and one for
+// which a sandbox was made while the first one ran.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAgent, type RunObserver, type RunOptions } from '@sallyport/agent'
 
-const WORKFLOW =
-  'on: push\njobs:\n  first:\n    runs-on: ubuntu-latest\n    steps:\n      - shell: /usr/bin/date +%s.%N -f {0}\n        run: now\n'
+const NOW = '- shell: /usr/bin/date +%s.%N -f {0}\n        run: now'
+const WORKFLOW = `on: push
+jobs:
+  cold:
+    runs-on: ubuntu-latest
+    steps:
+      ${NOW}
+      - run: sleep 0.5
+  warm:
+    needs: cold
+    runs-on: ubuntu-latest
+    steps:
+      ${NOW}
+`
 
 /** Milliseconds. */
-export interface JobStartSample {
+export interface JobStart {
   readonly jobMs: number
-  readonly runMs: number
   readonly prepareMs: number
   readonly selfCheckMs: number
 }
 
+export interface JobStartSample {
+  readonly runMs: number
+  readonly cold: JobStart
+  readonly warm: JobStart
+}
+
+/** What was seen of one job. */
+interface Seen {
+  acceptedMs: number
+  printed: string
+  prepared: Readonly<Record<string, unknown>>
+}
+
 async function sampleOnce(directory: string): Promise<JobStartSample> {
   const calledMs = performance.timeOrigin + performance.now()
-  let acceptedMs = Number.NaN
-  let printed = ''
-  let prepared: Readonly<Record<string, unknown>> = {}
+  const seen = new Map<string, Seen>()
+  const of = (job: string): Seen => {
+    const known = seen.get(job) ?? { acceptedMs: Number.NaN, printed: '', prepared: {} }
+    seen.set(job, known)
+    return known
+  }
   const observer: RunObserver = {
     event: (event) => {
-      if (event.type === 'job.preparing') acceptedMs = performance.timeOrigin + performance.now()
-      if (event.type === 'job.prepared') prepared = event.data
+      const { job = '' } = event
+      if (event.type === 'job.preparing') of(job).acceptedMs = performance.timeOrigin + performance.now()
+      if (event.type === 'job.prepared') of(job).prepared = event.data
     },
-    output: (_job, _step, bytes) => {
-      printed += Buffer.from(bytes).toString('latin1')
+    output: (job, _step, bytes) => {
+      of(job).printed += Buffer.from(bytes).toString('latin1')
     },
   }
   const document = await createAgent().run(optionsOf(directory), observer)
-  const instructionMs = Number(/^\d+\.\d+$/m.exec(printed)?.[0]) * 1000
-  if (document.exitCode !== 0 || Number.isNaN(instructionMs))
-    throw new Error(`the job failed: ${JSON.stringify(document.error)} ${printed}`)
+  const [cold, warm] = ['cold', 'warm'].map(of) as [Seen, Seen]
+  if (document.exitCode !== 0) throw new Error(`the run failed: ${JSON.stringify(document.error)} ${cold.printed} ${warm.printed}`)
+  return { runMs: instructionMs(cold) - calledMs, cold: startOf(cold), warm: startOf(warm) }
+}
+
+function startOf(seen: Seen): JobStart {
   return {
-    jobMs: instructionMs - acceptedMs,
-    runMs: instructionMs - calledMs,
-    prepareMs: Number(prepared['prepareMs']),
-    selfCheckMs: Number(prepared['selfCheckMs']),
+    jobMs: instructionMs(seen) - seen.acceptedMs,
+    prepareMs: Number(seen.prepared['prepareMs']),
+    selfCheckMs: Number(seen.prepared['selfCheckMs']),
   }
+}
+
+function instructionMs({ printed }: Seen): number {
+  const at = Number(/^\d+\.\d+$/m.exec(printed)?.[0]) * 1000
+  if (Number.isNaN(at)) throw new Error(`the job printed no time: ${printed}`)
+  return at
 }
 
 function optionsOf(directory: string): RunOptions {
@@ -47,6 +84,7 @@ function optionsOf(directory: string): RunOptions {
   return {
     stateDirectory: join(directory, 'state'),
     isolation: 'runc',
+    source: null,
     limits: {},
     secrets: {},
     egress: { allow: [], mode: 'enforce', resolve: [], operatorFile: null, accessFile: null },
@@ -60,6 +98,7 @@ function optionsOf(directory: string): RunOptions {
     inputs: {},
     vars: {},
     env: {},
+    images: {},
     jobsMax: 1,
   }
 }

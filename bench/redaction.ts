@@ -88,7 +88,7 @@ function throughput(log: Buffer, mask: (log: Buffer) => void, repeats: number = 
 function streamThrough(set: SecretSet): (log: Buffer) => void {
   return (log) => {
     const stream = set.createStream()
-    for (let at = 0; at < log.length; at += CHUNK_BYTES) stream.write(log.subarray(at, at + CHUNK_BYTES))
+    for (let at = 0; at < log.length; at += CHUNK_BYTES) stream.pieces(log.subarray(at, at + CHUNK_BYTES))
     stream.end()
   }
 }

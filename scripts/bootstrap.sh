@@ -73,14 +73,19 @@ find_missing() {
   need e2fsprogs 'makes the size-limited file systems of jobs' has_command mkfs.ext4
   need bash 'the default shell of workflow steps' has_command bash
   if [ "$profile" = servers ]; then
+    need golang-go 'builds a current runsc' has_command go
     need postgresql 'the database whose accounts OpenBao makes in tests' has_postgres
     need python3-pip 'gets OpenBao and moto' test -x /usr/bin/pip3
     need openssl 'certificates of tests' has_command openssl
     need openssh-client 'reads the certificates that OpenBao signs' has_command ssh-keygen
     need iproute2 'makes the network namespace that tests run in' has_command ip
+    need skopeo 'transfers images from registries' has_command skopeo
+    need umoci 'unpacks images' has_command umoci
   fi
   if [ "$profile" = test ]; then
     need crun 'the second runtime that the driver tests cover' has_command crun
+    need uidmap 'maps the subordinate ids of an ordinary user: without root' has_command newuidmap
+    need runsc 'the runtime with a kernel of its own that driver tests refuse for its age; make test-servers builds a current one' has_command runsc
     need jq 'a step of a test reads its event with it' has_command jq
     need procps 'a step of a test lists processes with it' has_command ps
     need iproute2 'makes the network namespaces that tests run in' has_command ip
@@ -94,7 +99,10 @@ find_missing() {
     need python3-pip 'the same: pip' test -x /usr/bin/pip3
     need rsyslog 'the receiver that the log is exported to in tests' test -x /usr/sbin/rsyslogd
     need rsyslog-gnutls 'the same, over TLS' has_rsyslog_tls
+    need mmdebstrap 'makes the Debian image that a test builds twice' has_command mmdebstrap
     need age 'the program that reads the same files as the embedded secret store' has_command age
+    need skopeo 'transfers images from registries' has_command skopeo
+    need umoci 'unpacks images' has_command umoci
     need golang-go 'the verifier of the log that is not ours' has_command go
     need ca-certificates 'the bundle that a job trusts' test -s /etc/ssl/certs/ca-certificates.crt
   fi

@@ -5,16 +5,20 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import { restartAsRoot, rootPrefix } from './as-root.ts'
+import { installCepheus } from './servers/cepheus.ts'
 import { installMoto } from './servers/moto.ts'
 import { installOpenBao } from './servers/openbao.ts'
 import { postgresPrograms } from './servers/postgres.ts'
 import { say } from './servers/python.ts'
 import { installRegistry } from './servers/registry.ts'
+import { installRunsc } from './servers/runsc.ts'
 
 const servers: Readonly<Record<string, () => void>> = {
   OpenBao: installOpenBao,
   moto: installMoto,
+  cepheus: installCepheus,
   registry: installRegistry,
+  runsc: installRunsc,
   PostgreSQL: () => {
     if (postgresPrograms() === null) throw new Error('the Debian package postgresql is not installed')
   },
@@ -39,7 +43,13 @@ if (process.getuid?.() !== 0) {
   if (prefix !== undefined) restartAsRoot(prefix, import.meta.filename, files)
 }
 const missing = install()
-const wanted = files.length === 0 ? ['servers'] : files
+/** With the runsc that was built above: elsewhere these may say that there is none. */
+const gvisor = [
+  'packages/sandbox/src/drivers/gvisor-driver.contract.test.ts',
+  'test/escape/gvisor.test.ts',
+  'test/escape/gvisor-walls.test.ts',
+]
+const wanted = files.length === 0 ? ['servers', ...gvisor] : files
 const loopback = 'ip link set lo up && exec "$@"'
 const script = join(import.meta.dirname, 'test.ts')
 const flags = ['--net', '--', '/bin/sh', '-c', loopback, 'sh', process.execPath, '--disable-warning=ExperimentalWarning', script, ...wanted]

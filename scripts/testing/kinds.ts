@@ -26,7 +26,7 @@ export const testKinds: readonly TestKind[] = [
   { name: 'audit', files: ['test/audit/*.test.ts'], concurrency: 1, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
   { name: 'native', files: ['native/test/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
+  { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 10 * minuteMs },
   { name: 'escape', files: ['test/escape/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
   // Also those of doubles that wait for the time-outs of real servers.
   {

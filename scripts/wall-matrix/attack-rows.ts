@@ -45,7 +45,7 @@ export const ATTACK_ROWS: readonly AttackRow[] = [
   {
     row: 13,
     attack: 'a process replaces a source file for the moment of its compilation',
-    gap: 'what an earlier step left behind may write the workspace of a later one (published as such); noticing it: the issue of detections',
+    gap: 'only where `source: read-only` is asked for (docs/isolation.md); without, what an earlier step left behind may write the workspace of a later one (published as such)',
   },
   {
     row: 14,

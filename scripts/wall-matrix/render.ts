@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type GvisorWallName, UNDER_GVISOR } from '../../packages/testkit/src/walls/gvisor-walls.ts'
 import { WALLS, type WallName } from '../../packages/testkit/src/walls/walls.ts'
 import type { Listed } from '../../test/escape/_suite.ts'
 import type { AttackRow } from './attack-rows.ts'
@@ -27,6 +28,7 @@ export function renderMatrix(files: readonly TestFile[], attacks: readonly Attac
     '## Walls',
     '',
     ...names.flatMap((name) => renderWall(name, entries)),
+    ...renderDrivers(names, entries),
     '## Attacks that happened',
     '',
     '| row | attack | tests | not covered here |',
@@ -65,9 +67,31 @@ function renderWall(name: WallName, entries: readonly Entry[]): string[] {
   return [`### ${name}${promise}`, '', `Without it: ${without}.`, '', ...lines, '']
 }
 
-function renderTest(name: WallName, walls: readonly WallName[], { never, file }: Entry): string {
+/** What each wall is in which driver's sandboxes, and what is tried there. */
+function renderDrivers(names: readonly WallName[], entries: readonly Entry[]): string[] {
+  const own = (name: WallName): name is GvisorWallName => WALLS[name].driver === 'gvisor'
+  const row = (name: WallName): string =>
+    own(name)
+      ? `| ${name} | – | its own kernel: without it, ${WALLS[name].without} |`
+      : `| ${name} | the host's kernel | ${UNDER_GVISOR[name]} |`
+  return [
+    '## Drivers',
+    '',
+    "gVisor answers system calls with a kernel of the sandbox's own, so that each wall is that kernel's, or the host's around it. Its sandboxes are attacked by",
+    'the same programs and the walls below taken out of them:',
+    '',
+    ...entries.filter(({ driver }) => driver === 'gvisor').map(({ never, file }) => `- ${never} (${link(file)})`),
+    '',
+    '| wall | runc, crun | gVisor |',
+    '|---|---|---|',
+    ...names.map(row),
+    '',
+  ]
+}
+
+function renderTest(name: WallName, walls: readonly WallName[], { never, file, driver }: Entry): string {
   const others = walls.filter((wall) => wall !== name)
-  return `- ${others.length === 0 ? 'alone' : `together with ${others.join(', ')}`}: ${never} (${link(file)})`
+  return `- ${driver === undefined ? '' : 'gVisor, '}${others.length === 0 ? 'alone' : `together with ${others.join(', ')}`}: ${never} (${link(file)})`
 }
 
 function renderAttack({ row, attack, gap }: AttackRow, entries: readonly Entry[]): string {
