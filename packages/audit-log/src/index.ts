@@ -5,8 +5,19 @@ export { formatCheckpoint, parseCheckpoint } from './checkpoint.ts'
 export type * from './contract.ts'
 export { canonicalJson, JSON_DEPTH_MAX } from './entry/canonical-json.ts'
 export { BUNDLE_BYTES_MAX, decodeEntries, ENTRY_BYTES_MAX, encodeEntries } from './entry/entry-bundle.ts'
-export { commitTo, encodeEntry, JOB_CLOSED, parseEntry, SALT_BYTES, SOURCE_CLOSED, SOURCE_OPENED } from './entry/log-entry.ts'
+export {
+  commitTo,
+  encodeEntry,
+  isCount,
+  JOB_CLOSED,
+  parseEntry,
+  SALT_BYTES,
+  SOURCE_CLOSED,
+  SOURCE_GAP,
+  SOURCE_OPENED,
+} from './entry/log-entry.ts'
 export { type EntryRange, type IndexedEntry, readEntries } from './entry/read-entries.ts'
+export { type FollowedKeys, followKeys, formatKeys, hasKey, KEYS_BYTES_MAX, KEYS_PATH, parseKeys } from './key-chain.ts'
 export { formatRotation, type KeyRotation, type RotatedEpoch, trustedEpochs } from './key-epochs.ts'
 export {
   type Cosigner,

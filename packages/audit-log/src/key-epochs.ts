@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // From one key of a log that somebody trusts to all of its keys: at each rotation, the old key and the new one sign the same note.
-import { AuditLogError } from './audit-log-error.ts'
+import { AuditLogError, malformed } from './audit-log-error.ts'
 import type { KeyEpoch } from './contract.ts'
 import { noteVerifier } from './note/keys.ts'
 import { parseNote } from './note/note.ts'
 import { verifiedSignatures } from './note/open-note.ts'
-import { formatVerifierKey, type VerifierKey } from './note/verifier-key.ts'
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from './note/verifier-key.ts'
+import { parseDecimal } from './text.ts'
 
 export interface KeyRotation {
   readonly origin: string
@@ -26,6 +27,17 @@ const HEADER = 'sallyport key rotation v1'
 /** The text that both keys sign. */
 export function formatRotation({ origin, size, oldKey, newKey }: KeyRotation): string {
   return `${[HEADER, origin, size, formatVerifierKey(oldKey), formatVerifierKey(newKey)].join('\n')}\n`
+}
+
+/** What a rotation's text says; signatures are for {@link trustedEpochs}. @throws AuditLogError `AUDIT_LOG_MALFORMED` */
+export function parseRotation(text: string): KeyRotation {
+  const [header, origin = '', size = '', oldKey = '', newKey = '', ...rest] = text.split('\n')
+  const [sizeAt, end] = [parseDecimal(size), rest.join('\n')]
+  if (header !== HEADER || sizeAt === null || end !== '')
+    throw malformed('key rotation', 'it is not header, origin, size, old key and new key')
+  const rotation = { origin, size: sizeAt, oldKey: parseVerifierKey(oldKey), newKey: parseVerifierKey(newKey) }
+  if (formatRotation(rotation) !== text) throw malformed('key rotation', 'a line of it is written in another way')
+  return rotation
 }
 
 /**

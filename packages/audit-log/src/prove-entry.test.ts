@@ -39,6 +39,15 @@ describe('a proof of an entry', () => {
     await assert.rejects(proveEntry({ source: other, checkpoint: log.checkpoint(signer), index: 5 }), hasCode('AUDIT_LOG_DIFFERENT'))
     await assert.rejects(proveEntry({ source: log, checkpoint: log.checkpoint(signer), index: 700 }), RangeError)
   })
+
+  it('is of the entry that was read already, when that is the one that was signed', async () => {
+    const log = newLog()
+    const checkpoint = log.checkpoint(signer)
+    const request = { source: log, checkpoint, index: 300 }
+    const entry = log.entries[300] ?? assert.fail()
+    assert.deepEqual(await proveEntry({ ...request, entry }), await proveEntry(request))
+    await assert.rejects(proveEntry({ ...request, entry: log.entries[301] ?? assert.fail() }), hasCode('AUDIT_LOG_DIFFERENT'))
+  })
 })
 
 describe('the reader of entries', () => {
@@ -67,6 +76,11 @@ describe('the reader of entries', () => {
     const log = newLog()
     log.files.set('tile/entries/001', encodeEntries(log.entries.slice(256, 512).with(44, Buffer.from('forged'))))
     assert.equal((await collect(log, { size: 700, from: 0, to: 256 })).length, 256)
+    assert.equal((await collect(log, { size: 700, from: 301, to: 303 })).length, 2, 'what was forged is not asked for')
+    await assert.rejects(collect(log, { size: 700, from: 300, to: 301 }), hasCode('AUDIT_LOG_DIFFERENT'))
+    log.files.set('tile/entries/001', encodeEntries(log.entries.slice(256, 512).toSpliced(3, 1)))
+    await assert.rejects(collect(log, { size: 700, from: 300, to: 301 }), hasCode('AUDIT_LOG_DIFFERENT'), 'one before it was removed')
+    log.files.set('tile/entries/001', encodeEntries(log.entries.slice(256, 512).with(44, Buffer.from('forged'))))
     await assert.rejects(collect(log, { size: 700, from: 0, to: 700 }), hasCode('AUDIT_LOG_DIFFERENT'))
     log.files.set('tile/entries/001', encodeEntries(log.entries.slice(256, 500)))
     await assert.rejects(collect(log, { size: 700, from: 0, to: 700 }), hasCode('AUDIT_LOG_MISSING'))

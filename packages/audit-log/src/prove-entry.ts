@@ -15,6 +15,8 @@ export interface EntryProofRequest {
   /** The signed checkpoint that the proof is to lead to. */
   readonly checkpoint: Uint8Array
   readonly index: number
+  /** Where it was read already; it is compared with the checkpoint all the same. */
+  readonly entry?: Uint8Array
   /** For several proofs from one log: tiles that were read stay. */
   readonly hashes?: HashReader
 }
@@ -24,14 +26,17 @@ export interface EntryProofRequest {
  *
  * @throws AuditLogError `AUDIT_LOG_DIFFERENT` when the tree does not come to the checkpoint's root, and as `readEntries` does.
  */
-export async function proveEntry({ source, checkpoint, index, hashes }: EntryProofRequest): Promise<Uint8Array> {
+export async function proveEntry({ source, checkpoint, index, entry, hashes }: EntryProofRequest): Promise<Uint8Array> {
   const head = parseCheckpoint(parseNote(checkpoint).text)
   const reader = hashes ?? new TileHashes(source, head.size)
   const proof = await proveInclusion(reader, index, head.size)
-  for await (const { bytes } of readEntries(source, { size: head.size, from: index, to: index + 1 })) {
-    if (!verifyInclusion({ leaf: leafHash(bytes), index, head, proof }))
-      throw new AuditLogError('AUDIT_LOG_DIFFERENT', `Cannot prove entry ${index}: the tiles do not come to the root that was signed`)
-    return formatProof({ extra: bytes, index, proof, checkpoint })
-  }
-  throw new RangeError(`No entry ${index} among ${head.size}`)
+  const bytes = entry ?? (await readEntry(source, head.size, index))
+  if (!verifyInclusion({ leaf: leafHash(bytes), index, head, proof }))
+    throw new AuditLogError('AUDIT_LOG_DIFFERENT', `Cannot prove entry ${index}: the tiles do not come to the root that was signed`)
+  return formatProof({ extra: bytes, index, proof, checkpoint })
+}
+
+async function readEntry(source: TileSource, size: number, index: number): Promise<Uint8Array> {
+  for await (const { bytes } of readEntries(source, { size, from: index, to: index + 1 })) return bytes
+  throw new RangeError(`No entry ${index} among ${size}`)
 }

@@ -16,6 +16,9 @@ export const SOURCE_OPENED = 'source.opened'
 export const SOURCE_CLOSED = 'source.closed'
 export const JOB_CLOSED = 'job.closed'
 
+/** Stands in the place of entries that never came: those with the numbers from its own `seq` to `data.last`. Whoever receives a source's entries writes it. */
+export const SOURCE_GAP = 'source.gap'
+
 /** What the log says about itself: that the entries before `data.end` are in an archive. */
 export const LOG_SOURCE = 'log'
 export const LOG_ARCHIVED = 'log.archived'

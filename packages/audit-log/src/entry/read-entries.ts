@@ -20,7 +20,7 @@ export interface IndexedEntry {
 }
 
 /**
- * The entries of a range in order, each compared with its hash in the tile: who changes a bundle and leaves the tiles finds
+ * The entries of a range in order, each compared with its hash in the tile: who changes one of them and leaves the tiles finds
  * no reader. Whether the tiles are those that were signed is the question of `verifyLog`, and of a proof.
  *
  * @throws AuditLogError `AUDIT_LOG_MISSING`, `AUDIT_LOG_MALFORMED`, `AUDIT_LOG_DIFFERENT`, after the entries before the fault.
@@ -29,20 +29,24 @@ export async function* readEntries(source: TileSource, { size, from, to }: Entry
   if (from < 0 || to > size || from > to) throw new RangeError(`No entries ${from} to ${to} among ${size}`)
   const bundles = { first: Math.floor(from / TILE_WIDTH), end: Math.ceil(to / TILE_WIDTH) }
   for await (const bundle of readBundles(source, size, bundles))
-    for (const entry of entriesOf(bundle)) if (entry.index >= from && entry.index < to) yield entry
+    yield* entriesOf(bundle, { from: from - bundle.index * TILE_WIDTH, to: to - bundle.index * TILE_WIDTH })
 }
 
-function* entriesOf({ index, width, entries, tile }: BundleFiles): Generator<IndexedEntry> {
+/** Those at `from` to before `to` of a bundle, as far as it goes. */
+function* entriesOf({ index, width, entries, tile }: BundleFiles, { from, to }: Omit<EntryRange, 'size'>): Generator<IndexedEntry> {
   const path = entriesPath({ index, width })
   if (entries === null || tile === null) throw new AuditLogError('AUDIT_LOG_MISSING', `Cannot read ${path}: it, or its tile, is not there`)
   let at = 0
   for (const { start, end } of entryRanges(entries)) {
-    if (at === width) return
-    const bytes = entries.subarray(start, end)
-    if (Buffer.compare(leafHash(bytes), tile.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES)) !== 0)
-      throw new AuditLogError('AUDIT_LOG_DIFFERENT', `Entry ${index * TILE_WIDTH + at} is not the one whose hash stands in the tile`)
-    yield { index: index * TILE_WIDTH + at, bytes }
+    if (at === Math.min(width, to)) return
+    if (at >= from) yield checkedEntry(index * TILE_WIDTH + at, entries.subarray(start, end), tile)
     at += 1
   }
   if (at < width) throw new AuditLogError('AUDIT_LOG_MISSING', `Cannot read ${path}: it has ${at} entries, not ${width}`)
+}
+
+function checkedEntry(index: number, bytes: Uint8Array, tile: Uint8Array): IndexedEntry {
+  const at = (index % TILE_WIDTH) * HASH_BYTES
+  if (Buffer.compare(leafHash(bytes), tile.subarray(at, at + HASH_BYTES)) === 0) return { index, bytes }
+  throw new AuditLogError('AUDIT_LOG_DIFFERENT', `Entry ${index} is not the one whose hash stands in the tile`)
 }

@@ -22,8 +22,8 @@ export interface VerifierKey {
 
 const WHAT = 'verifier key'
 const PUBLIC_KEY_BYTES = 32
-/** Longer than any name needs; keeps error messages and policies readable. */
-const VERIFIER_KEY_LENGTH_MAX = 1000
+/** Room for a long name and the largest key of an assigned type (ML-DSA-44), so that what is said of that is that it is not supported. */
+const VERIFIER_KEY_LENGTH_MAX = 4000
 
 /** @throws AuditLogError `AUDIT_LOG_MALFORMED`, for a type that we do not check, too. */
 export function parseVerifierKey(text: string): VerifierKey {

@@ -43,21 +43,27 @@ const NONE = 'none'
 /** @throws AuditLogError `AUDIT_LOG_MALFORMED`, with the number of the line. */
 export function parsePolicy(bytes: Uint8Array): Policy {
   if (bytes.length > POLICY_BYTES_MAX) throw malformed(WHAT, `it is longer than ${POLICY_BYTES_MAX} bytes`)
-  const text = opaqueText(bytes)
+  const text = Buffer.from(bytes).toString('latin1')
+  if (/[\0-\x08\x0b-\x1f\x7f]/.test(text)) throw malformed(WHAT, 'it has a control character')
   if (!text.endsWith('\n')) throw malformed(WHAT, 'its last line does not end in a newline')
   const draft = new PolicyDraft()
   for (const [index, line] of text.slice(0, -1).split('\n').entries()) {
-    const [keyword = '', ...words] = line.split(/[ \t]+/).filter((word) => word !== '')
+    const [keyword = '', ...words] = line
+      .split(/[ \t]+/)
+      .filter((word) => word !== '')
+      .map(opaqueWord)
     if (keyword !== '' && !keyword.startsWith('#')) atLine(index + 1, () => draft.add(keyword, words))
   }
   return draft.finish()
 }
 
-/** Octets above 0x7F are opaque: decoded so that different octets stay different, readable where they are UTF-8. */
-function opaqueText(bytes: Uint8Array): string {
-  const text = decodeUtf8(bytes) ?? Buffer.from(bytes).toString('latin1')
-  if (/[\0-\x08\x0b-\x1f\x7f]/.test(text)) throw malformed(WHAT, 'it has a control character')
-  return text
+/**
+ * Octets above 0x7F are opaque: a word is readable where it is UTF-8, and where it is not, those octets become code units that no UTF-8 decodes to,
+ * so that different words stay different. `word`: an octet is a code unit.
+ */
+function opaqueWord(word: string): string {
+  const octets = Buffer.from(word, 'latin1')
+  return decodeUtf8(octets) ?? Array.from(octets, (octet) => String.fromCharCode(octet < 0x80 ? octet : 0xdc00 + octet)).join('')
 }
 
 function atLine(line: number, read: () => void): void {

@@ -74,6 +74,21 @@ describe('a policy', () => {
     refused(`witness K ${k1}\nwitness \u212a ${k2}\nquorum \u00c7\n`, 3)
   })
 
+  it('is octets: what is no UTF-8 in one place changes nothing in another', () => {
+    const key = formatVerifierKey(cosignatureSigner('zeug\u00e9.example.test', newPrivateKey()).key)
+    const text = Buffer.concat([Buffer.from([0x23, 0x20, 0xe9, 0x0a]), Buffer.from(`witness \u00e9 ${key}\nwitness `), Buffer.from([0xe9])])
+    const policy = parse(
+      Buffer.concat([text, Buffer.from(` ${k1}\ngroup g all \u00e9 `), Buffer.from([0xe9]), Buffer.from('\nquorum g\n')]),
+    )
+    assert.equal(policy.witnesses[0]?.key.name, 'zeug\u00e9.example.test')
+    assert.equal(policy.witnesses[0]?.name, '\u00e9')
+    assert.deepEqual(
+      policy.groups[0]?.members,
+      policy.witnesses.map(({ name }) => name),
+    )
+    assert.equal(new Set(policy.groups[0]?.members).size, 2)
+  })
+
   it('may be large', () => {
     const lines = Array.from(
       { length: 300 },
@@ -123,6 +138,8 @@ describe('a policy', () => {
     refused(`log ${noteKey}\nlog ${noteKey}\nquorum none\n`, 2)
     refused(`log ${noteKey}\nlog ${formatVerifierKey(ed25519Signer('b', privateKey).key)}\nquorum none\n`, 2)
     refused(`log ${noteKey?.slice(0, -1)}\nquorum none\n`, 1)
+    const postQuantum = `w+00000000+${Buffer.alloc(1313, 6).toString('base64')}`
+    assert.throws(() => parse(`witness w ${postQuantum}\nquorum w\n`), /type Ed25519/)
     assert.equal(parse(`log ${noteKey}\nlog ${formatVerifierKey(ed25519Signer('a', other).key)}\nquorum none\n`).logs.length, 2)
   })
 })

@@ -66,9 +66,16 @@ export class TreeHasher {
     pairs.copy(this.#node, 1, at, at + 2 * HASH_BYTES)
     writeDigest(this.#node, target, offset)
   }
+
+  /** Folds `count` hashes (a power of two) in place: the root over them then stands at the beginning. */
+  fold(hashes: Buffer, count: number): void {
+    // Each pass writes behind where it reads
+    for (let width = count / 2; width >= 1; width /= 2)
+      for (let pair = 0; pair < width; pair++) this.node(hashes, 2 * pair * HASH_BYTES, hashes, pair * HASH_BYTES)
+  }
 }
 
 /** By way of a string: a third of the time of the digest as a buffer (0.3 µs for a node), since none has to be made. */
 function writeDigest(input: Uint8Array, target: Buffer, offset: number): void {
-  target.write(hash('sha256', input, 'binary'), offset, HASH_BYTES, 'binary')
+  target.write(hash('sha256', input, 'binary'), offset, 'binary')
 }

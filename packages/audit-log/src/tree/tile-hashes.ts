@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { AuditLogError } from '../audit-log-error.ts'
 import type { Hash, HashReader, TileSource } from '../contract.ts'
-import { HASH_BYTES, nodeHash } from './hash.ts'
+import { HASH_BYTES, TreeHasher } from './hash.ts'
 import { TILE_HEIGHT, TILE_WIDTH, type Tile, tilePath, tileWidth } from './tile.ts'
 
 /** A proof reads two tiles a level at most, so these are those of a proof and its neighbours. */
@@ -16,6 +16,7 @@ const TILES_KEPT = 64
 export class TileHashes implements HashReader {
   readonly #source: TileSource
   readonly #size: number
+  readonly #hasher = new TreeHasher(0)
   /** In the order of use, the last used last. */
   readonly #kept = new Map<string, Promise<Uint8Array>>()
 
@@ -31,7 +32,10 @@ export class TileHashes implements HashReader {
     const height = level % TILE_HEIGHT
     const first = index * 2 ** height
     const tile = await this.#tile(tileLevel, Math.floor(first / TILE_WIDTH))
-    return foldTile(tile, first % TILE_WIDTH, 2 ** height)
+    const at = (first % TILE_WIDTH) * HASH_BYTES
+    const hashes = Buffer.from(tile.subarray(at, at + 2 ** height * HASH_BYTES))
+    this.#hasher.fold(hashes, 2 ** height)
+    return hashes.subarray(0, HASH_BYTES)
   }
 
   #tile(level: number, index: number): Promise<Uint8Array> {
@@ -78,10 +82,4 @@ export async function readTileOrNull(source: TileSource, tile: Tile): Promise<Bu
     if (error instanceof AuditLogError && error.code === 'AUDIT_LOG_MISSING') return null
     throw error
   }
-}
-
-/** Root over `count` (a power of two) hashes of a tile, from the one at `first`. */
-function foldTile(tile: Uint8Array, first: number, count: number): Hash {
-  if (count === 1) return tile.subarray(first * HASH_BYTES, (first + 1) * HASH_BYTES)
-  return nodeHash(foldTile(tile, first, count / 2), foldTile(tile, first + count / 2, count / 2))
 }

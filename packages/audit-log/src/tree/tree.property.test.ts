@@ -196,4 +196,21 @@ describe('hashes from tiles', () => {
   })
 })
 
+describe('proofs in the largest tree that there can be', () => {
+  /** Of no tree: what counts is how many hashes are asked for. */
+  const any: HashReader = { hash: async () => Buffer.alloc(32) }
+
+  it('have no more hashes than a witness has to take', async () => {
+    const sizes = fc.tuple(fc.maxSafeNat(), fc.maxSafeNat())
+    await fc.assert(
+      fc.asyncProperty(sizes, async ([a, b]) => {
+        const [old, size] = [Math.min(a, b), Math.max(a, b, 1)]
+        assert.ok((await proveConsistency(any, old, size)).length <= 63)
+        assert.ok((await proveInclusion(any, Math.min(old, size - 1), size)).length <= 63)
+      }),
+      { numRuns: RUNS, examples: [[[Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1]], [[1, Number.MAX_SAFE_INTEGER]]] },
+    )
+  })
+})
+
 const missing = (error: unknown): boolean => error instanceof AuditLogError && error.code === 'AUDIT_LOG_MISSING'

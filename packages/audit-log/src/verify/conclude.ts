@@ -50,9 +50,10 @@ export interface Conclusion {
   readonly unpublished: TreeHead | null
   readonly openSources: readonly string[]
   readonly archivedTo: number
+  readonly holdsDigest: string | null
 }
 
-export function conclude({ head, witnesses, findings, entriesChecked, unpublished, openSources, archivedTo }: Conclusion): LogReport {
+export function conclude({ head, witnesses, findings, entriesChecked, unpublished, ...said }: Conclusion): LogReport {
   const sorted = findings.list().toSorted((a, b) => BY_WEIGHT.indexOf(a.kind) - BY_WEIGHT.indexOf(b.kind))
   const failures = sorted.filter(({ severity }) => severity === 'failure')
   return {
@@ -64,8 +65,7 @@ export function conclude({ head, witnesses, findings, entriesChecked, unpublishe
     firstWrong: firstWrong(failures),
     entriesChecked,
     unpublished,
-    openSources,
-    archivedTo,
+    ...said,
   }
 }
 

@@ -50,6 +50,12 @@ export type FindingKind =
   | 'clock-stepped'
   /** Entries are not kept in the log any more, and in no archive that is at hand. */
   | 'entries-pruned'
+  /** The legal holds are not those that the log says are in force. */
+  | 'holds-changed'
+  /** Nothing that a trusted key has signed leads to the log's other keys. */
+  | 'key-unvouched'
+  /** What is published of the log's keys is not what its signer has noted. */
+  | 'keys-unpublished'
 
 /** What somebody may have done, so that this finding is what is left to see. */
 export type Manipulation =

@@ -4,7 +4,17 @@
 import type { Buffer } from 'node:buffer'
 import { printable, quote } from '@sallyport/core'
 import type { LogEntry } from '../contract.ts'
-import { isCount, isLogEntry, isObject, JOB_CLOSED, LOG_ARCHIVED, LOG_SOURCE, SOURCE_CLOSED, SOURCE_OPENED } from '../entry/log-entry.ts'
+import {
+  isCount,
+  isLogEntry,
+  isObject,
+  JOB_CLOSED,
+  LOG_ARCHIVED,
+  LOG_SOURCE,
+  SOURCE_CLOSED,
+  SOURCE_GAP,
+  SOURCE_OPENED,
+} from '../entry/log-entry.ts'
 import type { ExpectedEntries } from './expected-entries.ts'
 import { entryAt, type Findings } from './finding.ts'
 
@@ -28,6 +38,8 @@ export interface LedgerSummary {
   readonly lastAtMs: number | null
   /** Up to where an entry says that the log was archived; 0 without one. */
   readonly archivedTo: number
+  /** Digest of the legal holds that are in force, by the last entry that says so; null without one. */
+  readonly holdsDigest: string | null
 }
 
 export interface LedgerOptions {
@@ -47,6 +59,7 @@ export class SourceLedger {
   #lastAt = ''
   #lastKnownAt = ''
   #archivedTo = 0
+  #holdsDigest: string | null = null
   /** Later times are a clock that is wrong: they say nothing about when the log was last written. */
   readonly #atMax: string
 
@@ -64,14 +77,16 @@ export class SourceLedger {
       this.#findings.add({ kind: 'entry-malformed', entries: entryAt(index), message: `entry ${index} is not in the form of ours` })
       return
     }
-    this.#noteArchived(entry)
+    this.#noteChange(entry)
     this.#checkClock(entry, index)
     this.#checkSource(entry, index)
   }
 
-  #noteArchived({ source, type, data }: LogEntry): void {
-    const end = data?.['end']
-    if (source === LOG_SOURCE && type === LOG_ARCHIVED && isCount(end)) this.#archivedTo = Math.max(this.#archivedTo, end)
+  #noteChange({ source, type, data }: LogEntry): void {
+    if (source !== LOG_SOURCE) return
+    const { end, holds } = data ?? {}
+    if (type === LOG_ARCHIVED && isCount(end)) this.#archivedTo = Math.max(this.#archivedTo, end)
+    if (typeof holds === 'string') this.#holdsDigest = holds
   }
 
   /** Entries were not looked at, so that every source may go on anywhere. */
@@ -83,7 +98,7 @@ export class SourceLedger {
 
   finish(): LedgerSummary {
     const lastAtMs = this.#lastKnownAt === '' ? null : Date.parse(this.#lastKnownAt)
-    return { openSources: [...this.#open.keys()], lastAtMs, archivedTo: this.#archivedTo }
+    return { openSources: [...this.#open.keys()], lastAtMs, archivedTo: this.#archivedTo, holdsDigest: this.#holdsDigest }
   }
 
   /** A clock that is set back is no proof of anything: the order of the log is that of its entries. */
@@ -105,6 +120,7 @@ export class SourceLedger {
     const state = this.#open.get(source) ?? this.#begin(entry, index)
     if (seq !== state.seq + 1) this.#reportSequence(entry, state, index)
     state.seq = seq
+    if (type === SOURCE_GAP) this.#skip(entry, state, index)
     this.#countJob(entry, state, index)
     if (type === SOURCE_CLOSED) {
       this.#jobs -= state.jobs.size
@@ -113,7 +129,7 @@ export class SourceLedger {
   }
 
   #begin({ source, seq, type }: LogEntry, index: number): SourceState {
-    const isFirst = seq === 1 && type === SOURCE_OPENED
+    const isFirst = seq === 1 && (type === SOURCE_OPENED || type === SOURCE_GAP)
     if (this.#closed.has(source))
       this.#report('source-reopened', index, `the source ${quote(source)} goes on after its end, at entry ${index}`)
     else if (!isFirst && !this.#isPartlyUnseen)
@@ -129,6 +145,15 @@ export class SourceLedger {
     if (seq > state.seq)
       this.#report('sequence-gap', index, `${seq - state.seq - 1} entries of the source ${quote(source)} are missing before entry ${index}`)
     else this.#report('sequence-repeated', index, `the source ${quote(source)} counts ${state.seq}, then ${seq}, at entry ${index}`)
+  }
+
+  /** Told by whoever received the source: nothing was hidden, but jobs may have lost entries. */
+  #skip({ source, seq, data }: LogEntry, state: SourceState, index: number): void {
+    const last = data?.['last']
+    if (isCount(last) && last > seq) state.seq = last
+    state.isPartlyUnseen = true
+    const message = `${state.seq - seq + 1} entries of the source ${quote(source)} never came (${printable(String(data?.['reason']))}): a gap, at entry ${index}`
+    this.#findings.add({ kind: 'events-dropped', severity: 'notice', entries: entryAt(index), message })
   }
 
   #countJob({ job, type, data, source }: LogEntry, state: SourceState, index: number): void {

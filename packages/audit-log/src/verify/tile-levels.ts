@@ -40,7 +40,7 @@ export class TileLevels {
     }
   }
 
-  /** The root of the next full tile of level 0 stands in `tile` at its beginning (see {@link foldTile}). */
+  /** The root of the next full tile of level 0 stands in `tile` at its beginning (see `TreeHasher.fold`). */
   async add(root: Buffer): Promise<void> {
     await this.#add(1, root)
   }
@@ -62,7 +62,7 @@ export class TileLevels {
     state.count += 1
     if (state.count % TILE_WIDTH !== 0) return
     await this.#compare(level, state)
-    foldTile(this.#hasher, state.hashes)
+    this.#hasher.fold(state.hashes, TILE_WIDTH)
     await this.#add(level + 1, state.hashes)
   }
 
@@ -98,10 +98,4 @@ function firstDifference(stored: Buffer, hashes: Buffer, width: number): number 
     if (hashes.compare(stored, start, end, start, end) !== 0) return at
   }
   return null
-}
-
-/** Folds the 256 hashes of a full tile in place: its root then stands at the beginning. */
-export function foldTile(hasher: TreeHasher, hashes: Buffer): void {
-  for (let width = TILE_WIDTH; width > 1; width /= 2)
-    for (let pair = 0; pair < width / 2; pair++) hasher.node(hashes, 2 * pair * HASH_BYTES, hashes, pair * HASH_BYTES)
 }

@@ -14,7 +14,7 @@ import { compareBundle, type Difference, hashList } from './compare-bundle.ts'
 import { entryAt, type Findings } from './finding.ts'
 import { HeadCheck, type RememberedHead } from './head-check.ts'
 import type { SourceLedger } from './source-ledger.ts'
-import { foldTile, TileLevels, type WrongTile } from './tile-levels.ts'
+import { TileLevels, type WrongTile } from './tile-levels.ts'
 
 export interface WalkOptions {
   readonly source: TileSource
@@ -209,7 +209,7 @@ class TreeWalk {
       return
     }
     leaves.copy(this.#fold)
-    foldTile(this.#hasher, this.#fold)
+    this.#hasher.fold(this.#fold, TILE_WIDTH)
     tree.appendSubtree(TILE_HEIGHT, Buffer.from(this.#fold.subarray(0, HASH_BYTES)))
   }
 }

@@ -435,6 +435,7 @@ describe('a pruned log', () => {
 describe('what a source left out', () => {
   const opened = logEntry('s', 1, { type: 'source.opened' })
   const closed = (seq: number, dropped = {}): LogEntry => logEntry('s', seq, { type: 'source.closed', data: { events: seq, dropped } })
+  const gap = (seq: number, last: number): LogEntry => logEntry('s', seq, { type: 'source.gap', data: { last, reason: 'lost' } })
   const cases: readonly [what: string, entries: readonly LogEntry[], kinds: readonly string[]][] = [
     ['nothing', [opened, logEntry('s', 2), closed(3)], []],
     ['one in the middle', [opened, logEntry('s', 3), closed(4)], ['sequence-gap']],
@@ -455,6 +456,16 @@ describe('what a source left out', () => {
       'no entry of a job',
       [opened, logEntry('s', 2, { job: 'j' }), logEntry('s', 3, { job: 'j', type: 'job.closed', data: { events: 2 } }), closed(4)],
       [],
+    ],
+    ['some that never came, as whoever received it says', [opened, gap(2, 4), logEntry('s', 5), gap(6, 6), closed(7)], ['events-dropped']],
+    ['its opening, which never came', [gap(1, 1), logEntry('s', 2), closed(3)], ['events-dropped']],
+    ['more than it is said to', [opened, gap(2, 4), logEntry('s', 6), closed(7)], ['sequence-gap', 'events-dropped']],
+    ['one that is in a gap, too', [opened, gap(2, 4), logEntry('s', 3), closed(4)], ['sequence-repeated', 'events-dropped']],
+    ['a gap that says nothing', [opened, logEntry('s', 2, { type: 'source.gap' }), closed(3)], ['events-dropped']],
+    [
+      'entries of a job, perhaps, in a gap',
+      [opened, gap(2, 3), logEntry('s', 4, { job: 'j', type: 'job.closed', data: { events: 3 } }), closed(5)],
+      ['events-dropped'],
     ],
     ['its clock', [opened, logEntry('s', 2, { at: '2020-01-01T00:00:00.000Z' }), closed(3)], ['clock-stepped']],
   ]

@@ -57,6 +57,8 @@ export interface LogReport {
   readonly openSources: readonly string[]
   /** Up to where an entry of the log says that entries were archived; whoever has a `minimumIndex` that is larger was not told so by the log. */
   readonly archivedTo: number
+  /** Digest of the legal holds that are in force, as the log says; null where it says nothing. */
+  readonly holdsDigest: string | null
 }
 
 /**
@@ -81,9 +83,9 @@ export async function verifyLog(verification: LogVerification): Promise<LogRepor
   const tree = { source, hasWitnesses, head, durable, heads, minimumIndex, findings, ledger: hasOurEntries ? ledger : null }
   const { entriesChecked, isRead, unpublished } = await checkTree(tree)
   expectedEntries.finish(size)
-  const { openSources, lastAtMs, archivedTo } = ledger.finish()
+  const { lastAtMs, ...said } = ledger.finish()
   if (isRead && (head !== null || size > 0)) checkFreshness(verification, lastAtMs, findings)
-  return conclude({ head, witnesses, findings, entriesChecked, unpublished, openSources, archivedTo })
+  return conclude({ head, witnesses, findings, entriesChecked, unpublished, ...said })
 }
 
 function assertOptions({ trust, clock, minimumIndex, hasOurEntries }: LogVerification): void {
