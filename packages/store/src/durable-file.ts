@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { constants, type PathLike } from 'node:fs'
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, openSync, type PathLike, read, readSync, type Stats } from 'node:fs'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { promisify } from 'node:util'
 import { errnoOf, StoreError } from './store-error.ts'
 
 /** What the journal and the logs need of a file; tests put a failing disk behind it. */
@@ -21,11 +22,20 @@ export interface PiecewiseFile extends DurableFile {
 }
 
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+const WRITE_FLAGS = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Creates a file that was not there, readable for its owner only. */
 export async function createFile(path: string): Promise<PiecewiseFile> {
-  const handle = await open(path, CREATE_FLAGS, 0o600)
+  return durableFile(await open(path, CREATE_FLAGS, 0o600))
+}
+
+/** A file that is there, to be written in place. @throws as `openFile` does */
+export async function openForWriting(path: string): Promise<PiecewiseFile> {
+  return durableFile(await openRegular(path, WRITE_FLAGS))
+}
+
+function durableFile(handle: FileHandle): PiecewiseFile {
   return {
     write: (bytes, position) => writeAll(handle, bytes, position),
     writePieces: (pieces, position) => writeAllPieces(handle, pieces, position),
@@ -65,11 +75,14 @@ function behind(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
 }
 
 /** Opens a regular file of the record; a symbolic link, a FIFO or a device in its place is an error, not a wait. */
-export async function openFile(path: string): Promise<FileHandle> {
-  const handle = await open(path, READ_FLAGS)
+export function openFile(path: string): Promise<FileHandle> {
+  return openRegular(path, READ_FLAGS)
+}
+
+async function openRegular(path: string, flags: number): Promise<FileHandle> {
+  const handle = await open(path, flags)
   try {
-    const stat = await handle.stat()
-    if (!stat.isFile()) throw Object.assign(new Error(`"${path}" is not a regular file`), { code: 'ELOOP' })
+    assertRegular(await handle.stat(), path)
     return handle
   } catch (error) {
     await handle.close()
@@ -77,18 +90,55 @@ export async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** The whole of a small file; null where there is none. @throws StoreError STORE_CORRUPT when it is larger than anybody would write it. */
+function assertRegular(stat: Stats, path: string): void {
+  if (!stat.isFile()) throw Object.assign(new Error(`"${path}" is not a regular file`), { code: 'ELOOP' })
+}
+
+/**
+ * A full tile. The kernel copies it faster than a thread of the pool is woken up; what is longer is left to those, so that whoever reads a whole log
+ * reads ahead, and lets others have a turn.
+ */
+const AT_ONCE_BYTES_MAX = 8 * 1024
+
+const readLater = promisify(read)
+
+/**
+ * The whole of a small file, as long as it was when it was opened; null where there is none. What {@link openFile} refuses is an error here, too.
+ *
+ * Opened at once, not by the thread pool: seven ways there and back for each file were two thirds of what a proof of five tiles took.
+ *
+ * @throws StoreError STORE_CORRUPT when it is larger than anybody would write it.
+ */
 export async function readWhole(path: string, bytesMax: number): Promise<Buffer | null> {
   try {
-    const handle = await openFile(path)
-    await using _closing = handle
-    const { size } = await handle.stat()
-    if (size > bytesMax) throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${size} bytes is more than it may have`)
-    return await readFile(handle)
+    const file = openSync(path, READ_FLAGS)
+    try {
+      const stat = fstatSync(file)
+      assertRegular(stat, path)
+      if (stat.size > bytesMax) throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${stat.size} bytes is more than it may have`)
+      return await readBytes(file, stat.size)
+    } finally {
+      closeSync(file)
+    }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null
     throw StoreError.from(`Cannot read "${path}"`, error)
   }
+}
+
+/** Fewer than `size` where the file has become shorter. */
+async function readBytes(file: number, size: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  let done = 0
+  while (done < size) {
+    const count =
+      size > AT_ONCE_BYTES_MAX
+        ? (await readLater(file, bytes, done, size - done, null)).bytesRead
+        : readSync(file, bytes, done, size - done, null)
+    if (count === 0) break
+    done += count
+  }
+  return bytes.subarray(0, done)
 }
 
 /** A new file with durable content; its name is not durable yet. */

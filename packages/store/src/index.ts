@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 export type * from './contract.ts'
-export { openFile, readWhole, syncDirectory, writeFileDurably } from './durable-file.ts'
+export { destroyFile, openFile, readWhole, syncDirectory, writeFileDurably } from './durable-file.ts'
 export { lockExclusively } from './exclusive-lock.ts'
 export { makePrivateDirectory } from './private-directory.ts'
 export { newRunId } from './run-id.ts'
 export { createRunStore, readDocuments } from './run-store.ts'
-export type { Shipment, ShipmentSink, Transport } from './spool/contract.ts'
-export { ShipmentReceiver } from './spool/shipment-receiver.ts'
-export { Spool, type SpoolOptions } from './spool/spool.ts'
+export {
+  RECORDS_MAX,
+  type Receipt,
+  type RecordLink,
+  SHIPMENT_BYTES_MAX,
+  type Shipment,
+  type Transport,
+} from './spool/contract.ts'
+export { Spool, type SpoolCounts, type SpoolOptions } from './spool/spool.ts'
 export { StoreError, type StoreErrorCode } from './store-error.ts'
 export {
   type ArchivedRange,
@@ -15,6 +21,7 @@ export {
   archivedRange,
   minimumIndexOf,
   pruneLog,
+  readableMinimum,
   sealArchive,
   verifyArchive,
   withArchives,
@@ -25,6 +32,8 @@ export { type LogLook, lookAtLog } from './transparency/log-look.ts'
 export { openTransparencyLog } from './transparency/open-log.ts'
 export { type PayloadAbout, PayloadStore, type StoredPayload } from './transparency/payload-store.ts'
 export { publishCheckpoint } from './transparency/publish-checkpoint.ts'
+export { publishKeys } from './transparency/publish-keys.ts'
+export { RefusedFiles } from './transparency/refused-files.ts'
 export {
   holdOn,
   isDue,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { EventEnvelope } from '@sallyport/core'
 import type { RunRecord, RunStore, RunSummary, StoredRun } from './contract.ts'
-import { createFile, openFile, syncDirectory } from './durable-file.ts'
+import { createFile, readWhole, syncDirectory } from './durable-file.ts'
 import { eraseRecord } from './erase-record.ts'
 import { readJournal } from './journal-reader.ts'
 import { JournalWriter } from './journal-writer.ts'
@@ -71,6 +71,16 @@ async function fillDirectory(id: string, directory: string, now: () => Date): Pr
       namesDurable.then(() => undefined),
     ),
   )
+}
+
+/** Whether that is its whole id: then nobody has to look at all the others. */
+async function hasRun(runs: string, id: string): Promise<boolean> {
+  try {
+    return isRunId(id) && (await lstat(join(runs, id))).isDirectory()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw StoreError.from(`Cannot look for the run "${id}"`, error)
+  }
 }
 
 async function listIds(runs: string): Promise<string[]> {
@@ -168,10 +178,11 @@ function textsOf(value: unknown): string[] {
 }
 
 async function openRun(runs: string, idOrPrefix: string): Promise<StoredRun> {
-  const id = pick(await listIds(runs), idOrPrefix)
+  const id = (await hasRun(runs, idOrPrefix)) ? idOrPrefix : pick(await listIds(runs), idOrPrefix)
   const directory = join(runs, id)
-  const isLive = await isLocked(directory) // Asked first: a run that ends now is seen as finished, not as interrupted.
-  const document = await readDocument(directory)
+  const finished = await readDocument(directory)
+  const isLive = finished === null && (await isLocked(directory))
+  const document = finished ?? (await readDocument(directory)) // A run that ends now is seen as finished, not as interrupted.
   let tornBytes = 0
   return {
     id,
@@ -209,18 +220,14 @@ function pick(ids: readonly string[], idOrPrefix: string): string {
 
 async function readDocument(directory: string): Promise<Readonly<Record<string, unknown>> | null> {
   const path = join(directory, 'run.json')
+  const bytes = await readWhole(path, DOCUMENT_BYTES_MAX)
+  if (bytes === null) return null
   try {
-    const handle = await openFile(path)
-    await using _closing = handle
-    const { size } = await handle.stat()
-    if (size > DOCUMENT_BYTES_MAX)
-      throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${size} bytes is more than any document has`)
-    const document: unknown = JSON.parse(await readFile(handle, 'utf8'))
+    const document: unknown = JSON.parse(bytes.toString())
     if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
     throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": it is no run document`)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null
     if (error instanceof SyntaxError) throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${error.message}`, { cause: error })
-    throw StoreError.from(`Cannot read "${path}"`, error)
+    throw error
   }
 }

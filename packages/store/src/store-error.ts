@@ -46,6 +46,8 @@ function classify(errno: string): { code: StoreErrorCode; hint: string } {
     case 'ELOOP':
     case 'ENOTDIR':
     case 'EEXIST':
+    case 'EISDIR':
+    case 'ENXIO': // A socket in the place of a file.
       return { code: 'STORE_UNSAFE', hint: 'The state directory must hold real directories and files, not symbolic links' }
     default:
       return { code: 'STORE_IO', hint: 'Look at the kernel log for the state of the disk, or name another directory with --state DIR' }

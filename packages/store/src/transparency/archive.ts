@@ -8,6 +8,7 @@ import {
   edgeAt,
   entriesPath,
   type Hash,
+  KEYS_PATH,
   type KeyEpoch,
   leafHash,
   noteVerifier,
@@ -47,13 +48,38 @@ interface Seal extends ArchivedRange {
   readonly proof: readonly string[]
 }
 
-/** The least index that the log in `directory` still has all about; 0 unless it was pruned. */
+/** The least index that the log in `directory` still has all about; 0 unless it was pruned. @throws StoreError STORE_CORRUPT */
 export async function minimumIndexOf(directory: string): Promise<number> {
   const bytes = await readWhole(minimumPath(directory), SEAL_BYTES_MAX)
-  const index = bytes === null ? 0 : Number((JSON.parse(bytes.toString()) as { readonly minimumIndex?: unknown }).minimumIndex)
-  if (!Number.isSafeInteger(index) || index < 0 || index % TILE_WIDTH !== 0)
-    throw new StoreError('STORE_CORRUPT', `Cannot read "${minimumPath(directory)}": it does not say where the log begins`)
-  return index
+  const index = bytes === null ? 0 : parseMinimum(bytes.toString())
+  if (index !== null) return index
+  throw new StoreError('STORE_CORRUPT', `Cannot read "${minimumPath(directory)}": it does not say where the log begins`)
+}
+
+function parseMinimum(text: string): number | null {
+  try {
+    const { minimumIndex } = JSON.parse(text) as { readonly minimumIndex?: unknown }
+    return isBoundary(minimumIndex) ? minimumIndex : null
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return null
+    throw error
+  }
+}
+
+/** An index where archives begin and end. */
+function isBoundary(index: unknown): index is number {
+  return Number.isSafeInteger(index) && (index as number) >= 0 && (index as number) % TILE_WIDTH === 0
+}
+
+/** For whoever only reads: where it is not to be told, everything has to be there, and `onRefused` is told why. */
+export async function readableMinimum(directory: string, onRefused: (error: StoreError) => void = () => undefined): Promise<number> {
+  try {
+    return await minimumIndexOf(directory)
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    onRefused(error)
+    return 0
+  }
 }
 
 /** The log is held for as long as reading a proof or deleting files takes; copying needs nobody to wait. */
@@ -118,6 +144,8 @@ async function writeArchive(directory: string, archive: string, range: ArchivedR
   for await (const path of filesOf(tree))
     if (endOf(path) > range.first && endOf(path) <= range.end) await copyDurably(source, path, scratch)
   await createDurably(join(scratch, 'checkpoint'), checkpoint)
+  const keys = await source.read(KEYS_PATH) // After the checkpoint: then they have its key
+  if (keys !== null) await createDurably(join(scratch, KEYS_PATH), keys)
   await createDurably(join(scratch, SEAL), Buffer.from(JSON.stringify(seal)))
   await syncDirectories(scratch)
   await rename(scratch, archive)
@@ -188,8 +216,7 @@ async function readSeal(archive: string): Promise<ArchivedRange & { readonly edg
 function parseSeal(text: string): Awaited<ReturnType<typeof readSeal>> | null {
   try {
     const { first, end, edge, proof } = JSON.parse(text) as Partial<Seal>
-    const isBoundary = (index: unknown): index is number => Number.isSafeInteger(index) && (index as number) % TILE_WIDTH === 0
-    if (!isBoundary(first) || !isBoundary(end) || first < 0 || first >= end || !Array.isArray(edge) || !Array.isArray(proof)) return null
+    if (!isBoundary(first) || !isBoundary(end) || first >= end || !Array.isArray(edge) || !Array.isArray(proof)) return null
     const hashes = (list: readonly unknown[]): Hash[] => list.map((item) => Buffer.from(String(item), 'base64'))
     return { first, end, edge: new CompactRange(first, hashes(edge)), proof: hashes(proof) }
   } catch (error) {
@@ -204,7 +231,7 @@ export function withArchives(log: TileSource, archives: readonly TileSource[]): 
   return {
     read: async (path) => {
       const own = await log.read(path)
-      if (own !== null || path === 'checkpoint') return own
+      if (own !== null || path === 'checkpoint' || path === KEYS_PATH) return own
       for (const archive of archives) {
         const bytes = await archive.read(path)
         if (bytes !== null) return bytes

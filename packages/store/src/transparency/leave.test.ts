@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { readEntries } from '@sallyport/audit-log'
 import { makeTemporaryDirectory } from '../_temporary-directory.ts'
 import { MemorySigner } from './_memory-signer.ts'
@@ -39,3 +40,30 @@ test('what writers leave is durable, is not read again for ever, and is in the n
   )
   assert.deepEqual(found, texts)
 })
+
+for (const [how, end] of [
+  ['left', (log: TransparencyLog) => log.leave()],
+  ['closed', (log: TransparencyLog) => log[Symbol.asyncDispose]()],
+  [
+    'closed after an append that failed',
+    async (log: TransparencyLog, directory: string) => {
+      rmSync(join(directory, 'pending'), { recursive: true })
+      await assert.rejects(log.append([Buffer.from('nowhere')]), { code: 'STORE_IO' })
+      await log[Symbol.asyncDispose]()
+    },
+  ],
+] as const)
+  test(`nothing of a tree is still written once the log is ${how}: the next writer's would be replaced by an older one`, async (t) => {
+    const directory = join(makeTemporaryDirectory(t), 'audit')
+    const log = await openTransparencyLog(directory, { signer: new MemorySigner(), cosigner: null, lockWaitMs: 0 })
+    await log.append([Buffer.from('one'), Buffer.from('two')])
+    await setImmediate() // The commit is over: the next one begins another file.
+    let isOver = false
+    const integrating = log.integrate().then(
+      () => (isOver = true),
+      () => (isOver = true),
+    )
+    await end(log, directory)
+    assert.equal(isOver, true)
+    await integrating
+  })

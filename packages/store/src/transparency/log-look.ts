@@ -6,10 +6,11 @@ import { join, resolve } from 'node:path'
 import { AuditLogError, type TileSource, type TreeHead } from '@sallyport/audit-log'
 import { lockExclusively } from '../exclusive-lock.ts'
 import { errnoOf, StoreError } from '../store-error.ts'
-import { minimumIndexOf } from './archive.ts'
+import { readableMinimum } from './archive.ts'
 import { directoryTileSource } from './directory-tile-source.ts'
 import { type LogPaths, logPaths } from './log-paths.ts'
 import { findPending, type LeftPending } from './pending-entries.ts'
+import { RefusedFiles } from './refused-files.ts'
 import { replayPending } from './replay-pending.ts'
 import { TreeEdge, type TreeFile } from './tree-edge.ts'
 import { readTreeState } from './tree-state.ts'
@@ -25,6 +26,7 @@ export interface LogLook<T> {
   readonly durable: { readonly source: TileSource; readonly head: TreeHead } | { readonly problem: string }
   readonly minimumIndex: number
   readonly also: T
+  readonly refused: RefusedFiles
   /** False: somebody held the log all the time, or its lock cannot be taken here, so that the parts may be of different moments. */
   readonly isStill: boolean
 }
@@ -40,11 +42,12 @@ export async function lookAtLog<T>(
   const paths = logPaths(resolve(directory))
   const locks = await locksOf(paths, resolve(directory), waitMs)
   try {
-    const tree = directoryTileSource(paths.tree)
+    const refused = new RefusedFiles()
+    const tree = directoryTileSource(paths.tree, refused.add)
     const checkpoint = await tree.read('checkpoint')
-    const [durable, minimumIndex, more] = [await readDurable(paths, tree), await readMinimum(directory), await also()]
+    const [durable, minimumIndex, more] = [await readDurable(paths, tree), await readableMinimum(directory, refused.add), await also()]
     const published = { read: async (path: string) => (path === 'checkpoint' ? checkpoint : tree.read(path)) }
-    return { published, hasCheckpoint: checkpoint !== null, durable, minimumIndex, also: more, isStill: locks.isStill }
+    return { published, hasCheckpoint: checkpoint !== null, durable, minimumIndex, also: more, refused, isStill: locks.isStill }
   } finally {
     for (const handle of locks.handles) await handle.close()
   }
@@ -78,17 +81,8 @@ async function lockOf(path: string, waitMs: number): Promise<FileHandle | null> 
   try {
     return await lockExclusively(path, waitMs)
   } catch (error) {
-    if (['ENOENT', 'EROFS', 'EACCES'].includes(errnoOf(error))) return null
-    throw error
-  }
-}
-
-/** Where it is not to be told, everything has to be there. */
-async function readMinimum(directory: string): Promise<number> {
-  try {
-    return await minimumIndexOf(directory)
-  } catch (error) {
-    if (error instanceof StoreError || error instanceof SyntaxError || error instanceof TypeError) return 0
+    const cause = error instanceof StoreError ? error.cause : error
+    if (['ENOENT', 'EROFS', 'EACCES'].includes(errnoOf(cause))) return null
     throw error
   }
 }

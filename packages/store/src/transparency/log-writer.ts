@@ -121,6 +121,8 @@ export class LogWriter implements TransparencyLog {
     if (this.#isClosing) return
     this.#isClosing = true
     await Promise.all([this.#committing, this.#publishing])
+    // Of nobody who waits, too: once the lock is free, its state would replace that of the next writer, whose pending entries are gone then
+    await this.#integrating
     try {
       // A failure was told to whoever appended or published; what is durable stays so.
       if (integrates && this.#failure === null) await this.#integrate()

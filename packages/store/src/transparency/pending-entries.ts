@@ -17,7 +17,7 @@ interface Segment {
 
 /**
  * Entries that are durable and not in the tree yet, in files of frames, `000000000001` and on. Calls of `append` must not
- * overlap; after one failed, the object is of no use.
+ * overlap; after one failed, the object is of no use, unless `undo` resolves.
  */
 export class PendingEntries {
   readonly #directory: string
@@ -56,11 +56,23 @@ export class PendingEntries {
     if (this.#isRotationDue) this.rotate()
   }
 
+  /** After a frame that found no room: what there is of it goes, and others can follow. Rejects when that is not certain. */
+  async undo(): Promise<void> {
+    await this.#current?.file.truncate(this.#current.bytes)
+    await this.#current?.file.datasync()
+    this.#isAppending = false
+  }
+
   async #create(): Promise<Segment & { readonly file: DurableFile }> {
     this.#number += 1
     const path = join(this.#directory, segmentName(this.#number))
     const file = await createFile(path)
-    await syncDirectory(this.#directory)
+    try {
+      await syncDirectory(this.#directory)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
     return { path, file, bytes: 0, end: 0 }
   }
 

@@ -51,7 +51,10 @@ function later(days: number): Date {
 }
 
 async function findings({ directory, epochs }: Setting, archives: readonly string[], minimumIndex: number): Promise<string[]> {
-  const source = withArchives(directoryTileSource(join(directory, 'log')), archives.map(directoryTileSource))
+  const source = withArchives(
+    directoryTileSource(join(directory, 'log')),
+    archives.map((archive) => directoryTileSource(archive)),
+  )
   const trust = { origin: 'log.test/one', epochs, policy: { logs: [], witnesses: [], groups: [], quorum: null } }
   const clock = { nowS: START_MS / 1000, freshnessS: null }
   const report = await verifyLog({ source, trust, clock, remembered: [], minimumIndex, hasOurEntries: true })

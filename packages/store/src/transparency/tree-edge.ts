@@ -119,10 +119,7 @@ export class TreeEdge {
   /** Root of a full tile. */
   #fold(hashes: Buffer): Buffer {
     const work = Buffer.from(hashes)
-    // Each pass writes behind where it reads
-    for (let width = TILE_WIDTH / 2; width >= 1; width /= 2) {
-      for (let pair = 0; pair < width; pair += 1) this.#hasher.node(work, pair * 2 * HASH_BYTES, work, pair * HASH_BYTES)
-    }
+    this.#hasher.fold(work, TILE_WIDTH)
     return work.subarray(0, HASH_BYTES)
   }
 
