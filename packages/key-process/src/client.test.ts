@@ -63,6 +63,21 @@ test('answers belong to their questions', async () => {
   await assert.rejects(ask(client), { code: 'TEST_LOST' })
 })
 
+test('one that hangs is waited for a while, and lost: whoever publishes holds others up', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const hanging = start()
+  t.mock.timers.tick(60_000)
+  await assert.rejects(hanging.client.ready, { code: 'TEST_LOST', message: 'it was not ready within 60000 ms' })
+  await assert.rejects(ask(hanging.client), { code: 'TEST_LOST' })
+  const { socket, client } = start()
+  socket.say({ id: 0, type: 'ready' })
+  await client.ready
+  t.mock.timers.tick(60_000)
+  const asked = ask(client)
+  t.mock.timers.tick(30_000)
+  await assert.rejects(asked, { code: 'TEST_LOST', message: 'it did not answer sign within 30000 ms' })
+})
+
 test('whatever it never says loses it, with all that waits', async () => {
   const nonsense: readonly unknown[] = [
     'x\n',

@@ -7,6 +7,8 @@ import { parseAnswerLine } from './messages.ts'
 
 /** It writes some small files durably, or makes a key; one that takes longer hangs. */
 const ANSWER_MS = 30_000
+/** It starts, and takes a lock that others hold for a moment. */
+const READY_MS = 60_000
 
 /** What makes a client one of a certain kind of process. */
 export interface KeyProcessKind<Answer extends Typed> {
@@ -34,6 +36,7 @@ export class KeyProcessClient<Question extends Typed, Answer extends Typed> impl
   readonly #socket: Duplex
   readonly #lines: LineReader
   readonly #waiting = new Map<number, Waiting>()
+  readonly #unready: NodeJS.Timeout
   readonly #settleReady: { readonly resolve: () => void; readonly reject: (error: SallyportError) => void }
   #lost: SallyportError | null = null
   #lastId = 0
@@ -46,6 +49,7 @@ export class KeyProcessClient<Question extends Typed, Answer extends Typed> impl
     promise.catch(() => undefined) // Every call says so as well.
     this.ready = promise
     this.#settleReady = { resolve, reject }
+    this.#unready = setTimeout(() => this.#lose(kind.lost(`it was not ready within ${READY_MS} ms`)), READY_MS)
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
     socket.on('error', (error) => this.#lose(kind.lost(`its socket failed: ${messageOf(error)}`)))
     socket.on('end', () => this.#lose(kind.lost('its process ended')))
@@ -100,8 +104,10 @@ export class KeyProcessClient<Question extends Typed, Answer extends Typed> impl
   #handle(line: string): void {
     const message = parseAnswerLine(line)
     if ('type' in message) {
-      if (message.type === 'ready') this.#settleReady.resolve()
-      else this.#lose(this.#kind.failed(message) ?? storeError(message) ?? this.#kind.lost(`it failed: ${message.message}`))
+      if (message.type === 'ready') {
+        clearTimeout(this.#unready)
+        this.#settleReady.resolve()
+      } else this.#lose(this.#kind.failed(message) ?? storeError(message) ?? this.#kind.lost(`it failed: ${message.message}`))
       return
     }
     const waiting = this.#waiting.get(message.id)
@@ -118,6 +124,7 @@ export class KeyProcessClient<Question extends Typed, Answer extends Typed> impl
   #lose(error: SallyportError): SallyportError {
     if (this.#lost !== null) return this.#lost
     this.#lost = error
+    clearTimeout(this.#unready)
     this.#settleReady.reject(error)
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { lstat, readdir, rm } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { SallyportError } from '@sallyport/core'
-import { readWhole, writeFileDurably } from '@sallyport/store'
+import { destroyFile, readWhole, syncDirectory, writeFileDurably } from '@sallyport/store'
 
 const KEY_BYTES_MAX = 4096
 
@@ -39,7 +39,9 @@ export class KeyFiles {
   async keepOnly(names: readonly string[]): Promise<void> {
     const kept = new Set(names.map(fileName))
     const others = (await this.#files()).filter((file) => !kept.has(file))
-    for (const file of others) await rm(join(this.#directory, file))
+    for (const file of others) await destroyFile(join(this.#directory, file))
+    // Or a power failure would bring it back
+    if (others.length > 0) await syncDirectory(this.#directory)
   }
 
   async areAny(): Promise<boolean> {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process'
-import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { fileURLToPath } from 'node:url'
+import { programWords } from '@sallyport/linux'
 
 /** Nothing in such a process works on more than some keys and a line of text. */
 const NODE_FLAGS: readonly string[] = ['--max-old-space-size=64', '--max-semi-space-size=1', '--disable-proto=delete', '--no-warnings']
@@ -15,10 +14,8 @@ export interface KeyProgram {
 
 /** Starts it, and gives its socket. It ends with the socket, or with this process. */
 export function spawnKeyProcess({ beside, bundled }: KeyProgram, args: readonly string[]): Duplex {
-  const here = fileURLToPath(beside)
-  const main = join(dirname(here), here.endsWith('.ts') ? 'main.ts' : bundled)
   // A group of its own: what interrupts the supervisor must not end it before its last answer. Its words come over the socket.
-  const child = spawn(process.execPath, [...NODE_FLAGS, main, ...args], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...programWords(beside, bundled), ...args], {
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     detached: true,

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { dirname, join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { collectBytes, messageOf } from '@sallyport/core'
+import { programWords } from '@sallyport/linux'
 import { ANSWER_BYTES_MAX, type Publication, type PublishOutcome } from './contract.ts'
 import { parseOutcome } from './parse-messages.ts'
 import { PublisherError } from './publisher-error.ts'
@@ -21,10 +20,8 @@ const REST_MS = 30_000
  * @throws PublisherError PUBLISHER_LOST when nobody knows how it went
  */
 export async function publishArtifact(publication: Publication, artifact: number, signal: AbortSignal): Promise<PublishOutcome> {
-  const here = fileURLToPath(import.meta.url)
-  const main = join(dirname(here), here.endsWith('.ts') ? 'main.ts' : 'publisher.cjs')
   // No environment: it may hold proxies, certificates and credentials that nobody has approved.
-  const child = spawn(process.execPath, [...NODE_FLAGS, main], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, ...programWords(import.meta.url, 'publisher.cjs')], {
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', artifact],
     signal: AbortSignal.any([signal, AbortSignal.timeout(publication.timeoutMs + REST_MS)]),

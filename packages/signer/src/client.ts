@@ -33,30 +33,47 @@ export class SignerClient implements CheckpointSigner, Disposable {
     const question: Question = { type: 'sign', oldSize, proof: proof.map(base64), head: { size: head.size, root: base64(head.root) } }
     const answer = await this.#process.ask(question, ['signed', 'refused'])
     if (answer.type === 'refused')
-      throw new SignerError('SIGNER_REFUSED', answer.message, {
-        hint: 'The log is not the one that was signed before: sallyport audit verify says what is wrong',
-      })
+      throw refused(answer.message, 'The log is not the one that was signed before: sallyport audit verify says what is wrong')
     return Buffer.from(answer.note, 'base64')
   }
 
   /** The keys that have signed, and the one that signs now. */
-  epochs(): Promise<readonly RotatedEpoch[]> {
-    return this.#askEpochs({ type: 'epochs' })
+  async epochs(): Promise<readonly RotatedEpoch[]> {
+    return (await this.#process.ask({ type: 'epochs' }, ['epochs'])).epochs.map(parseEpoch)
   }
 
-  /** From the tree on that was signed last, a new key signs. Answers with the epochs, the new one last. */
-  rotate(): Promise<readonly RotatedEpoch[]> {
-    return this.#askEpochs({ type: 'rotate' })
+  /** The verifier key that the next rotation brings in; it signs nothing yet. */
+  async prepare(): Promise<string> {
+    return (await this.#process.ask({ type: 'prepare' }, ['prepared'])).verifierKey
   }
 
-  async #askEpochs(question: Question): Promise<readonly RotatedEpoch[]> {
-    return (await this.#process.ask(question, ['epochs'])).epochs.map(parseEpoch)
+  /** The tree that was signed last, signed by the prepared key. @throws SignerError SIGNER_REFUSED where none is */
+  async try(): Promise<Uint8Array> {
+    const answer = await this.#process.ask({ type: 'try' }, ['signed', 'refused'])
+    if (answer.type === 'refused') throw refused(answer.message, NOT_PREPARED)
+    return Buffer.from(answer.note, 'base64')
+  }
+
+  /**
+   * From the tree on that was signed last, a new key signs; `to`: this one, which was prepared. Answers with the epochs, the new one last.
+   * @throws SignerError SIGNER_REFUSED for another key than the prepared one
+   */
+  async rotate(to: string | null = null): Promise<readonly RotatedEpoch[]> {
+    const answer = await this.#process.ask({ type: 'rotate', to }, ['epochs', 'refused'])
+    if (answer.type === 'refused') throw refused(answer.message, NOT_PREPARED)
+    return answer.epochs.map(parseEpoch)
   }
 
   /** Ends the signer. Idempotent. */
   [Symbol.dispose](): void {
     this.#process[Symbol.dispose]()
   }
+}
+
+const NOT_PREPARED = 'See which key is prepared: sallyport audit keys'
+
+function refused(message: string, hint: string): SignerError {
+  return new SignerError('SIGNER_REFUSED', message, { hint })
 }
 
 const SIGNER: KeyProcessKind<Answer> = {

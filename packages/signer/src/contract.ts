@@ -23,13 +23,18 @@ export type Question =
   | { readonly type: 'sign'; readonly oldSize: number; readonly proof: readonly string[]; readonly head: HeadMessage }
   | { readonly type: 'latest' }
   | { readonly type: 'epochs' }
-  /** A new key from the tree on that was signed last; the old one is destroyed. */
-  | { readonly type: 'rotate' }
+  /** The key that the next rotation brings in, which signs nothing yet: made where there is none. */
+  | { readonly type: 'prepare' }
+  /** The tree that was signed last, by the prepared key: for witnesses to say whether they know it, before the old one is destroyed. */
+  | { readonly type: 'try' }
+  /** A new key from the tree on that was signed last; the old one is destroyed. `to`: it has to be this one, where it is not already. */
+  | { readonly type: 'rotate'; readonly to: string | null }
 
 export type Answer =
   | { readonly type: 'signed'; readonly note: string }
   | { readonly type: 'latest'; readonly head: HeadMessage | null }
   | { readonly type: 'epochs'; readonly epochs: readonly EpochMessage[] }
+  | { readonly type: 'prepared'; readonly verifierKey: string }
   /** Nothing was signed and nothing changed. */
   | { readonly type: 'refused'; readonly message: string }
 

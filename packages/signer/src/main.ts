@@ -23,9 +23,15 @@ async function answer(signer: Signer, question: Question): Promise<Answer> {
       return { type: 'latest', head: headMessage(signer) }
     case 'epochs':
       return { type: 'epochs', epochs: signer.epochs }
+    case 'prepare':
+      return { type: 'prepared', verifierKey: await signer.prepare() }
+    case 'try':
+      return orRefused(async () => ({ type: 'signed', note: base64(await signer.try()) }))
     case 'rotate':
-      await signer.rotate()
-      return { type: 'epochs', epochs: signer.epochs }
+      return orRefused(async () => {
+        await signer.rotate(question.to)
+        return { type: 'epochs', epochs: signer.epochs }
+      })
     case 'sign':
       return sign(signer, question)
   }
@@ -34,13 +40,21 @@ async function answer(signer: Signer, question: Question): Promise<Answer> {
 async function sign(signer: Signer, { oldSize, proof, head }: Extract<Question, { type: 'sign' }>): Promise<Answer> {
   const parsed = parseHead(head)
   if (parsed === undefined) throw new TypeError('a head that was parsed before')
+  const growth = { oldSize, proof: proof.flatMap((text) => parseHashText(text) ?? []), head: parsed }
+  return orRefused(async () => ({ type: 'signed', note: base64(await signer.sign(growth)) }))
+}
+
+async function orRefused(work: () => Promise<Answer>): Promise<Answer> {
   try {
-    const note = await signer.sign({ oldSize, proof: proof.flatMap((text) => parseHashText(text) ?? []), head: parsed })
-    return { type: 'signed', note: Buffer.from(note).toString('base64') }
+    return await work()
   } catch (error) {
     if (error instanceof SignerError && error.code === 'SIGNER_REFUSED') return { type: 'refused', message: error.message }
     throw error
   }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
 }
 
 function headMessage({ latest }: Signer): { size: number; root: string } | null {

@@ -9,6 +9,8 @@ export interface PublicState {
   /** The tree that it signed last, or would have but for a crash. */
   readonly latest: TreeHead | null
   readonly epochs: readonly RotatedEpoch[]
+  /** Verifier key that the next rotation brings in; null: none is prepared. */
+  readonly next: string | null
 }
 
 /** Without a signer, also while one works. Null where there never was one. @throws SignerError SIGNER_DAMAGED; AuditLogError for a key that is none. */

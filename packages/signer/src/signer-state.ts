@@ -15,6 +15,8 @@ export interface SignerState {
   readonly latest: TreeHead | null
   /** At least one; the last one is that of today. */
   readonly epochs: readonly EpochMessage[]
+  /** Verifier key of the private one that is kept for the next rotation; null: none is prepared. */
+  readonly next: string | null
 }
 
 /** In the directory of a signer. */
@@ -22,9 +24,9 @@ export function statePath(directory: string): string {
   return join(directory, 'signer.json')
 }
 
-export async function writeSignerState(path: string, { origin, latest, epochs }: SignerState): Promise<void> {
+export async function writeSignerState(path: string, { origin, latest, epochs, next }: SignerState): Promise<void> {
   const head = latest === null ? null : { size: latest.size, root: Buffer.from(latest.root).toString('base64') }
-  await writeFileDurably(path, `${JSON.stringify({ origin, latest: head, epochs }, null, 2)}\n`, `${path}.new`)
+  await writeFileDurably(path, `${JSON.stringify({ origin, latest: head, epochs, next }, null, 2)}\n`, `${path}.new`)
 }
 
 /** Null where there is none. @throws SignerError SIGNER_DAMAGED */
@@ -38,10 +40,11 @@ export async function readSignerState(path: string): Promise<SignerState | null>
 
 function parseSignerState(text: string): SignerState | null {
   try {
-    const { origin, latest, epochs } = JSON.parse(text) as Record<string, unknown>
+    // A signer before there were prepared keys wrote no `next`
+    const { origin, latest, epochs, next = null } = JSON.parse(text) as Record<string, unknown>
     if (typeof origin !== 'string' || !Array.isArray(epochs) || epochs.length === 0 || !epochs.every(isEpoch)) return null
     const head = latest === null ? null : parseHead(latest)
-    return head === undefined ? null : { origin, latest: head, epochs }
+    return head === undefined || !(next === null || typeof next === 'string') ? null : { origin, latest: head, epochs, next }
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null
     throw error

@@ -34,15 +34,18 @@ export class Signer implements AsyncDisposable {
   readonly #keys: KeyFiles
   #state: SignerState
   #signer: NoteSigner
+  /** Of the prepared key. */
+  #next: NoteSigner | null
   /** Whether this process has seen the state to the disk: what was found may be the last words of one that crashed. */
   #isDurable = false
 
-  private constructor(directory: string, { lock, state, signer }: { lock: FileHandle; state: SignerState; signer: NoteSigner }) {
+  private constructor(directory: string, { lock, state, signer, next }: OpenedState & { readonly lock: FileHandle }) {
     this.#directory = directory
     this.#keys = keyFiles(directory)
     this.#lock = lock
     this.#state = state
     this.#signer = signer
+    this.#next = next
   }
 
   /**
@@ -79,29 +82,63 @@ export class Signer implements AsyncDisposable {
     return this.#checkpoint(head)
   }
 
-  /**
-   * From the tree on that was signed last, a new key signs. The old one signs that tree once more, which is its seal, and its successor, and
-   * is destroyed.
-   */
-  async rotate(): Promise<void> {
-    const latest = this.#state.latest ?? { size: 0, root: emptyRoot() }
-    const number = this.#state.epochs.length + 1
-    const key = generateKey()
-    const signer = ed25519Signer(this.#state.origin, key)
-    const seal = base64(this.#checkpoint(latest))
-    const rotation = base64(rotationNote(this.#state.origin, latest.size, [this.#signer, signer]))
-    await this.#keys.write(`${number}`, key)
-    const ended = this.#state.epochs.map((epoch) => (epoch.lastSize === null ? { ...epoch, lastSize: latest.size, seal } : epoch))
-    const next = { ...firstEpoch(signer), firstSize: latest.size, rotation }
-    this.#isDurable = false
-    await this.#remember({ ...this.#state, latest, epochs: [...ended, next] })
-    this.#signer = signer
-    await this.#keys.keepOnly([`${number}`])
+  /** The verifier key that the next rotation brings in. Its private half is on the disk before anybody hears of it, and signs nothing yet. */
+  async prepare(): Promise<string> {
+    if (this.#next === null) {
+      const key = generateKey()
+      const next = ed25519Signer(this.#state.origin, key)
+      await this.#keys.write(`${this.#state.epochs.length + 1}`, key)
+      this.#isDurable = false
+      await this.#remember({ ...this.#state, next: formatVerifierKey(next.key) })
+      this.#next = next
+    } else await this.#remember(this.#state)
+    return formatVerifierKey(this.#next.key)
   }
 
-  #checkpoint(head: TreeHead): Uint8Array {
+  /**
+   * The tree that was signed last once more, by the prepared key: no root that was not signed before, so that whoever is shown it learns nothing
+   * but whether that key is known. @throws SignerError SIGNER_REFUSED
+   */
+  async try(): Promise<Uint8Array> {
+    const { latest } = this.#state
+    if (this.#next === null || latest === null) throw notPrepared()
+    await this.#remember(this.#state)
+    return this.#checkpoint(latest, this.#next)
+  }
+
+  /**
+   * From the tree on that was signed last, the prepared key signs (or a new one, where none is). The old one signs that tree once more, which is
+   * its seal, and its successor, and is destroyed. `to`: no other key than this one comes in; where it signs already, nothing is left to be done.
+   *
+   * @throws SignerError SIGNER_REFUSED
+   */
+  async rotate(to: string | null = null): Promise<void> {
+    const number = this.#state.epochs.length + 1
+    if (to !== null && to === this.#state.epochs.at(-1)?.verifierKey) return this.#endRotation(number - 1)
+    if (to !== null && to !== this.#state.next) throw notPrepared()
+    await this.prepare()
+    const next = this.#next as NoteSigner
+    const latest = this.#state.latest ?? { size: 0, root: emptyRoot() }
+    const seal = base64(this.#checkpoint(latest))
+    const rotation = base64(rotationNote(this.#state.origin, latest.size, [this.#signer, next]))
+    const ended = this.#state.epochs.map((epoch) => (epoch.lastSize === null ? { ...epoch, lastSize: latest.size, seal } : epoch))
+    this.#isDurable = false
+    const epochs = [...ended, { ...firstEpoch(next), firstSize: latest.size, rotation }]
+    await this.#remember({ ...this.#state, latest, epochs, next: null })
+    this.#signer = next
+    this.#next = null
+    await this.#endRotation(number)
+  }
+
+  /** The state that names the new key is durable before the old one goes. */
+  async #endRotation(number: number): Promise<void> {
+    await this.#remember(this.#state)
+    await this.#keys.keepOnly(keptKeys(number, this.#state))
+  }
+
+  #checkpoint(head: TreeHead, signer = this.#signer): Uint8Array {
     const text = formatCheckpoint({ origin: this.#state.origin, ...head, extensions: [] })
-    return formatNote({ text, signatures: [this.#signer.sign(text)] })
+    return formatNote({ text, signatures: [signer.sign(text)] })
   }
 
   async #remember(state: SignerState): Promise<void> {
@@ -116,7 +153,13 @@ export class Signer implements AsyncDisposable {
   }
 }
 
-/** `key-1.pem` and on: one for each epoch, of which only the last one is kept. */
+interface OpenedState {
+  readonly state: SignerState
+  readonly signer: NoteSigner
+  readonly next: NoteSigner | null
+}
+
+/** `key-1.pem` and on: one for each epoch, of which only the last one is kept, and the one that is prepared. */
 function keyFiles(directory: string): KeyFiles {
   return new KeyFiles(directory, (message) => new SignerError('SIGNER_DAMAGED', message))
 }
@@ -125,7 +168,11 @@ function generateKey(): KeyObject {
   return generateKeyPairSync('ed25519').privateKey
 }
 
-async function openState(directory: string, origin: string): Promise<{ state: SignerState; signer: NoteSigner }> {
+function keptKeys(number: number, { next }: SignerState): string[] {
+  return next === null ? [`${number}`] : [`${number}`, `${number + 1}`]
+}
+
+async function openState(directory: string, origin: string): Promise<OpenedState> {
   const keys = keyFiles(directory)
   const state = (await readSignerState(statePath(directory))) ?? (await beginState(directory, keys, origin))
   if (state.origin !== origin)
@@ -133,17 +180,26 @@ async function openState(directory: string, origin: string): Promise<{ state: Si
   const number = state.epochs.length
   const key = await keys.read(`${number}`)
   if (key === null && number === 1 && state.latest === null) return beginAgain(directory, keys, origin)
+  const next = state.next === null ? null : await keys.read(`${number + 1}`)
+  const signer = signerOf(origin, key, state.epochs.at(-1)?.verifierKey)
+  if (signer === null) throw keyMissing(directory, `the private key of today's epoch, ${number}, is not there`)
+  const nextSigner = signerOf(origin, next, state.next)
+  if (state.next !== null && nextSigner === null)
+    throw keyMissing(directory, 'the private key that was prepared for the next epoch is not there')
+  await keys.keepOnly(keptKeys(number, state))
+  return { state, signer, next: nextSigner }
+}
+
+/** Null where there is no key, or another one. */
+function signerOf(origin: string, key: KeyObject | null, verifierKey: string | null | undefined): NoteSigner | null {
   const signer = key === null ? null : ed25519Signer(origin, key)
-  if (signer === null || formatVerifierKey(signer.key) !== state.epochs.at(-1)?.verifierKey)
-    throw new SignerError(
-      'SIGNER_DAMAGED',
-      `Cannot use the keys in "${directory}": the private key of today's epoch, ${number}, is not there`,
-      {
-        hint: 'Restore the directory from a backup; without the key the log cannot go on under this name',
-      },
-    )
-  await keys.keepOnly([`${number}`])
-  return { state, signer }
+  return signer !== null && formatVerifierKey(signer.key) === verifierKey ? signer : null
+}
+
+function keyMissing(directory: string, problem: string): SignerError {
+  return new SignerError('SIGNER_DAMAGED', `Cannot use the keys in "${directory}": ${problem}`, {
+    hint: 'Restore the directory from a backup; without the key the log cannot go on under this name',
+  })
 }
 
 /** The public half first: a key without a state is one whose memory was lost, and never signs again. */
@@ -156,14 +212,14 @@ async function beginState(directory: string, keys: KeyFiles, origin: string): Pr
 }
 
 /** Also after a crash between the two files: nothing was ever signed then. */
-async function beginAgain(directory: string, keys: KeyFiles, origin: string): Promise<{ state: SignerState; signer: NoteSigner }> {
+async function beginAgain(directory: string, keys: KeyFiles, origin: string): Promise<OpenedState> {
   const key = generateKey()
   const signer = ed25519Signer(origin, key)
-  const state: SignerState = { origin, latest: null, epochs: [firstEpoch(signer)] }
+  const state: SignerState = { origin, latest: null, epochs: [firstEpoch(signer)], next: null }
   await syncDirectory(dirname(resolve(directory))) // Perhaps a process made it that did not come to this.
   await writeSignerState(statePath(directory), state)
   await keys.write('1', key)
-  return { state, signer }
+  return { state, signer, next: null }
 }
 
 function firstEpoch({ key }: NoteSigner): EpochMessage {
@@ -187,6 +243,12 @@ function assertGrowth(latest: TreeHead | null, { oldSize, proof, head }: Growth)
 function refused(reason: string): SignerError {
   return new SignerError('SIGNER_REFUSED', `Cannot sign the checkpoint: ${reason}`, {
     hint: 'The log is not the one that was signed before: sallyport audit verify says what is wrong',
+  })
+}
+
+function notPrepared(): SignerError {
+  return new SignerError('SIGNER_REFUSED', 'Cannot change the key of the log: it is not the key that was prepared', {
+    hint: 'See which one is: sallyport audit keys',
   })
 }
 
