@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -78,6 +79,20 @@ describe('the read-only service of a log', () => {
     assert.match(await response.text(), /^log\.example\.test\/audit\n300\n/)
   })
 
+  test('has the list of keys once there is one, which nobody may keep either', async () => {
+    await using log = await ServedLog.start()
+    assert.equal((await log.get('/keys')).status, 404)
+    await writeFile(join(log.directory, 'keys'), '{"v":1}')
+    const response = await log.get('/keys')
+    assert.deepEqual(
+      [response.status, response.headers.get('content-type'), response.headers.get('cache-control'), await response.text()],
+      [200, 'application/json', 'no-cache', '{"v":1}'],
+    )
+    await rename(join(log.directory, 'keys'), join(log.directory, 'other'))
+    await symlink(join(log.directory, 'other'), join(log.directory, 'keys'))
+    assert.equal((await log.get('/keys')).status, 404)
+  })
+
   test('has tiles and bundles, which anybody may keep for good', async () => {
     await using log = await ServedLog.start()
     for (const [path, bytes] of [
@@ -147,6 +162,29 @@ describe('the read-only service of a log', () => {
     assert.equal(await log.statusOf('/tile/entries/002'), 404)
     assert.equal(await log.statusOf('/tile/entries/001.p/45'), 404)
     assert.equal(await log.statusOf('/tile/entries/001'), 404)
+  })
+
+  test('has the partial files of the published checkpoint also when full ones have taken their place that are not published yet', async () => {
+    await using log = await ServedLog.start()
+    const tile = randomBytes(8192)
+    const bundle = new MemoryLog().publish(testEntries(600)).files.get('tile/entries/001') ?? new Uint8Array()
+    const before = [tile.subarray(0, 44 * 32), await (await log.get('/tile/entries/001.p/44')).bytes()].map((bytes) =>
+      Uint8Array.from(bytes),
+    )
+    await rm(join(log.directory, 'tile/entries/001.p'), { recursive: true })
+    await writeFile(join(log.directory, 'tile/0/001'), tile)
+    await writeFile(join(log.directory, 'tile/entries/001'), bundle)
+    const now = await Promise.all(['/tile/0/001.p/44', '/tile/entries/001.p/44'].map(async (path) => (await log.get(path)).bytes()))
+    assert.deepEqual(now, before)
+    const small = await log.get('/tile/entries/001.p/44', { 'accept-encoding': 'gzip' })
+    assert.deepEqual([small.headers.get('content-encoding'), await small.bytes()], ['gzip', before[1]])
+    for (const path of ['/tile/0/001', '/tile/entries/001', '/tile/0/001.p/45', '/tile/entries/001.p/45'])
+      assert.equal(await log.statusOf(path), 404, path)
+    // What is full in the published tree is had in full
+    assert.equal(await log.statusOf('/tile/entries/000.p/44'), 404)
+    await writeFile(join(log.directory, 'tile/entries/001'), Buffer.from([0xff, 0xff, 1]))
+    assert.equal(await log.statusOf('/tile/entries/001.p/44'), 404)
+    assert.deepEqual(log.failures, [])
   })
 
   test('follows no link, at the end of a path or on the way', async () => {

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SyslogTls } from './syslog-connection.ts'
 
 const PROGRAM = '/usr/sbin/rsyslogd'
-const STARTED_MS = 10_000
+const STARTED_MS = 120_000
 
 export class Rsyslog implements AsyncDisposable {
   readonly port: number

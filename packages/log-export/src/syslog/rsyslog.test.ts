@@ -17,7 +17,7 @@ function targetOf({ port }: Rsyslog, tls: SyslogTls | null): SyslogTarget {
   return new SyslogTarget({ address: { host: '127.0.0.1', port, tls }, format: jsonLine })
 }
 
-describe('rsyslog', { timeout: 60_000 }, () => {
+describe('rsyslog', { timeout: 240_000 }, () => {
   test('takes a log apart as RFC 5424 says, over TCP', async () => {
     await using directory = await TemporaryDirectory.create()
     await using rsyslog = await Rsyslog.start(directory.path, null)

@@ -42,7 +42,7 @@ export async function sendSyslog(
   const deadline = new AbortController()
   const socket = open(address)
   // Some event without an error of the socket's own must end the waits below
-  socket.setTimeout(idleMs, () => socket.destroy(new Error(`nothing moved for ${idleMs} ms`)))
+  using _watch = watchProgress(socket, idleMs)
   const abort = (): void => void socket.destroy(new Error('the export was ended'))
   signal.addEventListener('abort', abort, { once: true })
   socket.once('error', (error) => deadline.abort(error))
@@ -72,6 +72,20 @@ function open({ host, port, tls }: SyslogAddress): Socket {
     ...(ca === null ? {} : { ca }),
     ...(identity === null ? {} : { cert: identity.certificate, key: identity.key }),
   })
+}
+
+/**
+ * Ends a connection that takes nothing of ours for `idleMs`, or for twice that. What the receiver says is no progress: one that only talks, and never reads
+ * or never closes, would hold the export for ever, and nobody would be told.
+ */
+function watchProgress(socket: Socket, idleMs: number): Disposable {
+  let [taken, wasOpen] = [-1, true]
+  const timer = setInterval(() => {
+    const [now, isOpen] = [socket.bytesWritten - socket.writableLength, !socket.writableEnded]
+    if (now === taken && isOpen === wasOpen) socket.destroy(new Error(`nothing was taken for ${idleMs} ms`))
+    ;[taken, wasOpen] = [now, isOpen]
+  }, idleMs)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
 
 async function converse(

@@ -49,24 +49,26 @@ describe('a message of RFC 5424', () => {
 class Receiver implements AsyncDisposable {
   received = ''
   readonly #server: Server
+  readonly #idleMs: number
 
-  private constructor(server: Server) {
+  private constructor(server: Server, idleMs: number) {
     this.#server = server
+    this.#idleMs = idleMs
   }
 
-  static async start(onConnection: (socket: Socket, receiver: Receiver) => void): Promise<Receiver> {
+  static async start(onConnection: (socket: Socket, receiver: Receiver) => void, idleMs = 60_000): Promise<Receiver> {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => undefined)
       onConnection(socket, receiver)
     })
-    const receiver = new Receiver(server)
+    const receiver = new Receiver(server, idleMs)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     return receiver
   }
 
   get target(): SyslogTarget {
     const { port } = this.#server.address() as { port: number }
-    return new SyslogTarget({ address: { host: '127.0.0.1', port, tls: null }, format: jsonLine, idleMs: 300 })
+    return new SyslogTarget({ address: { host: '127.0.0.1', port, tls: null }, format: jsonLine, idleMs: this.#idleMs })
   }
 
   read(socket: Socket): void {
@@ -78,6 +80,12 @@ class Receiver implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await new Promise((resolve) => this.#server.close(resolve))
   }
+}
+
+/** More often than a connection may be idle. */
+function talk(socket: Socket): void {
+  const timer = setInterval(() => socket.write('.'), 20)
+  socket.once('close', () => clearInterval(timer))
 }
 
 const signal = new AbortController().signal
@@ -108,6 +116,8 @@ describe('an export to syslog over TCP', () => {
     ['breaks the connection in the middle', (socket) => socket.once('data', () => socket.resetAndDestroy())],
     ['reads nothing', (socket) => socket.pause()],
     ['reads to the end, and never closes', (socket) => void socket.resume()],
+    ['reads to the end, and talks for ever', (socket) => talk(socket.resume())],
+    ['reads nothing, and talks for ever', (socket) => talk(socket.pause())],
   ]
   for (const [title, onConnection] of failures)
     test(`fails where the receiver ${title}`, async () => {
@@ -115,7 +125,7 @@ describe('an export to syslog over TCP', () => {
       await using receiver = await Receiver.start((socket, self) => {
         sockets.push(socket)
         onConnection(socket, self)
-      })
+      }, 300)
       await assert.rejects(receiver.target.deliver(many, signal), { code: 'EXPORT_FAILED' })
       for (const socket of sockets) socket.destroy()
     })

@@ -7,8 +7,10 @@ export type Prove = (oldSize: number) => Promise<readonly Hash[]>
 /** What became of asking one witness. */
 export type WitnessOutcome =
   | { readonly kind: 'cosigned'; readonly witness: string; readonly signature: NoteSignature; readonly timestampS: number }
-  /** It will not cosign this checkpoint: it says that it is not consistent (422), or does not know log or key. */
+  /** It will not cosign this checkpoint: it says that it is not consistent (422), or does not know the log. */
   | { readonly kind: 'refused'; readonly witness: string; readonly reason: string }
+  /** It knows this log, and no key of it that has signed this checkpoint (403). */
+  | { readonly kind: 'unknown-key'; readonly witness: string; readonly reason: string }
   /** It has cosigned a larger tree of this log: the log was rolled back, or somebody else publishes it, too. */
   | { readonly kind: 'ahead'; readonly witness: string; readonly size: number; readonly reason: string }
   /** No usable answer in time. */

@@ -219,4 +219,10 @@ describe('a witness that', () => {
     )
     assert.equal(parseNote(await cosign(fake.asker, 70)).signatures.length, 2)
   })
+
+  test('answers with the sixteen largest signatures that there are does count', async () => {
+    const others = Array.from({ length: 15 }, (_, index) => ({ name: `pq${index}`, keyId: index, signature: Buffer.alloc(5000, index) }))
+    await using fake = await FakeWitness.start(async (self, body) => textAnswer(200, formatSignatureLines(others) + self.lines(body)))
+    assert.equal(parseNote(await cosign(fake.asker, 70)).signatures.length, 2)
+  })
 })

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AuditLogError, evaluatePolicy, formatNote, type Note, type Policy, type PolicyWitness } from '@sallyport/audit-log'
+import {
+  AuditLogError,
+  evaluatePolicy,
+  formatNote,
+  formatVerifierKey,
+  type Note,
+  type Policy,
+  type PolicyWitness,
+} from '@sallyport/audit-log'
 import type { CheckpointCosigner } from '@sallyport/store'
 import { WitnessError } from '../witness-error.ts'
 import { type Prove, WITNESS_TIMES, type WitnessOutcome, type WitnessTimes } from './contract.ts'
@@ -60,7 +68,7 @@ export class PolicyCosigner implements CheckpointCosigner, Disposable {
     await this.#gather(submitted, prove, outcomes)
     const note = this.#cosigned(submitted, outcomes)
     const decision = evaluatePolicy(this.#policy, note)
-    if (!decision.isAccepted) throw quorumMissed(decision.reason, outcomes)
+    if (!decision.isAccepted) throw quorumMissed(decision.reason, outcomes, this.#keyOf(note))
     return formatNote(note)
   }
 
@@ -91,6 +99,12 @@ export class PolicyCosigner implements CheckpointCosigner, Disposable {
     return { text: note.text, signatures: [...own, ...theirs] }
   }
 
+  /** Of the policy's logs, the one that has signed. */
+  #keyOf({ signatures }: Note): string | null {
+    const signed = this.#policy.logs.filter(({ key }) => signatures.some(({ name, keyId }) => name === key.name && keyId === key.keyId))
+    return signed.map(({ key }) => formatVerifierKey(key)).at(-1) ?? null
+  }
+
   /** Ends what still waits for slow witnesses. */
   [Symbol.dispose](): void {
     for (const client of this.#clients) client.abandon()
@@ -110,13 +124,19 @@ function cosignedSize(published: Uint8Array | null): (witness: PolicyWitness) =>
   }
 }
 
-function quorumMissed(reason: string, outcomes: readonly WitnessOutcome[]): WitnessError {
+/** `key`: the one that signs now. */
+function quorumMissed(reason: string, outcomes: readonly WitnessOutcome[], key: string | null): WitnessError {
   const said = outcomes.flatMap((outcome) => (outcome.kind === 'cosigned' ? [] : [`${outcome.witness}: ${outcome.reason}`]))
-  const isAccused = outcomes.some(({ kind }) => kind === 'ahead' || kind === 'refused')
   return new WitnessError('WITNESS_QUORUM_MISSED', `Cannot publish the checkpoint: ${[reason, ...said].join('; ')}`, {
-    hint: isAccused
-      ? 'A witness remembers another log than this one: sallyport audit verify says what is wrong'
-      : 'The records are durable, and are published once enough witnesses can be reached',
+    hint: hintFor(new Set(outcomes.map(({ kind }) => kind)), key),
     details: { outcomes: outcomes.map(({ kind, witness }) => ({ kind, witness })) },
   })
+}
+
+function hintFor(kinds: ReadonlySet<WitnessOutcome['kind']>, key: string | null): string {
+  if (kinds.has('ahead') || kinds.has('refused'))
+    return 'A witness remembers another log than this one: sallyport audit verify says what is wrong'
+  if (kinds.has('unknown-key'))
+    return `A witness does not know the key that signs now: have it started again with this line in its file: log ${key ?? 'KEY'}`
+  return 'The records are durable, and are published once enough witnesses can be reached'
 }

@@ -14,8 +14,8 @@ import { ask, HttpError, type HttpReply } from '@sallyport/http'
 import type { Prove, WitnessOutcome, WitnessTimes } from './contract.ts'
 import type { SubmittedCheckpoint } from './submitted-checkpoint.ts'
 
-/** Signature lines of several keys; an honest witness sends one or two. */
-const ANSWER_BYTES_MAX = 64 * 1024
+/** Sixteen of the largest signatures (signed-note: nearly 5 kB), with long names; an honest witness sends one or two. */
+const ANSWER_BYTES_MAX = 256 * 1024
 /** Each time its size may have changed meanwhile, but not for ever. */
 const CONFLICTS_MAX = 5
 const RETRY_MS_MAX = 2000
@@ -114,6 +114,7 @@ export class WitnessClient {
     if (status === 200) return this.#readCosignatures(text, submitted)
     if (status === 409) return readConflict(text, submitted.size)
     if (status === 429 || status >= 500) return { kind: 'again', reason: `it answered with status ${status}` }
+    if (status === 403) return { kind: 'unknown-key', reason: `it does not know the key that has signed (status 403: ${firstLine(text)})` }
     return { kind: 'refused', reason: `it answered with status ${status}: ${firstLine(text)}` }
   }
 
