@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -55,6 +56,14 @@ const size = (server: HttpServer, body: Uint8Array): Parameters<typeof ask>[0] =
 })
 
 describe('the server', () => {
+  test('answers one request after the other over one connection', async () => {
+    await using server = await start()
+    const socket = open(server)
+    const request = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nhost: x\r\n${more}\r\n`
+    const answers = await converse(socket, request('/a') + request('/b', 'connection: close\r\n'))
+    assert.deepEqual(answers.match(/GET \S+ 0/g), ['GET /a 0', 'GET /b 0'])
+  })
+
   test('hands over the path as it was sent, and the body up to its limit', async () => {
     await using server = await start()
     const answer = await ask(size(server, Buffer.alloc(BODY_MAX)))
@@ -150,6 +159,28 @@ describe('a request', () => {
     await using silent = await start({ handle: () => new Promise(() => undefined) })
     await assert.rejects(ask({ ...size(silent, new Uint8Array()), timeoutMs: 100 }), { code: 'HTTP_FAILED' })
     await assert.rejects(ask({ ...options, url: 'http://127.0.0.1:1/' }), { code: 'HTTP_FAILED' })
+  })
+
+  test('goes over the connection of the one before it, whatever that came to', async () => {
+    let connections = 0
+    const plain = createServer((incoming, response) => void incoming.resume().once('end', () => response.writeHead(409).end('1\n')))
+    plain.on('connection', () => {
+      connections += 1
+    })
+    await once(plain.listen(0, '127.0.0.1'), 'listening')
+    const { port } = plain.address() as AddressInfo
+    for (let count = 0; count < 3; count += 1)
+      await ask({
+        method: 'POST',
+        url: `http://127.0.0.1:${port}/`,
+        headers: {},
+        body: Buffer.from('x'),
+        timeoutMs: 5000,
+        answerBytesMax: 10,
+      })
+    assert.equal(connections, 1)
+    plain.closeAllConnections()
+    plain.close()
   })
 
   test('follows no redirect', async () => {
