@@ -76,6 +76,41 @@ test('a file that is renamed is read to its end, and the new one from its beginn
   ])
 })
 
+test('what is still written to a file after it was renamed is read, and its last line is not joined to the next file', async (t) => {
+  const path = makeFile(t)
+  const log = open(t, path)
+  appendFileSync(path, line('one'))
+  renameSync(path, `${path}.1`)
+  writeFileSync(path, line('three'))
+  assert.deepEqual(shortly(await log.read(false)), [
+    ['login', 'one'],
+    ['login', 'three'],
+  ])
+  // Its writer has not been told yet, and ends in the middle of a line
+  appendFileSync(`${path}.1`, `${line('two')}${line('and a half').trimEnd()}`)
+  appendFileSync(path, line('four'))
+  assert.deepEqual(shortly(await log.read(false)), [
+    ['login', 'two'],
+    ['login', 'and a half'],
+    ['login', 'four'],
+  ])
+  assert.deepEqual(log.counts, { notSelected: 0, dropped: {} })
+})
+
+test('a file that is renamed just before the end is read as well', async (t) => {
+  const path = makeFile(t)
+  const log = open(t, path)
+  appendFileSync(path, line('one').slice(0, 40))
+  await log.read(false)
+  renameSync(path, `${path}.1`)
+  writeFileSync(path, line('two'))
+  appendFileSync(`${path}.1`, line('one').slice(40))
+  assert.deepEqual(shortly(await log.read(true)), [
+    ['login', 'one'],
+    ['login', 'two'],
+  ])
+})
+
 test('a file that is cut is a gap, and goes on from its beginning', async (t) => {
   const path = makeFile(t, line('before'))
   const log = open(t, path)

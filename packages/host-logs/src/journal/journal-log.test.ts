@@ -47,7 +47,7 @@ test('what comes after the beginning is read once, and what journald itself did 
   skip,
 }, async (t) => {
   const directory = makeJournal(t)
-  const log = openJournalLog(NOTHING_ELSE, { directory })
+  const log = openJournalLog(NOTHING_ELSE, { directory, timeMs: 60_000 })
   assert.deepEqual(await log.read(false), [])
   put(directory, 'journal-after')
   const items = await log.read(false)
@@ -70,7 +70,7 @@ test('what comes after the beginning is read once, and what journald itself did 
 
 test('what other logs tell is not told twice', { skip }, async (t) => {
   const directory = makeJournal(t)
-  const log = openJournalLog({ kernel: true, auth: true }, { directory })
+  const log = openJournalLog({ kernel: true, auth: true }, { directory, timeMs: 60_000 })
   put(directory, 'journal-after')
   assert.deepEqual(
     shortly(await log.read(true)).map((item) => (item as unknown[])[0]),
@@ -80,7 +80,7 @@ test('what other logs tell is not told twice', { skip }, async (t) => {
 
 test('a journal that begins anew is a gap', { skip }, async (t) => {
   const directory = makeJournal(t)
-  const log = openJournalLog(NOTHING_ELSE, { directory })
+  const log = openJournalLog(NOTHING_ELSE, { directory, timeMs: 60_000 })
   const path = join(directory, 'system.journal')
   const bytes = readFileSync(path)
   bytes.fill(0xab, 72, 88)
@@ -90,7 +90,7 @@ test('a journal that begins anew is a gap', { skip }, async (t) => {
 
 test('entries that journalctl cannot give are counted', { skip }, async (t) => {
   const directory = makeJournal(t)
-  const log = openJournalLog(NOTHING_ELSE, { directory })
+  const log = openJournalLog(NOTHING_ELSE, { directory, timeMs: 60_000 })
   put(directory, 'journal-after')
   const path = join(directory, 'system.journal')
   // Its head still tells how many there are.

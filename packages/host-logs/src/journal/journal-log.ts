@@ -16,15 +16,17 @@ const TIME_AT_THE_END_MS = 100
 export interface JournalPlace {
   /** Where it is; null: where the host's own is. */
   readonly directory: string | null
+  /** What journalctl may take each time. */
+  readonly timeMs?: number
 }
 
 /** @throws Error in one clause when there is no journal here. */
-export function openJournalLog(elsewhere: ReadElsewhere, { directory }: JournalPlace = { directory: null }): HostLog {
+export function openJournalLog(elsewhere: ReadElsewhere, place: JournalPlace = { directory: null }): HostLog {
   const program = findJournalctl()
   if (program === null) throw new Error('journalctl is not installed')
-  const position = readPosition(directory)
+  const position = readPosition(place.directory)
   if (position === null) throw new Error('there is no journal: journald does not run here, or keeps none')
-  return new JournalLog({ program, directory, elsewhere }, position)
+  return new JournalLog({ ...place, program, elsewhere }, position)
 }
 
 function readPosition(directory: string | null): JournalPosition | null {
@@ -68,7 +70,7 @@ class JournalLog implements HostLog {
   }
 
   async #readTo(tail: JournalPosition, isLast: boolean): Promise<void> {
-    const timeMs = isLast ? TIME_AT_THE_END_MS : TIME_MS
+    const timeMs = this.#parts.timeMs ?? (isLast ? TIME_AT_THE_END_MS : TIME_MS)
     let left = isLast ? Number.POSITIVE_INFINITY : ENTRIES_AT_A_TIME
     let isReadable = true
     try {
