@@ -68,6 +68,15 @@ test('any split of a text is masked as the whole text is, and as masking by brut
   )
 })
 
+test('a value that goes on from one whose mask is out already leaves no empty piece', () => {
+  const stream = setOf(['kq7Zt2mX', '2mXw9Lr4']).createStream()
+  const text = (pieces: readonly Uint8Array[]): string[] => pieces.map((piece) => Buffer.from(piece).toString())
+  assert.deepEqual(text(stream.pieces(Buffer.from('kq7Zt2mX'))), ['***'])
+  assert.deepEqual(text(stream.pieces(Buffer.from('w9Lr4'))), [])
+  assert.equal(Buffer.from(stream.end()).toString(), '')
+  assert.equal(stream.maskedCount, 1)
+})
+
 test('exactly the longest start of a form is held back, less what of it is masked already', () => {
   fc.assert(
     fc.property(cases, ({ values: secrets, forms, chunks }) => {

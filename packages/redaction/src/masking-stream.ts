@@ -114,7 +114,7 @@ export class MaskingStream implements RedactionStream {
       to = Math.max(to, found.end(released))
       released += 1
     }
-    const output = released === 0 ? this.#views(chunk, from, to) : [this.#masked(chunk, from, to, released)]
+    const output = released === 0 ? this.#views(chunk, from, to) : notEmpty(this.#masked(chunk, from, to, released))
     if (released > 0 || to > from) this.#endsWithMask = released > 0 ? found.end(released - 1) === to : false
     found.advance(released, chunk.length)
     this.#reader.advance(chunk.length)
@@ -166,6 +166,11 @@ export class MaskingStream implements RedactionStream {
     this.#copy(chunk, chunk.length - count, chunk.length, tail, 0)
     return tail
   }
+}
+
+/** What goes on from a value whose mask is out already leaves nothing. */
+function notEmpty(piece: Uint8Array): readonly Uint8Array[] {
+  return piece.length === 0 ? [] : [piece]
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
