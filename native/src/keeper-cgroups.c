@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "keeper.h"
@@ -200,6 +201,32 @@ int move_to_gate_cgroups(pid_t pid) {
   return 0;
 }
 
+// A controller that is missing has no file, and says so by that.
+static size_t tell_file(const char *directory, const char *name, char *text, size_t size) {
+  char path[5200], value[256] = "";
+  snprintf(path, sizeof path, "%s/%s", directory, name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t got = read(fd, value, sizeof value - 1);
+  close(fd);
+  for (ssize_t i = 0; i < got; i++)
+    if (value[i] < ' ') value[i] = ' ';
+  return (size_t)snprintf(text, size, " %s=%s", name, got < 0 ? "?" : value);
+}
+
+int tell_gate_limits(char *text, size_t size) {
+  char own[4800];
+  size_t used = (size_t)snprintf(text, size, "limits of the gate:");
+  for (size_t root = 0; root < cgroup_root_count; root++) {
+    snprintf(own, sizeof own, "%s/sallyport/slot%u-_gate", cgroup_roots[root], slot_number());
+    for (size_t i = 0; i < sizeof gate_limits / sizeof *gate_limits && used < size; i++) used += tell_file(own, gate_limits[i][0], text + used, size - used);
+    if (used < size) used += tell_file(own, "cgroup.procs", text + used, size - used);
+  }
+  if (used < size) return 0;
+  errno = EMSGSIZE;
+  return -1;
+}
+
 int open_gate_cgroup(void) {
   char own[4800];
   for (size_t i = 0; i < cgroup_root_count; i++) {
@@ -255,21 +282,23 @@ int join_job_cgroup(const struct setup *setup) {
 }
 
 // Moving a process between cgroups waits for an RCU grace period (about 10 ms) unless another move has just paid for it.
-// While the sandbox is built and its first steps start, a child of ours pays, by moving itself to where it is.
-#define WARM_MS 400
+// While the sandbox is built and its first steps start, and while it waits for its job, a child of ours pays, by moving itself to where it is.
 #define WARM_EVERY_MS 4
 
-void keep_cgroups_warm(void) {
+static pid_t payer = -1;
+
+void keep_cgroups_warm(unsigned ms) {
   if (is_rootless()) return;
-  pid_t child = fork();
-  if (child != 0) return;
+  if (payer > 0 && kill(payer, SIGKILL) == 0) waitpid(payer, NULL, 0);
+  payer = fork();
+  if (payer != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   char path[4600];
   close(SUPERVISOR_FD);
   close(GATE_FD);
   if (cgroup_root_count == 0 || own_cgroup(path, sizeof path) != 0) _exit(0);
   int fd = open(path, O_WRONLY | O_CLOEXEC);
-  for (int i = 0; fd >= 0 && i < WARM_MS / WARM_EVERY_MS; i++) {
+  for (unsigned i = 0; fd >= 0 && i < ms / WARM_EVERY_MS; i++) {
     if (write(fd, "0", 1) != 1) _exit(0);
     usleep(WARM_EVERY_MS * 1000);
   }

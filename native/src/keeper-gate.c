@@ -298,6 +298,8 @@ static bool_t sees_nothing(pid_t pid) {
   return count == 1 && is_empty(root) && is_empty(directory);
 }
 
+bool_t gate_sees_nothing(void) { return sees_nothing(gate.pid); }
+
 void take_gate_files(pid_t pid) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);

@@ -39,6 +39,9 @@ bool_t parse_reach(char *text, struct reach *reach);
 // From now on sockets that are made in this cgroup (version 2) lead where the list says. 0, or -1 with errno.
 int bound_gate_reach(const struct reach_list *list, int cgroup);
 
+// Which programs bound it now, in text. 0, or -1 with errno.
+int tell_gate_reach(int cgroup, char *text, size_t size);
+
 // Starts it; its control socket is the keeper's descriptor 4, which is the keeper's no more afterwards. Returns its pid.
 pid_t start_gate(const struct gate_launch *launch, const struct gate_sockets *sockets);
 
@@ -47,6 +50,9 @@ void bound_gate(const struct reach_list *reaches);
 
 // It has loaded all that it needs: from here on it sees an empty, read-only root.
 void take_gate_files(pid_t gate);
+
+// It still has an empty root.
+bool_t gate_sees_nothing(void);
 
 // Readable once the gate has ended; -1 where there is none.
 int gate_end(void);

@@ -310,6 +310,29 @@ int set_relay(unsigned index, uint16_t port) {
   return 0;
 }
 
+// ---- whether the rules are still those
+
+static void keep_generation(const struct nlmsghdr *message, void *context) {
+  uint32_t generation = 0;
+  if (read_generation(message, &generation)) *(uint32_t *)context = generation;
+}
+
+static int generation_of(int fd, uint32_t *generation) {
+  *generation = 0;
+  write_generation_question(&batch);
+  if (dump(fd, &batch, keep_generation, generation) != 0) return -1;
+  if (*generation != 0) return 0;
+  errno = ENODATA;
+  return -1;
+}
+
+int tell_network_rules(char *text, size_t size) {
+  uint32_t job, gate;
+  if (generation_of(job_rules, &job) != 0 || generation_of(gate_rules, &gate) != 0) return -1;
+  snprintf(text, size, "rules of the job's namespace %u, of the gate's %u", job, gate);
+  return 0;
+}
+
 // ---- what was refused
 
 struct refused_list {

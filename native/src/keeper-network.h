@@ -43,4 +43,7 @@ struct refused_packet {
 };
 int take_refused_packets(void (*each)(const struct refused_packet *));
 
+// In both namespaces: the numbers of their rules, which every change makes greater. 0, or -1 with errno.
+int tell_network_rules(char *text, size_t size);
+
 #endif

@@ -7,6 +7,9 @@
 
 #include "keeper.h"
 
+// As long as a sandbox waits for its job (packages/agent/src/prepare/warm-pool.ts), and a minute.
+#define WARM_MS_MAX (11 * 60 * 1000)
+
 static void answer(int result) {
   if (result == 0) say("ok");
   else say("refused\t%s", strerror(errno));
@@ -28,8 +31,8 @@ static void say_packet(const struct refused_packet *packet) {
   say("packet\t%s\t%s\t%u\t%u", source, destination, packet->protocol, packet->port);
 }
 
-// step-open CGROUP LEVEL SOURCE | step-close CGROUP | relay INDEX PORT | packets | sweep | source-…
-bool_t answer_request(const struct setup *setup, pid_t init) {
+// step-open CGROUP LEVEL SOURCE | step-close CGROUP | relay INDEX PORT | packets | sweep | standing | cgroups-warm MS | source-…
+bool_t answer_request(const struct setup *setup, pid_t init, bool_t has_gate) {
   char line[LINE_MAX_BYTES];
   if (!hear_line(line, sizeof line)) return 0;
   char *rest = line;
@@ -44,6 +47,12 @@ bool_t answer_request(const struct setup *setup, pid_t init) {
     answer(take_refused_packets(say_packet));
   } else if (strcmp(word, "sweep") == 0) {
     answer(sweep_sandbox(init));
+  } else if (strcmp(word, "standing") == 0) {
+    answer(say_standing(has_gate));
+  } else if (strcmp(word, "cgroups-warm") == 0 && first) {
+    unsigned long ms = strtoul(first, NULL, 10);
+    keep_cgroups_warm(ms < WARM_MS_MAX ? (unsigned)ms : WARM_MS_MAX);
+    answer(0);
   } else if (strncmp(word, "source-", 7) == 0) {
     const char *why = source_request(setup, init, word, first);
     if (why) say("refused\t%s", why);

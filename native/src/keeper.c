@@ -24,6 +24,9 @@
 
 #include "keeper.h"
 
+// Longer than it takes to build a sandbox and start its first step.
+#define BUILD_MS 400
+
 static struct init init = {-1, -1};
 static bool_t has_gate;
 
@@ -85,7 +88,7 @@ static void watch(const struct setup *setup) {
   for (;;) {
     fds[3].fd = gate_words();
     if (poll(fds, 4, -1) < 0 && errno != EINTR) break;
-    if (fds[0].revents != 0 && !answer_request(setup, init.pid)) break;
+    if (fds[0].revents != 0 && !answer_request(setup, init.pid, has_gate)) break;
     if (fds[1].revents != 0) {
       say("lost");
       fds[1].fd = -1;
@@ -119,7 +122,7 @@ int keeper_main(int argc, char **argv) {
   find_cgroup_roots();
   if (remove_cgroups() != 0) fail_message("cgroups of an earlier job could not be removed");
   say("slot\t%u\t%u", slot_number(), id_base());
-  keep_cgroups_warm();
+  keep_cgroups_warm(BUILD_MS);
   pid_t gate = begin_gate();
   own_mount_namespace();
   copy_self();

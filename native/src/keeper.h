@@ -80,8 +80,11 @@ void expect(const char *word);
 void make_dir(const char *path, mode_t mode);
 void write_file(const char *path, const void *data, size_t size, mode_t mode);
 
+// keeper-standing.c: a line for each wall outside of the sandbox. 0, or -1 with errno.
+int say_standing(bool_t has_gate);
+
 // keeper-steps.c: answers one request about the network of a step, what steps left, or the source. 0 when the supervisor has closed its end.
-bool_t answer_request(const struct setup *setup, pid_t init);
+bool_t answer_request(const struct setup *setup, pid_t init, bool_t has_gate);
 
 // keeper-source.c: answers a request about the read-only source. NULL, or why not.
 const char *source_request(const struct setup *setup, pid_t init, const char *word, const char *path);
@@ -98,12 +101,13 @@ unsigned gate_id(void);  // uid and gid of the slot's gate
 
 // keeper-cgroups.c
 void find_cgroup_roots(void);
-void keep_cgroups_warm(void);
+void keep_cgroups_warm(unsigned ms);  // again: until then, whatever was said before
 bool_t has_cgroups(void);
 int remove_cgroups(void);  // how many are left, of this slot's jobs and gates
 int move_to_gate_cgroups(pid_t pid);  // it becomes the one member of the slot's gate cgroups, with their limits; 0, or -1 with errno
 void make_job_cgroup(const struct setup *setup);  // rootless: where there are any; the supervisor sets its limits
 int join_job_cgroup(const struct setup *setup);   // the caller; 0, or -1 with errno
+int tell_gate_limits(char *text, size_t size);  // as the kernel has them now, and who is in there. 0, or -1 with errno
 int open_gate_cgroup(void);  // the directory of version 2, or -1 with errno
 bool_t gate_ran_out_of_memory(void);  // the kernel has ended it at its limit
 

@@ -23,6 +23,21 @@ void begin_change(struct batch *batch) {
 
 void end_change(struct batch *batch) { mark_batch(batch, NFNL_MSG_BATCH_END, NULL); }
 
+void write_generation_question(struct batch *batch) {
+  begin_batch(batch);
+  begin_request(batch, NFT_MSG_GETGEN, NLM_F_ACK, "nftables generation");
+}
+
+bool_t read_generation(const struct nlmsghdr *message, uint32_t *generation) {
+  if (message->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN) || message->nlmsg_len < NLMSG_SPACE(sizeof(struct nfgenmsg))) return 0;
+  size_t header = NLMSG_SPACE(sizeof(struct nfgenmsg));
+  const struct nlattr *id = find_attribute((const char *)message + header, message->nlmsg_len - header, NFTA_GEN_ID);
+  if (!id || attribute_size(id) != sizeof *generation) return 0;
+  memcpy(generation, attribute_data(id), sizeof *generation);
+  *generation = ntohl(*generation);
+  return 1;
+}
+
 void add_table(struct batch *batch, const char *table) {
   begin_request(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, "nftables for IPv4 (CONFIG_NF_TABLES_IPV4)");
   put_text(batch, NFTA_TABLE_NAME, table);

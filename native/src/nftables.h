@@ -50,6 +50,10 @@ void list_elements(struct batch *batch, const char *table, const char *set);
 // Calls `each` with the key of every element in one message of the answer to list_elements.
 void each_key(const struct nlmsghdr *message, size_t key_size, void (*each)(const void *key, void *context), void *context);
 
+// Asks which generation of rules the namespace has: every batch that changes something makes another (NFT_MSG_GETGEN).
+void write_generation_question(struct batch *batch);
+bool_t read_generation(const struct nlmsghdr *message, uint32_t *generation);
+
 // `what` names what the kernel must have for this rule.
 struct rule {
   size_t expressions;

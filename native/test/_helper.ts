@@ -19,7 +19,7 @@ function run(
   args: readonly string[],
   options: { input?: Uint8Array; env?: NodeJS.ProcessEnv; cwd?: string } = {},
 ): Finished {
-  const done = spawnSync(command, args, { timeout: 20_000, maxBuffer: 64 << 20, ...options })
+  const done = spawnSync(command, args, { timeout: 240_000, maxBuffer: 64 << 20, ...options })
   // EPIPE: the helper refused before it read all of its input.
   if (done.error !== undefined && (done.error as NodeJS.ErrnoException).code !== 'EPIPE') throw done.error
   return { status: done.status, stdout: done.stdout, stderr: done.stderr.toString() }

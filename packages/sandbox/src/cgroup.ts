@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { LimitCounts, Limits, Throttling } from './contract.ts'
 import { CPU_PERIOD_US, cpuQuota } from './oci/bundle.ts'
@@ -173,6 +173,18 @@ export class StepCgroup implements StepGroup {
   limitCounts(): LimitCounts {
     return countsOf(this.#own)
   }
+}
+
+/** Ids of all processes of the job, and of everything in it. */
+export function jobMembers({ hierarchies }: JobCgroup): readonly number[] {
+  const directories = hierarchies.flatMap(({ directory }) => [directory, ...childrenOf(directory)])
+  return [...new Set(directories.flatMap(readMembers))]
+}
+
+function childrenOf(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(directory, name))
 }
 
 const SOCKETS_BYTES_MAX = 256 << 20

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Duplex, Readable } from 'node:stream'
+import type { SandboxError } from './sandbox-error.ts'
 
 /** Hard limits of one job. Every one of them is enforced by the kernel, not by us watching. */
 export interface Limits {
@@ -149,6 +150,9 @@ export interface SelfCheckResult {
   /** Whose answer it is: the host's kernel, or a kernel that the sandbox has for itself. What neither keeps does not hold. */
   readonly by: 'kernel' | 'sentry'
 }
+
+/** What the walls look like, in an order that does not change. Texts mean nothing but that they are the same. */
+export type Standing = readonly { readonly guarantee: Guarantee; readonly text: string }[]
 
 /**
  * What a driver can tell and how its sandboxes behave, where drivers differ. Who asks for more than a driver has is refused, by name, before anything
@@ -368,6 +372,16 @@ export interface Sandbox extends AsyncDisposable {
   executableOf(step: string, localPort: number): string | null
   /** Runs the canaries; the caller refuses the job when one does not hold. */
   selfCheck(signal: AbortSignal): Promise<readonly SelfCheckResult[]>
+  /**
+   * What its walls look like from outside now, to be compared later with `fallen`, while nothing of a job has run in it. Null where too little of them can be seen
+   * from there: then the self-check has to be run again.
+   */
+  standing(): Promise<Standing | null>
+  /**
+   * It is to wait for its job, so long at most: what its first step would have to wait for is done meanwhile. `root`: where files are put first.
+   * Its walls stand as they did.
+   */
+  wait(root: string, ms: number): Promise<void>
   /** @throws SandboxError SANDBOX_LOST when PID 1 is gone. */
   startStep(step: StepSpec): Promise<RunningStep>
   /** Writes files and directories at the job's own uid. Sources are host paths that no job can change. */
@@ -424,8 +438,8 @@ export type PutEntry =
 export interface SandboxDriver {
   readonly name: string
   readonly traits: SandboxTraits
-  /** Why nothing can be built here, as far as that is known without building; null when nothing is. Quick, or remembered. */
-  obstacle(): Promise<string | null>
+  /** What `prepare` would throw here, as far as that is known without building; null when nothing is. Quick, or remembered. */
+  obstacle(): Promise<SandboxError | null>
   /** What this host can really enforce, measured now, not assumed. */
   probe(signal: AbortSignal): Promise<SandboxCapabilities>
   /**

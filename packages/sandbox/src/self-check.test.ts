@@ -23,6 +23,7 @@ function play(canary: string, changes: Partial<SelfCheckInput> = {}, target = '1
     output: Readable.from(text === '' ? [] : [Buffer.from(text)]),
     input: new PassThrough(),
     errors: Readable.from([Buffer.from('its own words')]),
+    begun: Promise.resolve(17),
     exit: Promise.resolve({ kind: 'exited', code: 3, message: null, files: {} }),
     hangUp: () => undefined,
   })
@@ -140,7 +141,7 @@ function neverSaying(): ReturnType<SelfCheckInput['start']> {
   const output = Readable.from([Buffer.from('1'), Buffer.from('7\n')])
   const exit = Promise.resolve({ kind: 'signalled', code: 9, message: null, files: {} } as const)
   return {
-    entered: { output, input: null, errors: Readable.from([]), exit, hangUp: () => undefined },
+    entered: { output, input: null, errors: Readable.from([]), begun: Promise.resolve(17), exit, hangUp: () => undefined },
     kill: () => undefined,
     release: () => undefined,
   }

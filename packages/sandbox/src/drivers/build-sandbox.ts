@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { JOB_NETWORK, quote } from '@sallyport/core'
+import { JOB_NETWORK } from '@sallyport/core'
 import { cgroupPaths, findJobCgroup, setLimits } from '../cgroup.ts'
 import { SANDBOX_PATHS, type Sandbox, type SandboxSpec } from '../contract.ts'
 import { prepareImageLayers } from '../image-layers.ts'
@@ -8,8 +8,8 @@ import { WardenPool } from '../native/warden-pool.spawn.ts'
 import { buildBundle } from '../oci/bundle.ts'
 import { STEP_CAPABILITY_MASK } from '../oci/capabilities.ts'
 import { toSentryBundle } from '../oci/sentry-bundle.ts'
+import { imageNeedsRoot } from '../rootless/needs-root.ts'
 import type { RootlessSupport } from '../rootless/support.ts'
-import { SandboxError } from '../sandbox-error.ts'
 import { type Architecture, compileSeccomp, JOB_PROFILE, OWN_KERNEL_PROFILE, toOciSeccomp } from '../seccomp/index.ts'
 import { removeStalePartials } from '../stale-partials.ts'
 import { EnteredSandbox } from './entered-sandbox.ts'
@@ -115,17 +115,6 @@ export async function buildSandbox(parts: BuildParts): Promise<Sandbox> {
 function cgroupPath(rootless: RootlessSupport | null, id: string): string | null {
   if (rootless === null) return `/sallyport/${id}`
   return rootless.cgroup === null || inspectHost().hybridCgroups ? null : `${rootless.cgroup.path}/sallyport/${id}`
-}
-
-/** Its files would have to be shown with the job's ids, which the host's root alone may do. */
-function imageNeedsRoot(description: string): SandboxError {
-  return new SandboxError(
-    'SANDBOX_UNSUPPORTED',
-    `Cannot run in the image ${quote(description)} without root: its files cannot be shown with the job's ids`,
-    {
-      hint: 'Run Sallyport with sudo; the job itself never gets root of this host. Or leave the image out: image: host',
-    },
-  )
 }
 
 function insideOf({ sentryFlags, keeper, runtime }: BuildParts, id: string): readonly string[] | null {

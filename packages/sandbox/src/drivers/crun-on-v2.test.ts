@@ -24,7 +24,7 @@ function whyNot(): string | false {
 function onV2(argv: readonly string[]): SpawnSyncReturns<string> {
   // Node's own test runner would take a child with its variable for a part of itself.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  return spawnSync('unshare', ['--mount', 'sh', '-c', HIDE_V1, 'sh', ...argv], { encoding: 'utf8', timeout: 120_000, env })
+  return spawnSync('unshare', ['--mount', 'sh', '-c', HIDE_V1, 'sh', ...argv], { encoding: 'utf8', timeout: 240_000, env })
 }
 
 test('crun keeps the contract where only version 2 is mounted, and the self-check names what it cannot give', { skip: whyNot() }, () => {

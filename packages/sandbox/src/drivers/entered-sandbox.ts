@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { JOB_NETWORK, messageOf, stepSource } from '@sallyport/core'
+import { JOB_NETWORK, messageOf } from '@sallyport/core'
 import {
   cgroupPaths,
   type EffectiveLimits,
@@ -14,65 +14,50 @@ import {
   type StepGroup,
   throttlingBetween,
 } from '../cgroup.ts'
-import {
-  type CountedLimit,
-  type FileEntry,
-  type HostIdentity,
-  type LimitCounts,
-  type PutEntry,
-  type RefusedPacket,
-  type RunningStep,
-  SANDBOX_PATHS,
-  type Sandbox,
-  type SandboxSpec,
-  type SelfCheckResult,
-  type SourceChanges,
-  type StepExit,
-  type StepNetwork,
-  type StepSpec,
-  type Weakness,
+import type {
+  HostIdentity,
+  LimitCounts,
+  RefusedPacket,
+  RunningStep,
+  Sandbox,
+  SelfCheckResult,
+  SourceChanges,
+  Standing,
+  StepExit,
+  StepNetwork,
+  StepSpec,
+  Weakness,
 } from '../contract.ts'
 import { type Entered, enterSandbox } from '../native/enter.ts'
-import { FilePump, type ReadEach } from '../native/file-pump.ts'
-import type { Keeper, StepAddress } from '../native/keeper.spawn.ts'
+import type { StepAddress } from '../native/keeper.spawn.ts'
 import { parseSourceChanges } from '../native/source-answers.ts'
-import type { WardenPool } from '../native/warden-pool.spawn.ts'
 import { ID_COUNT } from '../oci/bundle.ts'
 import { RefusedPackets } from '../refused-packets.ts'
+import { sourceNeedsRoot } from '../rootless/needs-root.ts'
 import type { RootlessSupport } from '../rootless/support.ts'
 import { UngroupedHelper, UngroupedStep } from '../rootless/ungrouped-step.ts'
 import { weaknessesOf } from '../rootless/weaknesses.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { runSelfCheck, type StartedHelper } from '../self-check.ts'
+import { lookAtWalls } from '../standing.ts'
 import { StepLimits } from '../step-limits.ts'
 import { TimeAllowance } from '../time-allowance.ts'
+import { CANARY_SOURCE, helperStep, KeptSandbox, type KeptSandboxParts, limitHitIn, PUMP_TIME_MAX_MS, stepRequest } from './kept-sandbox.ts'
 import { programWithSocket } from './socket-owner.ts'
-import type { StepWalls } from './walls.ts'
 
-export interface EnteredSandboxParts {
-  readonly id: string
-  readonly spec: SandboxSpec
-  readonly wardens: WardenPool
-  readonly keeper: Keeper
-  /** Host pid of PID 1. */
-  readonly init: number
-  readonly idBase: number
+export interface EnteredSandboxParts extends KeptSandboxParts {
   /** Null for root. */
   readonly rootless: RootlessSupport | null
-  /** Its name in the hierarchies. */
-  readonly cgroup: string
-  readonly imageDescription: string
-  readonly walls: StepWalls
 }
 
-/** For one listing, reading or writing of files; a repository of 10 GiB takes about two minutes. */
-const PUMP_TIME_MAX_MS = 15 * 60e3
+/** The first step takes one. */
+const WAITING_WARDENS = 1
+/** As after the building of one that does not wait (native/src/keeper.c). */
+const STEPS_BEGIN_MS = 400
 
-/** Of the step's private tmpfs: the script, the environment files, and what the step puts there. */
-const PRIVATE_DIRECTORY_BYTES = 192 << 20
-
-/** No step's: the gate knows nothing of it, so it has to refuse whatever comes from there. */
-const CANARY_SOURCE = stepSource(65_279)
+function ignoreLost(): void {
+  // The end of the keeper is the end of the sandbox, and is heard of.
+}
 
 interface OpenNetwork {
   readonly address: StepAddress
@@ -80,11 +65,8 @@ interface OpenNetwork {
 }
 
 /** A sandbox whose steps are started from outside by entering its namespaces (native/src/enter.c). */
-export class EnteredSandbox implements Sandbox {
-  readonly id: string
+export class EnteredSandbox extends KeptSandbox implements Sandbox {
   readonly hostIdentity: HostIdentity
-  readonly lost: Promise<string>
-  readonly imageDescription: string
   readonly weaknesses: readonly Weakness[]
   readonly #parts: EnteredSandboxParts
   readonly #cgroup: JobCgroup
@@ -99,17 +81,18 @@ export class EnteredSandbox implements Sandbox {
   /** Running steps by their ids. */
   readonly #running = new Map<string, StepGroup>()
   readonly #refused = new RefusedPackets()
-  readonly #pump = new FilePump((argv) => this.startHelper(argv))
   /** A job decides how often it is looked for, and among how many descriptors: 60 ms for 6,000. */
   readonly #lookingForPrograms = new TimeAllowance()
   #endsLeftovers = false
+  /** Host pid of the pump that waits for files. */
+  #waitingPump: number | null = null
+  #hasWaited = false
   /** Sent by the self-check, and not the job's. */
   #canaryPackets = 0
-  #disposed: Promise<void> | null = null
 
   constructor(parts: EnteredSandboxParts) {
+    super(parts)
     this.#parts = parts
-    this.id = parts.id
     const { rootless } = parts
     this.hostIdentity = {
       cgroup: parts.cgroup,
@@ -119,8 +102,6 @@ export class EnteredSandbox implements Sandbox {
     this.weaknesses = rootless === null ? [] : weaknessesOf(rootless.cgroup)
     // Without a cgroup nothing tells what one step left from the next.
     this.#endsLeftovers = this.#isUngrouped
-    this.lost = parts.keeper.lost
-    this.imageDescription = parts.imageDescription
     this.#cgroup = findJobCgroup(cgroupPaths(parts.init), rootless === null ? null : parts.cgroup)
   }
 
@@ -156,6 +137,26 @@ export class EnteredSandbox implements Sandbox {
     )
     this.#canaryPackets = this.#countRefusedPackets()
     return results.map((result) => this.#withoutSignalScope(result))
+  }
+
+  async standing(): Promise<Standing | null> {
+    const { rootless, init, keeper } = this.#parts
+    // Without root less can be seen.
+    if (rootless !== null) return null
+    return lookAtWalls({
+      init,
+      cgroup: this.#cgroup,
+      effective: this.effectiveLimits(),
+      own: this.#waitingPump === null ? [] : [this.#waitingPump],
+      keeper: await keeper.standing(),
+    })
+  }
+
+  async wait(root: string, ms: number): Promise<void> {
+    this.#hasWaited = true
+    this.#waitingPump = await this.pump.prepare(root)
+    await this.#parts.keeper.keepCgroupsWarm(ms)
+    this.#parts.wardens.prepare(WAITING_WARDENS)
   }
 
   /**
@@ -197,6 +198,7 @@ export class EnteredSandbox implements Sandbox {
     this.#stepsByCgroup.set(cgroup.name, step.id)
     const network = await this.#openNetwork(cgroup, step.network)
     const entered = await this.#enterStep(step, cgroup, network)
+    this.#coolDown()
     const limits = this.#watchLimits(cgroup)
     // Of a step whose warden is lost: nobody asks any more.
     entered.exit.catch(() => limits.end(true))
@@ -217,6 +219,13 @@ export class EnteredSandbox implements Sandbox {
       exit,
       kill: () => killUntilEnded(cgroup, exit),
     }
+  }
+
+  /** It waits for nobody any more. */
+  #coolDown(): void {
+    if (!this.#hasWaited) return
+    this.#hasWaited = false
+    this.#parts.keeper.keepCgroupsWarm(STEPS_BEGIN_MS).catch(ignoreLost)
   }
 
   #watchLimits(cgroup: StepGroup): StepLimits {
@@ -286,8 +295,7 @@ export class EnteredSandbox implements Sandbox {
     this.#counted = addCounts(this.#counted, counts)
   }
 
-  /** Runs a mode of our own helper inside, at the job's uid, with a socket for its stdin. It has no network. */
-  startHelper(argv: readonly string[], files: StepSpec['files'] = []): StartedHelper {
+  protected override startHelper(argv: readonly string[], files: StepSpec['files'] = []): StartedHelper {
     return this.#startHelper(argv, files, this.#makeCgroup('helper'))
   }
 
@@ -304,12 +312,7 @@ export class EnteredSandbox implements Sandbox {
   }
 
   #startHelper(argv: readonly string[], files: StepSpec['files'], cgroup: StepGroup): StartedHelper {
-    const helper = [SANDBOX_PATHS.helper, ...argv]
-    const entered = this.#enter(
-      { id: 'pump', argv: helper, env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0, network: null },
-      cgroup,
-      { pump: true },
-    )
+    const entered = this.#enter(helperStep(argv, files, null), cgroup, { pump: true })
     // Hostile from the first job step on: one that neither ends nor answers must not hold the job for ever.
     const watchdog = setTimeout(() => void cgroup.kill(), PUMP_TIME_MAX_MS)
     watchdog.unref()
@@ -321,7 +324,7 @@ export class EnteredSandbox implements Sandbox {
   }
 
   #makeCgroup(of: 'step' | 'helper'): StepGroup {
-    this.#assertNotDisposed()
+    this.assertNotDisposed()
     this.#steps += 1
     if (this.#isUngrouped)
       return of === 'step' ? new UngroupedStep(this.#parts.init, () => this.#sweep()) : new UngroupedHelper(this.#parts.init)
@@ -337,30 +340,17 @@ export class EnteredSandbox implements Sandbox {
     }
   }
 
-  #assertNotDisposed(): void {
-    if (this.#disposed !== null) throw new SandboxError('SANDBOX_LOST', `Cannot start a step in sandbox "${this.id}": it is disposed`)
-  }
-
   /** A request that is refused leaves no cgroup behind either. */
   #enter(step: StepSpec, cgroup: StepGroup, options: { readonly pump: boolean }): Entered {
-    const { spec, walls, wardens } = this.#parts
+    const { wardens } = this.#parts
     try {
-      this.#assertNotDisposed()
+      this.assertNotDisposed()
       return enterSandbox(() => wardens.take(), {
+        ...stepRequest(step, this.#parts),
         init: this.#parts.init,
         uid: this.#parts.idBase,
-        capabilities: walls.capabilities,
-        seccomp: walls.seccomp,
-        openFiles: spec.limits.openFiles,
         processes: this.#processes,
         cgroups: cgroup.procsFiles,
-        argv: step.argv,
-        env: step.env,
-        workingDirectory: step.workingDirectory,
-        privateDirectory: { path: SANDBOX_PATHS.step, bytes: PRIVATE_DIRECTORY_BYTES },
-        files: step.files,
-        collect: step.collect,
-        collectBytesMax: step.collectBytesMax,
         pump: options.pump,
         begun: (pid) => {
           cgroup.begun(pid)
@@ -374,6 +364,7 @@ export class EnteredSandbox implements Sandbox {
   }
 
   async probeSource(): Promise<void> {
+    if (this.#parts.rootless !== null) throw sourceNeedsRoot()
     try {
       await this.#parts.keeper.probeSource()
     } catch (error) {
@@ -405,33 +396,6 @@ export class EnteredSandbox implements Sandbox {
 
   async takeSourceChanges(): Promise<SourceChanges> {
     return parseSourceChanges(await this.#parts.keeper.takeSourceChanges(), (cgroup) => this.#stepsByCgroup.get(cgroup) ?? null)
-  }
-
-  putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
-    return this.#pump.putFiles(root, files)
-  }
-
-  listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
-    return this.#pump.listFiles(root, entriesMax)
-  }
-
-  readFiles(root: string, paths: readonly string[], each: ReadEach): Promise<void> {
-    return this.#pump.readFiles(root, paths, each)
-  }
-
-  async disposeInBackground(): Promise<void> {
-    void this.#dispose()
-    await this.#parts.keeper.disposeInBackground()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#dispose()
-  }
-
-  #dispose(): Promise<void> {
-    this.#parts.wardens.close()
-    this.#disposed ??= this.#parts.keeper.dispose()
-    return this.#disposed
   }
 }
 
@@ -468,12 +432,6 @@ async function killUntilEnded(cgroup: StepGroup, exit: Promise<unknown>): Promis
 
 function addCounts(left: LimitCounts, right: LimitCounts): LimitCounts {
   return { oomKills: left.oomKills + right.oomKills, pidsRefused: left.pidsRefused + right.pidsRefused }
-}
-
-/** Kernels differ in whether they count at the cgroup that has the limit or at the one that ran into it. */
-function limitHitIn(before: LimitCounts, after: LimitCounts, own: LimitCounts): CountedLimit | null {
-  if (own.oomKills > 0 || after.oomKills > before.oomKills) return 'memory'
-  return own.pidsRefused > 0 || after.pidsRefused > before.pidsRefused ? 'pids' : null
 }
 
 /** `OutNoRoutes` of the two `Ip:` lines (names, values) of /proc/net/snmp, RFC 1213 `ipOutNoRoutes`. */

@@ -22,6 +22,8 @@ const prepare = (gate: EchoGate): Promise<Sandbox> => createDriver('runc', direc
 
 /** Opens the connection of `$1 $2` and says what came. */
 const ASK_TCP = 'exec 3<>/dev/tcp/$0/$1 && read -t 3 -u 3 line && echo "$line"'
+/** Of `timeout`, when it had to end what it ran. */
+const TIMED_OUT = 124
 const ASK_UDP = 'exec 3<>/dev/udp/$0/$1 && echo hello >&3 && timeout 3 dd bs=2048 count=1 status=none <&3'
 
 async function startStep(sandbox: Sandbox, argv: readonly string[], network: StepNetwork | null, id = 'step'): Promise<Running> {
@@ -53,7 +55,7 @@ function ownNetwork(relays: StepNetwork['relays'] = []): StepNetwork {
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  for (let attempt = 0; attempt < 12_000; attempt += 1) {
     if (holds()) return
     await sleep(10)
   }
@@ -68,10 +70,20 @@ function statusOf(pid: unknown): Record<string, string> {
   return Object.fromEntries(lines.map((line) => line.split(':\t')).map(([name = '', value = '']) => [name, value.trim()]))
 }
 
+/** None where it is gone by now: gates of others come and go. */
+function membersOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n')
+  } catch (error) {
+    if (['ENOENT', 'ENODEV'].includes(String((error as NodeJS.ErrnoException).code))) return []
+    throw error
+  }
+}
+
 /** In every hierarchy where it has one of its own. */
 function cgroupsOf(pid: unknown): string[] {
   return globSync('/sys/fs/cgroup/**/sallyport/slot*-_gate/cgroup.procs')
-    .filter((file) => readFileSync(file, 'utf8').split('\n').includes(String(pid)))
+    .filter((file) => membersOf(file).includes(String(pid)))
     .map((file) => join(file, '..'))
 }
 
@@ -358,8 +370,8 @@ describe('the network of a step', { skip }, () => {
   it('ends with the step, also for what it left running', async () => {
     const script = `(sleep 0.5; echo > /tmp/tried; { ${ASK_TCP}; } > /tmp/late) < /dev/null > /dev/null 2>&1 & echo started`
     assert.equal((await runStep(sandbox, ask(script, '192.0.2.1', 443), ownNetwork())).output, 'started\n')
-    await sleep(900)
-    assert.equal((await runStep(sandbox, ['/bin/bash', '-c', 'ls /tmp/tried; cat /tmp/late'], ownNetwork())).output, '/tmp/tried\n')
+    const later = 'for i in {1..2400}; do [ -e /tmp/tried ] && break; sleep 0.05; done; sleep 0.4; ls /tmp/tried; cat /tmp/late'
+    assert.equal((await runStep(sandbox, ['/bin/bash', '-c', later], ownNetwork())).output, '/tmp/tried\n')
   })
 
   it('is told apart from that of another step of the same time', async () => {
@@ -381,9 +393,8 @@ describe('the network of a step', { skip }, () => {
 
   it('refuses other datagrams at once, and the end of the step tells them', async () => {
     const network = ownNetwork()
-    const startMs = performance.now()
-    const { refusedPackets } = await runStep(sandbox, ask(ASK_UDP, '192.0.2.9', 443), network)
-    assert.ok(performance.now() - startMs < 1000)
+    const { refusedPackets, code } = await runStep(sandbox, ask(ASK_UDP, '192.0.2.9', 443), network)
+    assert.ok(code !== 0 && code !== TIMED_OUT, String(code))
     assert.deepEqual(
       refusedPackets.filter(({ source }) => source === network.source),
       [{ source: network.source, address: '192.0.2.9', protocol: 'udp', port: 443 }],
@@ -450,7 +461,7 @@ describe('a host that cannot make the network', { skip }, () => {
     const withoutNetAdmin = ['--bounding-set', '-net_admin', '--inh-caps', '-net_admin', process.execPath]
     const { status, stderr } = spawnSync('setpriv', [...withoutNetAdmin, join(import.meta.dirname, '_held-sandbox.ts'), directory], {
       encoding: 'utf8',
-      timeout: 20_000,
+      timeout: 240_000,
     })
     assert.equal(status, 1)
     assert.match(stderr, /Cannot build the network of the sandbox: .*: Operation not permitted/)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '@sallyport/core'
+import { readOuterNamespace } from '@sallyport/linux'
 import type { GateLaunch, Sandbox, SandboxBeginning, SandboxCapabilities, SandboxDriver, SandboxSpec, SandboxTraits } from '../contract.ts'
+import { gvisorNeedsRoot } from '../rootless/needs-root.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { OciDriver, PROBE_SPEC } from './oci-driver.ts'
 import { findProgram, readVersion } from './oci-runtime.spawn.ts'
@@ -17,6 +19,8 @@ const PLATFORM_LIMIT_MS = 15_000
 const NEEDED_FLAG = 'directfs'
 const INSTALL_HINT =
   "Install a runsc of 2023 or newer in /usr/local/bin (https://gvisor.dev/docs/user_guide/install), or name it in the operator's file"
+
+const NOT_INSTALLED = '"runsc" is not installed'
 
 export interface GvisorOptions {
   readonly walls?: WallTransform | undefined
@@ -57,13 +61,12 @@ export class GvisorDriver implements SandboxDriver {
     return new OciDriver(runtime, this.#directory, this.#walls)
   }
 
-  async obstacle(): Promise<string | null> {
-    if (this.#path === null) return '"runsc" is not installed'
+  async obstacle(): Promise<SandboxError | null> {
     try {
       await this.#platform()
       return null
     } catch (error) {
-      return messageOf(error).replace(/^Cannot build a sandbox: /, '')
+      return error instanceof SandboxError ? error : unsupported(messageOf(error), error)
     }
   }
 
@@ -77,7 +80,11 @@ export class GvisorDriver implements SandboxDriver {
       tracePoints: null,
       hint: INSTALL_HINT,
     }
-    if (this.#path === null) return { ...nothing, reason: '"runsc" is not installed' }
+    if (readOuterNamespace() !== null) {
+      const { message, hint = null } = gvisorNeedsRoot()
+      return { ...nothing, reason: message, hint }
+    }
+    if (this.#path === null) return { ...nothing, reason: NOT_INSTALLED }
     const version = await readVersion(this.#path)
     const obstacle = await this.#obstacle()
     if (obstacle !== null) return { ...nothing, version, reason: obstacle }
@@ -104,11 +111,13 @@ export class GvisorDriver implements SandboxDriver {
 
   /** @throws SandboxError SANDBOX_UNSUPPORTED with what each platform met. */
   async #platform(): Promise<Platform> {
-    const path = this.#path ?? ''
+    if (readOuterNamespace() !== null) throw gvisorNeedsRoot()
+    if (this.#path === null) throw unsupported(NOT_INSTALLED)
+    const path = this.#path
     const known = await readPlatform(this.#directory, path)
     if (known !== null) return known
     const obstacle = await this.#obstacle()
-    if (obstacle !== null) throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${obstacle}`, { hint: INSTALL_HINT })
+    if (obstacle !== null) throw unsupported(obstacle)
     const tried: Tried[] = []
     for (const platform of PLATFORMS) {
       const result = await this.#tryPlatform(platform, new AbortController().signal)
@@ -118,7 +127,7 @@ export class GvisorDriver implements SandboxDriver {
       }
       tried.push(result)
     }
-    throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${noPlatform(tried)}`, { hint: INSTALL_HINT })
+    throw unsupported(noPlatform(tried))
   }
 
   /** A whole sandbox, and a step in it that looks at a directory. */
@@ -140,6 +149,10 @@ export class GvisorDriver implements SandboxDriver {
 }
 
 const PROBE_LIMITS = { ...PROBE_SPEC.limits, memoryBytes: 512 << 20, memorySwapBytes: 512 << 20, pids: 64 }
+
+function unsupported(reason: string, cause?: unknown): SandboxError {
+  return new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${reason}`, { hint: INSTALL_HINT, cause })
+}
 
 function noPlatform(tried: readonly Tried[]): string {
   return `gVisor starts on no platform: ${tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ')}`

@@ -6,6 +6,7 @@ import type { GateLaunch, Sandbox, SandboxBeginning, SandboxCapabilities, Sandbo
 import { findDiskTemplate, prepareDiskTemplate } from '../disk-template.spawn.ts'
 import { findHelper } from '../native/helper-path.ts'
 import { Keeper, type KeeperGate } from '../native/keeper.spawn.ts'
+import { gvisorNeedsRoot } from '../rootless/needs-root.ts'
 import { inspectRootless } from '../rootless/support.ts'
 import { assertLimitsKept } from '../rootless/weaknesses.ts'
 import { SandboxError } from '../sandbox-error.ts'
@@ -50,8 +51,14 @@ export class OciDriver implements SandboxDriver {
     this.#walls = walls
   }
 
-  async obstacle(): Promise<string | null> {
-    return this.#path === null ? `"${this.#runtime.name}" is not installed` : this.#runtime.knownObstacle(inspectHost())
+  async obstacle(): Promise<SandboxError | null> {
+    try {
+      this.#findRuntime()
+      return null
+    } catch (error) {
+      if (error instanceof SandboxError) return error
+      throw error
+    }
   }
 
   async probe(signal: AbortSignal): Promise<SandboxCapabilities> {
@@ -169,12 +176,6 @@ const ALL_LIMITS = ['cpu', 'memoryBytes', 'memorySwapBytes', 'pids', 'diskBytes'
 
 function keeperGate(gate: GateLaunch | null): KeeperGate | null {
   return gate === null ? null : { ...gate, seccomp: () => compileSeccomp(GATE_PROFILE, process.arch as Architecture) }
-}
-
-function gvisorNeedsRoot(): SandboxError {
-  return new SandboxError('SANDBOX_UNSUPPORTED', 'Cannot build a sandbox with gVisor without root in this release', {
-    hint: 'Run it with sudo; the job itself never gets root of this host. Or use --isolation oci',
-  })
 }
 
 function ignoreUntilAwaited(): void {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { messageOf, stepSource } from '@sallyport/core'
+import { messageOf } from '@sallyport/core'
 import {
   type EffectiveLimits,
   findJobCgroup,
@@ -9,51 +9,25 @@ import {
   readThrottling,
   throttlingBetween,
 } from '../cgroup.ts'
-import {
-  type FileEntry,
-  type HostIdentity,
-  type LimitCounts,
-  type PutEntry,
-  type RefusedPacket,
-  type RunningStep,
-  SANDBOX_PATHS,
-  type Sandbox,
-  type SandboxSpec,
-  type SelfCheckResult,
-  type StepExit,
-  type StepNetwork,
-  type StepSpec,
+import type {
+  HostIdentity,
+  LimitCounts,
+  RefusedPacket,
+  RunningStep,
+  Sandbox,
+  SelfCheckResult,
+  StepExit,
+  StepNetwork,
+  StepSpec,
 } from '../contract.ts'
 import { type Entered, enterSandbox } from '../native/enter.ts'
-import { FilePump, type ReadEach } from '../native/file-pump.ts'
-import type { Keeper } from '../native/keeper.spawn.ts'
-import type { WardenPool } from '../native/warden-pool.spawn.ts'
 import { ID_COUNT } from '../oci/bundle.ts'
 import { hostThreads } from '../oci/sentry-bundle.ts'
 import { RefusedPackets } from '../refused-packets.ts'
 import { SandboxError } from '../sandbox-error.ts'
 import { runSelfCheck, type StartedHelper } from '../self-check.ts'
+import { CANARY_SOURCE, helperStep, KeptSandbox, type KeptSandboxParts, limitHitIn, PUMP_TIME_MAX_MS, stepRequest } from './kept-sandbox.ts'
 import { lookFromOutside } from './sentry-outside.ts'
-import type { StepWalls } from './walls.ts'
-
-export interface SentrySandboxParts {
-  readonly id: string
-  readonly spec: SandboxSpec
-  readonly wardens: WardenPool
-  readonly keeper: Keeper
-  /** Host pid of the kernel that the sandbox has for itself. */
-  readonly init: number
-  readonly idBase: number
-  /** Its name in the hierarchies. */
-  readonly cgroup: string
-  readonly imageDescription: string
-  readonly walls: StepWalls
-}
-
-/** As {@link EnteredSandbox} has them. */
-const PUMP_TIME_MAX_MS = 15 * 60e3
-const PRIVATE_DIRECTORY_BYTES = 192 << 20
-const CANARY_SOURCE = stepSource(65_279)
 
 /** For a step to be dead. A kernel that does not answer any more does not end a step either: the sandbox counts as lost then. */
 const KILL_LIMIT_MS = 10_000
@@ -65,29 +39,22 @@ const TURN = { cgroup: 1n, level: 1 } as const
  * A sandbox with a kernel of its own (gVisor's sentry), whose steps are started from inside (native/src/inside.c). On the host it is a few processes; those of
  * the job are none of them.
  */
-export class SentrySandbox implements Sandbox {
-  readonly id: string
+export class SentrySandbox extends KeptSandbox implements Sandbox {
   readonly hostIdentity: HostIdentity
-  readonly lost: Promise<string>
-  readonly imageDescription: string
   /** Root alone makes one. */
   readonly weaknesses: readonly [] = []
-  readonly #parts: SentrySandboxParts
+  readonly #parts: KeptSandboxParts
   readonly #cgroup: JobCgroup
-  readonly #pump = new FilePump((argv) => this.#startHelper(argv, [], null))
   readonly #refused = new RefusedPackets()
   #refusedCount = 0
   #canaryRefused: readonly RefusedPacket[] = []
   /** Which step has the network. */
   #turn: string | null = null
-  #disposed: Promise<void> | null = null
 
-  constructor(parts: SentrySandboxParts) {
+  constructor(parts: KeptSandboxParts) {
+    super(parts)
     this.#parts = parts
-    this.id = parts.id
     this.hostIdentity = { cgroup: parts.cgroup, uids: { first: parts.idBase, count: ID_COUNT }, pids: null }
-    this.lost = parts.keeper.lost
-    this.imageDescription = parts.imageDescription
     const { hierarchies } = findJobCgroup({ mounts: '/proc/self/mounts', membership: `/proc/${parts.init}/cgroup` })
     // The runtime joins those that it sets limits in; in the others it is where we are.
     this.#cgroup = { hierarchies: hierarchies.filter(({ directory }) => directory.endsWith(`/${parts.cgroup}`)) }
@@ -117,6 +84,15 @@ export class SentrySandbox implements Sandbox {
     return [...lookFromOutside(`/proc/${this.#parts.init}`, this.#parts.idBase), ...this.#datagramCheck(), ...results]
   }
 
+  /** The host sees a kernel, and little of what that keeps. */
+  async standing(): Promise<null> {
+    return null
+  }
+
+  async wait(): Promise<void> {
+    // Nothing can be done ahead.
+  }
+
   /** The canary's own network stack told it that a datagram was sent (native/src/canary-network-gate.c): the rules at the link's end tell that they refused it. */
   #datagramCheck(): readonly SelfCheckResult[] {
     if (this.#parts.spec.gate === null) return []
@@ -143,7 +119,7 @@ export class SentrySandbox implements Sandbox {
   }
 
   async startStep(step: StepSpec): Promise<RunningStep> {
-    this.#assertNotDisposed()
+    this.assertNotDisposed()
     const before = this.limitCounts()
     const throttledBefore = readThrottling(this.#cgroup)
     await this.#takeTurn(step.id, step.network)
@@ -228,56 +204,31 @@ export class SentrySandbox implements Sandbox {
     return { ...started, entered: { ...started.entered, exit } }
   }
 
+  protected override startHelper(argv: readonly string[]): StartedHelper {
+    return this.#startHelper(argv, [], null)
+  }
+
   #startHelper(argv: readonly string[], files: StepSpec['files'], network: StepNetwork | null): StartedHelper {
-    const helper = [SANDBOX_PATHS.helper, ...argv]
-    const entered = this.#enter(
-      { id: 'pump', argv: helper, env: {}, workingDirectory: '/', files, collect: [], collectBytesMax: 0, network },
-      { pump: true },
-    )
+    const entered = this.#enter(helperStep(argv, files, network), { pump: true })
     const watchdog = setTimeout(() => entered.hangUp(), PUMP_TIME_MAX_MS)
     watchdog.unref()
     return { entered, kill: entered.hangUp, release: () => clearTimeout(watchdog) }
   }
 
-  #assertNotDisposed(): void {
-    if (this.#disposed !== null) throw new SandboxError('SANDBOX_LOST', `Cannot start a step in sandbox "${this.id}": it is disposed`)
-  }
-
   #enter(step: StepSpec, options: { readonly pump: boolean }): Entered {
-    const { spec, walls, wardens } = this.#parts
-    this.#assertNotDisposed()
+    const { spec, wardens } = this.#parts
+    this.assertNotDisposed()
     return enterSandbox(() => wardens.take(), {
+      ...stepRequest(step, this.#parts),
       init: 1,
       uid: 0,
-      capabilities: walls.capabilities,
-      seccomp: walls.seccomp,
-      openFiles: spec.limits.openFiles,
       cgroups: [],
-      argv: step.argv,
-      env: step.env,
-      workingDirectory: step.workingDirectory,
-      privateDirectory: { path: SANDBOX_PATHS.step, bytes: PRIVATE_DIRECTORY_BYTES },
-      files: step.files,
-      collect: step.collect,
-      collectBytesMax: step.collectBytesMax,
       pump: options.pump,
       noNetwork: step.network === null,
       pids: spec.limits.pids,
       processes: 0,
       begun: () => undefined,
     })
-  }
-
-  putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
-    return this.#pump.putFiles(root, files)
-  }
-
-  listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
-    return this.#pump.listFiles(root, entriesMax)
-  }
-
-  readFiles(root: string, paths: readonly string[], each: ReadEach): Promise<void> {
-    return this.#pump.readFiles(root, paths, each)
   }
 
   probeSource(): Promise<never> {
@@ -296,21 +247,6 @@ export class SentrySandbox implements Sandbox {
   takeSourceChanges(): Promise<never> {
     return Promise.reject(sourceUnsupported())
   }
-
-  async disposeInBackground(): Promise<void> {
-    void this.#dispose()
-    await this.#parts.keeper.disposeInBackground()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#dispose()
-  }
-
-  #dispose(): Promise<void> {
-    this.#parts.wardens.close()
-    this.#disposed ??= this.#parts.keeper.dispose()
-    return this.#disposed
-  }
 }
 
 /** The host's kernel sees one process, the sentry, and none of those that change files. */
@@ -323,9 +259,4 @@ function sourceUnsupported(): SandboxError {
       details: { guarantees: ['source-read-only'] },
     },
   )
-}
-
-function limitHitIn(before: LimitCounts, after: LimitCounts): StepExit['limitHit'] {
-  if (after.oomKills > before.oomKills) return 'memory'
-  return after.pidsRefused > before.pidsRefused ? 'pids' : null
 }

@@ -46,6 +46,8 @@ export interface Entered {
   readonly input: Writable | null
   /** Only with `pump`: what our helper says about itself. */
   readonly errors: Readable
+  /** Resolves when its first process is there, and what started it is gone; rejects when it never was. */
+  readonly begun: Promise<number>
   /** Resolves once, also when the warden itself ends. */
   readonly exit: Promise<EnteredExit>
   /** Where steps are started from inside of the sandbox (native/src/inside.c): ends the step, and everything that it started. */
@@ -69,13 +71,27 @@ export function enterSandbox(take: () => Warden, request: EnterRequest): Entered
     warden.errors.on('data', ignoreErrors)
     warden.input.destroy()
   }
+  const begun = Promise.withResolvers<number>()
+  begun.promise.catch(ignoreUnasked)
+  const exit = readResults(warden, (pid) => {
+    request.begun(pid)
+    begun.resolve(pid)
+  })
+  const never = (end?: EnteredExit): void =>
+    begun.reject(new SandboxError('SANDBOX_FAILED', `Cannot start in the sandbox: ${end?.message ?? 'its warden is lost'}`))
+  exit.then(never, () => never())
   return {
     output: warden.output,
     input: request.pump ? warden.input : null,
     errors: warden.errors,
-    exit: readResults(warden, request.begun),
+    begun: begun.promise,
+    exit,
     hangUp: () => warden.control.destroy(),
   }
+}
+
+function ignoreUnasked(): void {
+  // Its end says the same.
 }
 
 function ignoreErrors(): void {

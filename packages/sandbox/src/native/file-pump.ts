@@ -14,14 +14,22 @@ export type ReadEach = (path: string, content: AsyncIterable<Uint8Array> | null)
 /** Files of a sandbox, by the pump in it (native/src/put.c, list.c, read.c). See `Sandbox` for what each method promises. */
 export class FilePump {
   readonly #start: (argv: readonly string[]) => StartedHelper
+  #waiting: { readonly root: string; readonly helper: StartedHelper } | null = null
 
   /** `start` runs a mode of our helper inside, at the job's uid. */
   constructor(start: (argv: readonly string[]) => StartedHelper) {
     this.#start = start
   }
 
+  /** One waits for the files that are put there next. Resolves with its host pid when it is in the sandbox. */
+  async prepare(root: string): Promise<number> {
+    const helper = this.#start(['put', root])
+    this.#waiting = { root, helper }
+    return helper.entered.begun
+  }
+
   async putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
-    const { entered, release } = this.#start(['put', root])
+    const { entered, release } = this.#take(root) ?? this.#start(['put', root])
     const input = entered.input
     if (input === null) throw new TypeError('the pump has no input')
     const answer = collectText(entered.output)
@@ -43,6 +51,13 @@ export class FilePump {
       'SANDBOX_FAILED',
       `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`,
     )
+  }
+
+  #take(root: string): StartedHelper | null {
+    if (this.#waiting?.root !== root) return null
+    const { helper } = this.#waiting
+    this.#waiting = null
+    return helper
   }
 
   async listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {

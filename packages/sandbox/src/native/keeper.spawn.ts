@@ -165,6 +165,17 @@ export class Keeper {
     await this.#request('end what runs in the sandbox', ['sweep'])
   }
 
+  /** What it alone can see of the walls (native/src/keeper-standing.c). */
+  async standing(): Promise<readonly { readonly guarantee: string; readonly text: string }[]> {
+    const lines = await this.#request('look at the walls of the sandbox', ['standing'])
+    return lines.map(({ fields: [guarantee = '', text = ''] }) => ({ guarantee, text }))
+  }
+
+  /** For so long from now on, whatever was said before, processes enter the job's cgroups without having to wait for the kernel. */
+  async keepCgroupsWarm(ms: number): Promise<void> {
+    await this.#request('keep the cgroups of the sandbox warm', ['cgroups-warm', String(ms)])
+  }
+
   /** What the kernel refused since the last call. */
   async takePackets(): Promise<readonly RefusedPacket[]> {
     const lines = await this.#request('change the network of a step', ['packets'])

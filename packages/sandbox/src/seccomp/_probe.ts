@@ -36,7 +36,7 @@ export function probeArguments(architecture: Architecture, calls: readonly Probe
 export function runProbe(probe: Probe, filter: Uint8Array | null, args: readonly string[]): SpawnSyncReturns<string> {
   const path = join(probe.directory, 'filter')
   if (filter !== null) writeFileSync(path, filter)
-  return spawnSync(probe.program, [filter === null ? '-' : path, ...args], { encoding: 'utf8', timeout: 10_000 })
+  return spawnSync(probe.program, [filter === null ? '-' : path, ...args], { encoding: 'utf8', timeout: 240_000 })
 }
 
 export function answers(result: SpawnSyncReturns<string>): readonly number[] {

@@ -135,7 +135,7 @@ function runInRunc(directory: string, program: string): readonly number[] {
   const root = ['--root', join(directory, 'runc')]
   const result = spawnSync('runc', [...root, 'run', '--bundle', bundle, id], {
     encoding: 'utf8',
-    timeout: 20_000,
+    timeout: 240_000,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   spawnSync('runc', [...root, 'delete', '--force', id])
