@@ -413,7 +413,7 @@ test('an archive of Docker whose layers unpack to more than they may is cut off'
   assert.deepEqual(readdirSync(join(place, 'store', 'staging')), [])
 })
 
-test('a full disk is an error with a name, and leaves nothing', { timeout: 120_000 }, async (t) => {
+test('a full disk is an error with a name, and leaves nothing', { timeout: 240_000 }, async (t) => {
   const place = temporaryDirectory(t)
   const shape: ImageShape = { layers: [tar([file('big', Buffer.alloc(6 * 2 ** 20, 'not so big'))])] }
   const reference = writeLayout(join(place, 'layout'), buildImage(shape))

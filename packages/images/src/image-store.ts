@@ -110,7 +110,7 @@ class DirectoryImageStore implements ImageStore {
     if (opened === null)
       throw new ImagesError('IMAGE_NOT_FOUND', `There is no image ${quote(digest)} in the store`, { hint: 'sallyport image ls lists them' })
     await using _use = await this.use(opened.image)
-    return verifyImage(opened, { signal, change: (next) => this.#changeState(digest, next, signal) })
+    return await verifyImage(opened, { signal, change: (next) => this.#changeState(digest, next, signal) })
   }
 
   async list(): Promise<readonly StoredImage[]> {

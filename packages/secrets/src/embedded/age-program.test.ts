@@ -29,7 +29,7 @@ async function ageAsking(...argv: readonly string[]): Promise<void> {
   assert.equal(code, 0, output)
 }
 
-describe('the age program', { skip: NO_AGE, timeout: 60_000 }, () => {
+describe('the age program', { skip: NO_AGE, timeout: 240_000 }, () => {
   test('opens a store with the identity beside it, and finds the values in it', async (t) => {
     const { places } = await makeStore(t, { TOKEN: 'tk-4711' })
     const plaintext = age('-d', '-i', places.identity, places.store).toString()

@@ -134,7 +134,7 @@ describe('an embedded store', () => {
 })
 
 describe('the key of an embedded store', () => {
-  test('may be a passphrase, and no other opens it', { timeout: 60_000 }, async (t) => {
+  test('may be a passphrase, and no other opens it', { timeout: 240_000 }, async (t) => {
     const places = storePlaces(join(makeTemporaryDirectory(t), 'secrets'))
     const passphrase = Buffer.from('correct horse battery')
     await setValue(await createEmbeddedStore(places.directory, { ...PLAIN, passphrase }), 'TOKEN', 'value')
@@ -192,7 +192,7 @@ describe('the key of an embedded store', () => {
 })
 
 describe('a store that is not what was written last', () => {
-  test('is refused with every byte that was edited, and nothing is written', { timeout: 120_000 }, async (t) => {
+  test('is refused with every byte that was edited, and nothing is written', { timeout: 240_000 }, async (t) => {
     const { store, places } = await makeStore(t, { TOKEN: 'a value that is in the payload' })
     const whole = readFileSync(places.store)
     const before = readFileSync(places.seen, 'utf8')

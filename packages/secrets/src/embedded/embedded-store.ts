@@ -161,7 +161,7 @@ export class EmbeddedStore {
     } catch (error) {
       if (!(error instanceof SecretsError) || error.code !== 'SECRET_STORE_DAMAGED') throw error
       await using _lock = await lockStore(this.#places, this.#options)
-      return readStore(this.#places, this.#key)
+      return await readStore(this.#places, this.#key)
     }
   }
 }

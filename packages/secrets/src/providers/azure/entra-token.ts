@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { quote } from '@sallyport/core'
-import type { ProviderPorts } from '../../contract.ts'
 import { readBearer } from '../cloud/bearer.ts'
+import type { BearerParts } from '../cloud/bearer-provider.ts'
 import type { Call } from '../cloud/call.ts'
-import { type CloudClient, type CloudReply, parseObject, type Refusal, readJson, refusalOfStatus } from '../cloud/cloud-client.ts'
+import { type CloudReply, parseObject, type Refusal, readJson, refusalOfStatus } from '../cloud/cloud-client.ts'
 import { readCredentialLine } from '../cloud/cloud-settings.ts'
 import type { Lived } from '../cloud/credential.ts'
 import type { AzureSettings } from './azure-settings.ts'
 
-export interface EntraParts {
-  readonly settings: AzureSettings
-  readonly client: CloudClient
-  readonly ports: ProviderPorts
-}
+export type EntraParts = BearerParts<AzureSettings>
 
 /**
  * The client credentials grant of Entra ID. `assertion`: the job's own token; null: the operator's client secret.

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { quote } from '@sallyport/core'
-import type { ProviderPorts } from '../../contract.ts'
 import { readBearer, readToken } from '../cloud/bearer.ts'
+import type { BearerParts } from '../cloud/bearer-provider.ts'
 import type { Call } from '../cloud/call.ts'
-import { type CloudClient, type CloudReply, nonsense, type Refusal, readJson, refusalOfStatus } from '../cloud/cloud-client.ts'
+import { type CloudReply, nonsense, type Refusal, readJson, refusalOfStatus } from '../cloud/cloud-client.ts'
 import type { Lived } from '../cloud/credential.ts'
 import type { GoogleSettings } from './google-settings.ts'
 
-export interface GoogleParts {
-  readonly settings: GoogleSettings
-  readonly client: CloudClient
-  readonly ports: ProviderPorts
-}
+export type GoogleParts = BearerParts<GoogleSettings>
 
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform'
 /** What IAM makes at most, unless an organisation allows more. */
