@@ -29,6 +29,8 @@ const doors: StepDoors = {
   honeytokens: [],
   relays: [],
 }
+/** Its answers wait for that, too, on a machine that may be busy. */
+const YET_TO_START = { answerMs: 120_000 }
 const handlers: GateHandlers = {
   refused: () => undefined,
   used: () => undefined,
@@ -40,10 +42,8 @@ const handlers: GateHandlers = {
 test('a gate is configured, opens a step, answers its questions, refuses, and reports', async () => {
   await using gate = await startGateProcess()
   const refused: string[] = []
-  const client = new GateClient(gate.control, {
-    ...handlers,
-    refused: (step, { code, target }) => void refused.push(`${step} ${code} ${target}`),
-  })
+  const recording: GateHandlers = { ...handlers, refused: (step, { code, target }) => void refused.push(`${step} ${code} ${target}`) }
+  const client = new GateClient(gate.control, recording, YET_TO_START)
   assert.deepEqual(await client.configure(config), { authority: null })
   await client.openStep(doors)
 
@@ -72,7 +72,7 @@ test('a gate is configured, opens a step, answers its questions, refuses, and re
 
 test('a gate with names to terminate makes an authority of its own', async () => {
   await using gate = await startGateProcess()
-  const client = new GateClient(gate.control, handlers)
+  const client = new GateClient(gate.control, handlers, YET_TO_START)
   const { authority } = await client.configure({ ...config, terminates: [{ kind: 'exact', name: 'a.test' }] })
   assert.match(authority ?? '', /^-----BEGIN CERTIFICATE-----\n/)
   client.close()
@@ -80,7 +80,7 @@ test('a gate with names to terminate makes an authority of its own', async () =>
 
 test('a gate that gets an order that makes no sense ends with code 1, having said why', async () => {
   await using gate = await startGateProcess()
-  const client = new GateClient(gate.control, handlers)
+  const client = new GateClient(gate.control, handlers, YET_TO_START)
   await client.configure(config)
   await client.openStep(doors)
   const [code] = await Promise.all([
@@ -93,7 +93,7 @@ test('a gate that gets an order that makes no sense ends with code 1, having sai
 
 test('the death of a gate is known at once', async () => {
   await using gate = await startGateProcess()
-  const client = new GateClient(gate.control, handlers)
+  const client = new GateClient(gate.control, handlers, YET_TO_START)
   await client.configure(config)
   gate.child.kill('SIGKILL')
   assert.equal(await client.lost, 'its process ended')
@@ -102,7 +102,7 @@ test('the death of a gate is known at once', async () => {
 
 test('a gate ends with its supervisor', async () => {
   await using gate = await startGateProcess()
-  const client = new GateClient(gate.control, handlers)
+  const client = new GateClient(gate.control, handlers, YET_TO_START)
   await client.configure(config)
   gate.control.destroy()
   const [code] = (await once(gate.child, 'exit')) as [number]

@@ -34,7 +34,7 @@ const issue = (name: string, key: KeyObject = leaf.publicKey): string => serverC
 
 function run(program: string, ...args: readonly string[]): Promise<{ readonly code: number; readonly output: string }> {
   return new Promise((resolve) => {
-    execFile(program, args, { timeout: 20_000 }, (error, stdout, stderr) => {
+    execFile(program, args, { timeout: 240_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: stdout + stderr })
     })
   })

@@ -13,7 +13,7 @@ const run = promisify(execFile)
 
 async function runOrAdvise(command: string, args: readonly string[], debianPackage: string): Promise<string> {
   try {
-    return (await run(command, args, { timeout: 20_000 })).stdout
+    return (await run(command, args, { timeout: 240_000 })).stdout
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     throw new Error(`${command} is missing: install the Debian package ${debianPackage} (scripts/bootstrap.sh test)`)

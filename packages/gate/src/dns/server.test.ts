@@ -280,10 +280,14 @@ test('the TCP connections of a step are few, and end with it', async () => {
   const sockets = await Promise.all(Array.from({ length: 40 }, () => tcpClient(server.port)))
   let closed = 0
   for (const socket of sockets) socket.resume().on('close', () => closed++)
+  const closes = async (count: number): Promise<void> => {
+    for (let look = 0; look < 6000 && closed < count; look += 1) await sleep(10)
+  }
+  await closes(8)
   await sleep(100)
   assert.equal(closed, 8)
   step.end()
-  await sleep(100)
+  await closes(40)
   assert.equal(closed, 40)
 })
 

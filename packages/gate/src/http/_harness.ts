@@ -334,7 +334,7 @@ export function run(
 ): Promise<Output> {
   return new Promise((resolve) => {
     const env = { ...process.env, ...environment }
-    const child = execFile(program, args, { timeout: 30_000, maxBuffer: 64 * 1024 * 1024, env }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { timeout: 240_000, maxBuffer: 64 * 1024 * 1024, env }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr })
     })
     // It may end before it has read everything.

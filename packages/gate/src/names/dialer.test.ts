@@ -172,22 +172,33 @@ test('where nobody listens is unreachable, after every address was tried', async
 
 test('an address that refuses costs no time, and the next is dialled', async () => {
   await using origin = await startOrigin('127.0.0.3')
-  const begun = performance.now()
-  const dialer = dialerFor({ addresses: ['127.0.0.1', '127.0.0.2', '127.0.0.3'], open: ['127.0.0.0/8'] })
-  const socket = await dialer.dial(target(origin.port), never)
+  const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3']
+  const socket = await dialerFor({ addresses, open: ['127.0.0.0/8'] }).dial(target(origin.port), never)
   assert.equal(socket.remoteAddress, '127.0.0.3')
-  assert.ok(performance.now() - begun < 200)
   socket.destroy()
+  const begun = performance.now()
+  const minuteMs = 60_000
+  const race = await connectFirst(addresses, {
+    port: origin.port,
+    staggerMs: minuteMs,
+    timeoutMs: 5 * minuteMs,
+    signal: never,
+    verify: () => null,
+  })
+  assert.equal(race.kind, 'connected')
+  if (race.kind === 'connected') race.socket.destroy()
+  assert.ok(performance.now() - begun < 0.9 * minuteMs)
 })
 
 test('an address that is silent holds up the next one for the stagger and no longer', async () => {
   await using origin = await startOrigin('127.0.0.1')
   await using silent = await startSilent('127.0.0.9', origin.port)
   const begun = performance.now()
-  const socket = await dialerFor({ addresses: ['127.0.0.9', '127.0.0.1'], open: ['127.0.0.0/8'] }).dial(target(silent.port), never)
+  const parts = { addresses: ['127.0.0.9', '127.0.0.1'], open: ['127.0.0.0/8'], connectMs: 60_000 }
+  const socket = await dialerFor(parts).dial(target(silent.port), never)
   const tookMs = performance.now() - begun
   assert.equal(socket.remoteAddress, '127.0.0.1')
-  assert.ok(tookMs >= 240 && tookMs < 1500, `${tookMs} ms`)
+  assert.ok(tookMs >= 240 && tookMs < 50_000, `${tookMs} ms`)
   socket.destroy()
 })
 

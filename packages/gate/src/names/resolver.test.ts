@@ -124,9 +124,9 @@ test('without any answer the lookup ends by itself and says so', async () => {
 test('addresses of one family do not wait for a server that never answers about the other', async () => {
   await using server = await startNameServer(({ message, type }) => (type === 1 ? [responseTo(message, [a('192.0.2.1')])] : []))
   const begun = performance.now()
-  const resolution = await resolverOf([server.address], { udpMs: 900 }).resolve('x.test')
+  const resolution = await resolverOf([server.address], { udpMs: 60_000 }).resolve('x.test')
   assert.deepEqual(resolution, { kind: 'addresses', addresses: ['192.0.2.1'] })
-  assert.ok(performance.now() - begun < 700)
+  assert.ok(performance.now() - begun < 55_000)
 })
 
 test('aliases are followed within the answer, in any order, and only to records of the name at their end', async () => {

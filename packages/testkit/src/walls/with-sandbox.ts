@@ -85,7 +85,8 @@ async function putProgram(sandbox: Sandbox): Promise<void> {
 
 /** Why this machine has no sandboxes of the driver; null when it has. */
 export async function obstacleOf(driver: DriverName): Promise<string | null> {
-  return createDriver(driver, await stateDirectory(), { runsc: findRunsc() }).obstacle()
+  const obstacle = await createDriver(driver, await stateDirectory(), { runsc: findRunsc() }).obstacle()
+  return obstacle?.message ?? null
 }
 
 export interface StepRun {
