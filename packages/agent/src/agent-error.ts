@@ -52,6 +52,8 @@ export type AgentErrorCode =
   | 'AUDIT_KEY_UNKNOWN'
   /** What `--key` names is no verifier key. */
   | 'AUDIT_KEY_INVALID'
+  /** The witnesses do not know the key that was to come: the key was not changed. */
+  | 'AUDIT_KEY_UNWITNESSED'
   /** The file of `--remember` is not one. */
   | 'AUDIT_MEMORY_INVALID'
   /** No entry of the log is the one that was asked for. */

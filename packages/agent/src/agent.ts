@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { AccessCommands } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
-import type { RetentionCommands } from './audit/retention-contract.ts'
+import type { RunAttempt } from './audit/refused-run.ts'
+import type { KeyCommands, RetentionCommands } from './audit/retention-contract.ts'
 import type { Agent } from './contract.ts'
+import type { ImageCommands } from './images/contract.ts'
 import type { SecretsCommands } from './secrets/contract.ts'
 
 /** Each part is loaded when it is called: `exec` does not wait for the workflow parser. */
 export function createAgent(): Agent {
   return {
-    run: async (options, observer) => (await import('./run/run.ts')).runWorkflows(options, observer),
+    run: async (options, observer) => {
+      const { runWorkflows } = await import('./run/run.ts')
+      const { repository: directory, event, files } = options
+      return onRecord(() => runWorkflows(options, observer), options, { command: 'run', directory, event, files })
+    },
     preview: async (options) => (await import('./preview.ts')).previewRun(options),
-    exec: async (options, observer) => (await import('./exec/exec.ts')).execCommand(options, observer),
+    exec: async (options, observer) => {
+      const { execCommand } = await import('./exec/exec.ts')
+      const { directory, argv } = options
+      return onRecord(() => execCommand(options, observer), options, { command: 'exec', directory, argv })
+    },
     doctor: async (stateDirectory) => (await import('./doctor/doctor.ts')).examineHost(stateDirectory),
     hardening: async (stateDirectory, operatorFile) =>
       (await import('./doctor/host/examine-hardening.ts')).examineHardening(stateDirectory, operatorFile),
@@ -33,6 +43,9 @@ export function createAgent(): Agent {
         yield* (await loadAudit()).show(place, filter)
       },
     },
+    images: {
+      pull: async (stateDirectory, request) => (await loadImages()).pull(stateDirectory, request),
+    },
     retention: {
       holds: async (state) => (await loadRetention()).holds(state),
       hold: async (state, selection) => (await loadRetention()).hold(state, selection),
@@ -41,7 +54,14 @@ export function createAgent(): Agent {
       archive: async (state, request) => (await loadRetention()).archive(state, request),
       verifyArchive: async (place, archive) => (await loadRetention()).verifyArchive(place, archive),
       erase: async (state, run, request) => (await loadRetention()).erase(state, run, request),
-      payloads: async (state, run) => (await loadRetention()).payloads(state, run),
+      async *payloads(state, run) {
+        yield* (await loadRetention()).payloads(state, run)
+      },
+    },
+    keys: {
+      prepare: async (state) => (await loadKeys()).prepare(state),
+      rotate: async (state) => (await loadKeys()).rotate(state),
+      list: async (place) => (await loadKeys()).list(place),
     },
     secrets: {
       leases: async (stateDirectory) => (await loadSecrets()).leases(stateDirectory),
@@ -53,8 +73,27 @@ export function createAgent(): Agent {
   }
 }
 
+/** A run that may not start leaves that in the log. */
+async function onRecord<T>(work: () => Promise<T>, attempt: RunAttempt, facts: Readonly<Record<string, unknown>>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const { recordRefusal } = await import('./audit/refused-run.ts')
+    await recordRefusal(error, attempt, facts)
+    throw error
+  }
+}
+
 async function loadAccess(): Promise<AccessCommands> {
   return (await import('./access/commands.ts')).accessCommands
+}
+
+async function loadImages(): Promise<ImageCommands> {
+  return (await import('./images/pull-image.ts')).imageCommands
+}
+
+async function loadKeys(): Promise<KeyCommands> {
+  return (await import('./audit/key-commands.ts')).keyCommands
 }
 
 async function loadAudit(): Promise<AuditCommands> {

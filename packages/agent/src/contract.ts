@@ -6,7 +6,8 @@ import type { Limits, SandboxCapabilities, SelfCheckResult, SourceChange, Weakne
 import type { Finding } from '@sallyport/secret-watch'
 import type { AccessCommands, EgressOptions } from './access/contract.ts'
 import type { AuditCommands } from './audit/contract.ts'
-import type { RetentionCommands } from './audit/retention-contract.ts'
+import type { KeyCommands, RetentionCommands } from './audit/retention-contract.ts'
+import type { ImageCommands } from './images/contract.ts'
 import type { SecretsCommands } from './secrets/contract.ts'
 
 /** `oci` means runc, or crun where runc is missing; a driver's own name asks for that one; `auto` for the strongest that this host can run. */
@@ -281,7 +282,7 @@ export interface EgressReport {
  *
  * | type | data |
  * |---|---|
- * | `run.started` | `{ workflows, event, repository, directory, commit, isolation, egress: 'enforce'\|'observe' }` |
+ * | `run.started` | `{ workflows, event, repository, directory, commit, isolation, egress: 'enforce'\|'observe', policies }`; `policies`: SHA-256 of each workflow file, of what `sallyport.yml` asks for and of the operator's file, and the options that open doors |
  * | `run.notice` | `{ message, file, line }` |
  * | `job.preparing` | `{ name, runsOn, image, limits }` |
  * | `job.prepared` | `{ isolation, image, imageReference, imageDigest, prepareMs, selfCheckMs, passed, failed, weaker, warm, hostLogs }`; `warm`: its sandbox was made while an earlier job ran |
@@ -346,8 +347,10 @@ export interface Agent {
   /** `sallyport trust` and `sallyport access`. */
   readonly access: AccessCommands
   readonly audit: AuditCommands
+  readonly images: ImageCommands
   /** What is kept of the log, and beside it. */
   readonly retention: RetentionCommands
+  readonly keys: KeyCommands
   /** What was made for jobs at providers of secrets. */
   readonly secrets: SecretsCommands
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createRunStore } from '@sallyport/store'
+import { showEntries } from '../audit/show.ts'
 import { makeDirectory } from './_temporary-directory.ts'
 import { accessCommands } from './commands.ts'
 import type { AccessPlace } from './contract.ts'
@@ -33,6 +34,38 @@ test('a review follows a file from unknown to trusted, changed, and back', async
   assert.equal((await accessCommands.review(place)).state, 'trusted', 'what was approved once stays approved')
   assert.equal(await accessCommands.revoke(place), 1)
   assert.equal((await accessCommands.review(place)).state, 'untrusted')
+})
+
+test('what is approved, or taken back, is in the log before it counts', async (t) => {
+  const place = makePlace(t, { 'sallyport.yml': ACCESS })
+  const { digest, asks } = await accessCommands.review(place)
+  assert.equal(await accessCommands.revoke(place), 0)
+  await accessCommands.approve(place, digest)
+  await accessCommands.revoke(place)
+  const filter = { run: null, job: null, type: 'trust.*', since: null, until: null, secret: null, host: null, actor: null }
+  const shown = await Array.fromAsync(showEntries({ stateDirectory: place.stateDirectory, directory: null, key: null }, filter))
+  assert.deepEqual(
+    shown.map(({ entry }) => [entry.type, entry.data]),
+    [
+      ['trust.approved', { repository: place.repository, file: 'sallyport.yml', digest, asks }],
+      ['trust.revoked', { repository: place.repository, digests: [digest] }],
+    ],
+  )
+})
+
+test('without a log nothing is approved, and nothing taken back', async (t) => {
+  const place = makePlace(t, { 'sallyport.yml': ACCESS })
+  const { digest } = await accessCommands.review(place)
+  const log = join(place.stateDirectory, 'audit')
+  writeFileSync(log, '')
+  await assert.rejects(accessCommands.approve(place, digest), { code: 'AUDIT_LOG_UNWRITABLE' })
+  assert.equal((await accessCommands.review(place)).state, 'untrusted')
+  rmSync(log)
+  await accessCommands.approve(place, digest)
+  rmSync(log, { recursive: true })
+  writeFileSync(log, '')
+  await assert.rejects(accessCommands.revoke(place), { code: 'AUDIT_LOG_UNWRITABLE' })
+  assert.equal((await accessCommands.review(place)).state, 'trusted')
 })
 
 test('only what was reviewed is approved', async (t) => {

@@ -32,9 +32,18 @@ export const accessCommands: AccessCommands = {
       throw new AgentError('ACCESS_CHANGED', `Cannot approve "${review.file}": it asks for something else than what was reviewed`, {
         hint: 'Review it again: sallyport trust',
       })
-    if (review.asks.length > 0) await new TrustStore(place.stateDirectory).approve(place.repository, approvalOf(review, new Date()))
+    if (review.asks.length === 0) return
+    const { file, asks } = review
+    await recordAct(place, 'trust.approved', { file, digest, asks })
+    await new TrustStore(place.stateDirectory).approve(place.repository, approvalOf(review, new Date()))
   },
-  revoke: async ({ stateDirectory, repository }) => new TrustStore(stateDirectory).revoke(repository),
+  revoke: async (place) => {
+    const store = new TrustStore(place.stateDirectory)
+    const digests = (await store.approvals(place.repository)).map((approval) => approval.digest)
+    if (digests.length === 0) return 0
+    await recordAct(place, 'trust.revoked', { digests })
+    return store.revoke(place.repository)
+  },
   learn: async (place, named) => {
     const { runs, recordings, notices } = await readRecordings(place, named)
     return { text: learn(recordings), runs, notices }
@@ -46,6 +55,18 @@ export const accessCommands: AccessCommands = {
     return { ...replayed, runs, notices: [...policy.notices, ...notices, ...replayed.notices] }
   },
   explain: explainAccess,
+}
+
+/** Before it takes effect: what jobs may do from now on, and who said so. @throws AgentError AUDIT_LOG_UNWRITABLE, and nothing has changed */
+async function recordAct(
+  { stateDirectory, repository }: AccessPlace,
+  type: string,
+  data: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const { openOperatorLog } = await import('../audit/operator-log.ts')
+  const log = openOperatorLog(stateDirectory)
+  await log.record(type, { repository, ...data })
+  await log.close()
 }
 
 async function loadPolicyAt(place: AccessPlace): Promise<Policy> {

@@ -27,6 +27,8 @@ export interface EffectiveAccess {
   readonly observes: boolean
   /** Where secrets are declared and granted, as far as that was approved, and the operator's ceiling on them. */
   readonly files: { readonly request: AccessFile | null; readonly operator: OperatorFile | null }
+  /** SHA-256, hexadecimal. `request`: of all that it asks for, which is what `trust` approves; `operator`: of the file's bytes. Null where there is none. */
+  readonly digests: { readonly request: string | null; readonly operator: string | null }
   /** Of `sallyport.yml`, not yet within {@link EffectiveAccess.limitsMax}. */
   readonly limits: Partial<JobLimits>
   /** The most that a job may have, whoever asks for it: the operator's. */

@@ -21,7 +21,7 @@ import { loadPolicy, type Policy } from './policy.ts'
 import type { PullRequestBase } from './pull-request-base.ts'
 import { parseResolve } from './resolve-option.ts'
 import { strayNotices } from './stray-places.ts'
-import { assertTrusted, reviewFile } from './trust.ts'
+import { askDigest, assertTrusted, reviewFile } from './trust.ts'
 import { TrustStore } from './trust-store.ts'
 
 export interface LoadAccessInput {
@@ -64,6 +64,7 @@ export async function loadEffectiveAccess({ egress, repository, base, plans, sta
     bytesOutMax: policy.operator?.egress.bytesOut ?? null,
     observes,
     files: { request: policy.file, operator: policy.operator },
+    digests: { request: policy.file === null ? null : askDigest(policy.file), operator: policy.operatorDigest },
     limits: policy.file?.limits ?? {},
     limitsMax: policy.operator?.limits ?? {},
     images: policy.operator?.images ?? OPERATOR_IMAGES_DEFAULT,

@@ -8,14 +8,14 @@ import {
   type PresetHosts,
   type PresetName,
   parseAccessFile,
-  parseOperatorFile,
   parseRule,
   presetsIn,
   presetsOf,
   type ResolvedPresets,
   vainNotices,
 } from '@sallyport/access'
-import { ACCESS_FILE, readAccessSource, readOperatorSource, type Source } from './access-source.ts'
+import { ACCESS_FILE, readAccessSource, type Source } from './access-source.ts'
+import { readOperator } from './load-operator.ts'
 import type { PullRequestBase } from './pull-request-base.ts'
 
 /** Everything that was asked for and set, with the hosts that presets mean here. Nothing of it is approved yet. */
@@ -25,6 +25,8 @@ export interface Policy {
   /** What remedies name: the file, also where there is none yet; null without a repository. */
   readonly source: string | null
   readonly operator: OperatorFile | null
+  /** SHA-256, hexadecimal, of the operator's file as it lies there; null without one. */
+  readonly operatorDigest: string | null
   /** Of the command line. */
   readonly allow: readonly EgressRule[]
   readonly notices: readonly string[]
@@ -47,8 +49,9 @@ export type AskPackageManager = (name: PresetName, repository: string | null) =>
 export async function loadPolicy(places: PolicyPlaces, ask: AskPackageManager = askPackageManager): Promise<Policy> {
   const { repository } = places
   const allow = places.allow.map((text) => parseRule(text, '--allow'))
-  const [source, operatorSource] = await Promise.all([readRequest(places), readOperatorSource(places.operatorFile)])
-  const [file, operator] = await Promise.all([parseRequest(source), parseOperator(operatorSource)])
+  const [source, operatorRead] = await Promise.all([readRequest(places), readOperator(places.operatorFile)])
+  const operator = operatorRead?.file ?? null
+  const file = await parseRequest(source)
   const names = new Set([...(file === null ? [] : presetsOf(file)), ...presetsIn(operator?.egress.allow ?? [])])
   const resolved: ResolvedPresets = Object.fromEntries(
     await Promise.all([...names].map(async (name) => [name, await ask(name, repository)] as const)),
@@ -59,6 +62,7 @@ export async function loadPolicy(places: PolicyPlaces, ask: AskPackageManager = 
     file: request?.file ?? null,
     source: repository === null ? null : (source?.name ?? ACCESS_FILE),
     operator: ceiling?.file ?? null,
+    operatorDigest: operatorRead?.digest ?? null,
     allow,
     notices: [
       ...(request?.notices ?? []),
@@ -79,10 +83,6 @@ async function readRequest({ repository, base, accessFile }: PolicyPlaces): Prom
 
 async function parseRequest(source: Source | null): Promise<AccessFile | null> {
   return source === null ? null : parseAccessFile(source.name, source.text)
-}
-
-async function parseOperator(source: Source | null): Promise<OperatorFile | null> {
-  return source === null ? null : parseOperatorFile(source.name, source.text)
 }
 
 /** Loaded when a preset is used: most runs start no package manager. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type AccessFile, type OperatorFile, parseAccessFile, parseOperatorFile } from '@sallyport/access'
+import { SandboxError } from '@sallyport/sandbox'
 import { chooseIsolation, type IsolationAsk } from './isolation.ts'
 
 interface Case {
@@ -20,7 +21,9 @@ async function choose({ option = null, file, operator, programRule, broken = [] 
     operator === undefined ? null : await parseOperatorFile('/op.yml', `version: 1\nisolation: ${operator}`)
   const access = { files: { request, operator: ceiling }, programRule: programRule ?? null }
   const chosen = await chooseIsolation({ option, access, stateDirectory: '/nowhere' }, async (driver) =>
-    broken.includes(driver) ? `${driver} is broken` : null,
+    broken.includes(driver)
+      ? new SandboxError('SANDBOX_UNSUPPORTED', `Cannot build a sandbox: ${driver} is broken`, { hint: 'mend it' })
+      : null,
   )
   return chosen.name + (chosen.notice === null ? '' : ` (${chosen.notice})`)
 }
@@ -37,6 +40,7 @@ test('a name is that driver, and nothing else when it is broken', async () => {
   assert.equal(await choose({ option: 'gvisor' }), 'gvisor')
   assert.equal(await choose({ option: 'runc' }), 'runc')
   await refused({ option: 'gvisor', broken: ['gvisor'] }, /gvisor: gvisor is broken/)
+  await assert.rejects(choose({ option: 'gvisor', broken: ['gvisor'] }), { hint: 'mend it' })
 })
 
 test('auto is the strongest that the host can run, and says why', async () => {

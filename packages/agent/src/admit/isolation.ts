@@ -27,7 +27,7 @@ export interface IsolationAsk {
 }
 
 /** Why a driver cannot be used here; null when it can. For tests in another form. */
-export type Obstacles = (driver: DriverName, runsc: string | undefined) => Promise<string | null>
+export type Obstacles = (driver: DriverName, runsc: string | undefined) => Promise<SandboxError | null>
 
 /**
  * Never weaker than the operator's minimum, nor than what the repository or the command line names. Without a name the strongest that this host can run is
@@ -41,7 +41,7 @@ export async function chooseIsolation(ask: IsolationAsk, obstacles: Obstacles = 
   const requested = ask.option ?? request?.isolation ?? null
   if (ask.option !== null && ask.option !== 'auto') assertNotWeaker(ask.option, minimum, operator?.source ?? '')
   const runsc = operator?.isolation.runsc ?? undefined
-  const refused: string[] = []
+  const refused: Refused[] = []
   const candidates = candidatesOf(requested, minimum, request?.isolation ?? null)
   for (const candidate of candidates) {
     const driver = candidate === 'oci' ? ociDriver() : candidate
@@ -52,11 +52,28 @@ export async function chooseIsolation(ask: IsolationAsk, obstacles: Obstacles = 
       const isNamed = candidate === requested || (requested === null && minimum === 'oci')
       return { driver, name: candidate, runsc, notice: isNamed ? null : noticeOf(candidate, { requested, minimum, refused }) }
     }
-    refused.push(`${candidate}: ${obstacle}`)
+    refused.push({ candidate, obstacle })
   }
-  throw new SandboxError('SANDBOX_UNSUPPORTED', `Cannot isolate the job as asked for: ${refused.join('; ')}`, {
-    hint: 'Run "sallyport doctor": it says which drivers this host can run, and how to get the others',
+  throw cannotIsolate(refused)
+}
+
+interface Refused {
+  readonly candidate: string
+  readonly obstacle: SandboxError
+}
+
+/** Of one driver, with its own hint; of several, doctor says more than a line could. */
+function cannotIsolate(refused: readonly Refused[]): SandboxError {
+  const [only] = refused.length === 1 ? refused : []
+  const doctor = 'Run "sallyport doctor": it says which drivers this host can run, and how to get the others'
+  return new SandboxError('SANDBOX_UNSUPPORTED', `Cannot isolate the job as asked for: ${refused.map(describe).join('; ')}`, {
+    hint: only?.obstacle.hint ?? doctor,
+    ...(only !== undefined && { cause: only.obstacle, details: only.obstacle.details }),
   })
+}
+
+function describe({ candidate, obstacle }: Refused): string {
+  return `${candidate}: ${obstacle.message.replace(/^Cannot build a sandbox: /, '')}`
 }
 
 function candidatesOf(
@@ -83,17 +100,21 @@ function assertNotWeaker(kind: Exclude<IsolationKind, 'auto'>, minimum: Strength
 }
 
 /** A rule that names programs would never match where connections have none: the job would be refused what it was granted, one connection at a time. */
-function programObstacle(driver: DriverName, { access }: IsolationAsk): string | null {
+function programObstacle(driver: DriverName, { access }: IsolationAsk): SandboxError | null {
   if (driver !== 'gvisor' || access.programRule === null) return null
-  return `it cannot tell which program a connection is from, which the rule "${access.programRule}" depends on (executables)`
+  return new SandboxError(
+    'SANDBOX_UNSUPPORTED',
+    `it cannot tell which program a connection is from, which the rule "${access.programRule}" depends on (executables)`,
+    { hint: 'Use --isolation oci, or write the rule without executables' },
+  )
 }
 
 function noticeOf(
   chosen: string,
-  why: { readonly requested: string | null; readonly minimum: string; readonly refused: readonly string[] },
+  why: { readonly requested: string | null; readonly minimum: string; readonly refused: readonly Refused[] },
 ): string {
   const reason = why.requested === 'auto' ? 'the strongest that this host can run' : `the operator asks for ${why.minimum} at least`
-  const others = why.refused.length === 0 ? '' : `; not ${why.refused.join('; not ')}`
+  const others = why.refused.length === 0 ? '' : `; not ${why.refused.map(describe).join('; not ')}`
   return `Isolation: ${chosen}, ${reason}${others}`
 }
 

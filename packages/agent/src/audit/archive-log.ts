@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { basename, join } from 'node:path'
-import { AuditLogError, type KeyEpoch, proveConsistency, TileHashes, type TreeHead, verifyConsistency } from '@sallyport/audit-log'
+import {
+  AuditLogError,
+  followKeys,
+  type KeyEpoch,
+  proveConsistency,
+  TileHashes,
+  type TreeHead,
+  type VerifierKey,
+  verifyConsistency,
+} from '@sallyport/audit-log'
 import {
   type ArchivedRange,
+  directoryTileSource,
   makePrivateDirectory,
   minimumIndexOf,
   prunableIndex,
@@ -14,7 +24,7 @@ import {
 import { AgentError } from '../agent-error.ts'
 import { type ChangeSession, changeLog } from './change-session.ts'
 import type { AuditPlace } from './contract.ts'
-import { headOf, type LocatedLog, locateLog, parseTrustedKey, readHead } from './located-log.ts'
+import { headOf, type LocatedLog, locateLog, parseTrustedKey, publishedKeys, readHead } from './located-log.ts'
 import { publishRest } from './publish-rest.ts'
 import { archivesIn } from './readable-log.ts'
 import type { ArchiveCheck, ArchiveReport, ArchiveRequest } from './retention-contract.ts'
@@ -76,8 +86,9 @@ function padded(index: number): string {
 /** Checks an archive by itself, and against the log that is here, where no key is named. */
 export async function checkArchive(place: AuditPlace, archive: string): Promise<ArchiveCheck> {
   const log = place.key === null ? await locateLog(place) : null
+  const epochs = log?.epochs ?? (await epochsFor(archive, place, parseTrustedKey(place.key ?? '')))
   try {
-    const { first, end, head } = await verifyArchive(archive, log?.epochs ?? trustedAlone(place.key ?? ''))
+    const { first, end, head } = await verifyArchive(archive, epochs)
     const inLog = log === null ? null : await isGrownFrom(log, head)
     const problem = inLog === false ? 'the log that is here has not grown from its checkpoint' : null
     return { archive, problem, range: { first, end }, size: head.size, inLog }
@@ -87,8 +98,14 @@ export async function checkArchive(place: AuditPlace, archive: string): Promise<
   }
 }
 
-function trustedAlone(key: string): readonly KeyEpoch[] {
-  return [{ key: parseTrustedKey(key), firstSize: 0, lastSize: null, seal: null }]
+/** Those that the key leads to: by what lies in the archive, which knows of no later key, or by what is published of a log that is here. */
+async function epochsFor(archive: string, place: AuditPlace, trusted: VerifierKey): Promise<readonly KeyEpoch[]> {
+  const log = await locateLog({ ...place, key: null }).catch((error: unknown) => {
+    if (error instanceof AgentError && error.code === 'AUDIT_LOG_NOT_FOUND') return null
+    throw error
+  })
+  const inLog = log === null ? [] : [log.signer?.epochs ?? [], await publishedKeys(log.source)]
+  return followKeys([trusted], [...inLog, await publishedKeys(directoryTileSource(archive))]).epochs
 }
 
 /** Null: the tiles that would tell were pruned, and are in no archive here. */

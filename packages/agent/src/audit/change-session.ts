@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { canonicalJson, encodeEntry, type LogEntry, SOURCE_OPENED } from '@sallyport/audit-log'
+import { encodeEntry, type LogEntry, SOURCE_OPENED } from '@sallyport/audit-log'
 import {
   createRunStore,
   directoryTileSource,
@@ -14,26 +14,26 @@ import {
   minimumIndexOf,
   PayloadStore,
   pruneLog,
-  readWhole,
-  StoreError,
   syncDirectory,
   writeFileDurably,
 } from '@sallyport/store'
 import { AgentError } from '../agent-error.ts'
 import { auditPlaces } from './audit-places.ts'
 import { callerFacts } from './caller.ts'
-import { type Change, type ChangeWork, dataOf, type Erasure, parseChange } from './change.ts'
+import { type Change, type ChangeWork, dataOf, type Erasure } from './change.ts'
 import { ChangeScan, LOG_SOURCE } from './change-scan.ts'
 import { readCaller } from './config.ts'
+import { changePath, digestOf, readUnfinished } from './held-now.ts'
+import { holdsChanged } from './holds-changed.ts'
+import { rotateLogKey } from './log-key.ts'
 import { appendAndPublish, appendToLog } from './open-log.ts'
 import type { Recorded } from './retention-contract.ts'
 
-/** Others change the log for seconds; an archive of millions of entries may take a minute. */
-const CHANGE_WAIT_MS = 10_000
+/** Others change the log for seconds, several on a host that has other work for longer; an archive of millions of entries may take a minute. */
+const CHANGE_WAIT_MS = 60_000
 const LOCK_WAIT_MS = 20_000
 /** Whoever publishes at the moment may publish this, too. */
 const PUBLISH = { purpose: 'interval', waitMs: 5000 } as const
-const CHANGE_BYTES_MAX = 16 * 2 ** 20
 
 /**
  * Changes to what is kept of the log, one process at a time. Each is noted in a file, then stands in the log, then is done, then the file goes: after
@@ -63,30 +63,22 @@ async function lockChanges(log: string): Promise<AsyncDisposable> {
   })
 }
 
-function changePath(log: string): string {
-  return join(log, 'change.json')
-}
-
-async function readUnfinished(log: string): Promise<Change | null> {
-  const bytes = await readWhole(changePath(log), CHANGE_BYTES_MAX)
-  if (bytes === null) return null
-  const change = parseChange(bytes.toString())
-  if (change !== null) return change
-  throw new StoreError('STORE_CORRUPT', `Cannot finish the change in "${changePath(log)}": it is not what was written`, {
-    hint: 'Keep the file, see in the log what was done last, and move it away: sallyport audit show --type payload.erased',
-  })
-}
-
 export class ChangeSession {
   readonly stateDirectory: string
   readonly #log: string
   readonly #scan: ChangeScan
+  #finished: (Recorded & { readonly work: ChangeWork }) | null = null
   #holds: readonly LegalHold[] = []
 
   constructor(stateDirectory: string, scan: ChangeScan) {
     this.stateDirectory = stateDirectory
     this.#log = auditPlaces(stateDirectory).log
     this.#scan = scan
+  }
+
+  /** What was begun before, and was done first. */
+  get finished(): (Recorded & { readonly work: ChangeWork }) | null {
+    return this.#finished
   }
 
   /** In force. */
@@ -97,10 +89,7 @@ export class ChangeSession {
   /** Whoever takes a hold out of the file does not get what it keeps erased. */
   async readHolds(): Promise<void> {
     this.#holds = await new LegalHolds(this.#log).list()
-    if ((this.#scan.holdsDigest ?? digestOf([])) === digestOf(this.#holds)) return
-    throw new AgentError('AUDIT_HOLDS_CHANGED', `Cannot use "${join(this.#log, 'holds.json')}": it is not what the log says is held`, {
-      hint: 'See what was placed and released: sallyport audit show --type hold.placed, and hold.released. Put back the file from a backup',
-    })
+    if ((this.#scan.holdsDigest ?? digestOf([])) !== digestOf(this.#holds)) throw holdsChanged(this.#log)
   }
 
   /** Resolves when it stands in the log, and is done. */
@@ -111,7 +100,7 @@ export class ChangeSession {
   }
 
   async finish(change: Change): Promise<void> {
-    await this.#carryOut(change)
+    this.#finished = { work: change.work, ...(await this.#carryOut(change)) }
   }
 
   async #carryOut(change: Change): Promise<Recorded> {
@@ -155,13 +144,10 @@ export class ChangeSession {
         return erase(this.stateDirectory, work)
       case 'log.archived':
         return pruneLog(this.#log, work.end, { lockWaitMs: LOCK_WAIT_MS })
+      case 'key.rotated':
+        return rotateLogKey(this.stateDirectory, work.newKey)
     }
   }
-}
-
-/** The holds that were in force after a change, in its entry. */
-function digestOf(holds: readonly LegalHold[]): string {
-  return createHash('sha256').update(canonicalJson(holds)).digest('hex')
 }
 
 async function erase(stateDirectory: string, { sources, classes, before }: Erasure): Promise<void> {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { TILE_WIDTH } from '@sallyport/audit-log'
 import { isHold, type LegalHold } from '@sallyport/store'
 import type { RetentionClass } from './contract.ts'
 
@@ -19,6 +20,12 @@ export type ChangeWork =
       readonly end: number
       /** Name of the archive. */
       readonly archive: string
+    }
+  | {
+      readonly type: 'key.rotated'
+      /** Verifier keys. */
+      readonly oldKey: string
+      readonly newKey: string
     }
 
 export interface Erasure {
@@ -49,6 +56,8 @@ export function dataOf(work: ChangeWork): Readonly<Record<string, unknown>> {
       return { cause: work.cause, reason: work.reason, sources: work.sources, classes: work.classes, before: work.before }
     case 'log.archived':
       return { first: work.first, end: work.end, archive: work.archive }
+    case 'key.rotated':
+      return { oldKey: work.oldKey, newKey: work.newKey }
   }
 }
 
@@ -66,21 +75,37 @@ export function parseChange(text: string): Change | null {
 function isChange(value: unknown): value is Change {
   if (!isObject(value) || !isObject(value['work'])) return false
   const { id, at, actor, work } = value
-  return [id, at, actor].every(isText) && isWork(work as Record<string, unknown>)
+  return [id, actor].every(isText) && isTime(at) && isWork(work as Record<string, unknown>)
 }
 
 function isWork(work: Readonly<Record<string, unknown>>): boolean {
   const { type } = work
   if (type === 'hold.placed' || type === 'hold.released')
     return isHold(work['hold']) && isText(work['reason']) && isList(work['holds'], isHold)
-  if (type === 'log.archived') return [work['first'], work['end']].every(Number.isSafeInteger) && isText(work['archive'])
+  if (type === 'log.archived') return [work['first'], work['end']].every(isBoundary) && isText(work['archive'])
+  if (type === 'key.rotated') return [work['oldKey'], work['newKey']].every(isText)
   if (type !== 'payload.erased') return false
   const { cause, reason, sources, classes, before } = work
-  return isText(cause) && isText(reason) && isList(sources, isText) && isList(classes, isText) && (before === null || isText(before))
+  return isText(cause) && isText(reason) && isList(sources, isSource) && isList(classes, isText) && (before === null || isText(before))
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
+}
+
+/** As an entry has it. */
+function isTime(value: unknown): boolean {
+  return isText(value) && !Number.isNaN(Date.parse(value)) && new Date(value).toISOString() === value
+}
+
+/** Whole tiles are archived. */
+function isBoundary(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value % TILE_WIDTH === 0
+}
+
+/** It becomes the name of a directory. */
+function isSource(value: unknown): boolean {
+  return isText(value) && /^[a-z]+(\/[A-Za-z0-9-]+)*$/.test(value)
 }
 
 function isText(value: unknown): value is string {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Commitment, type LogEntry, SOURCE_OPENED } from '@sallyport/audit-log'
+import { type Commitment, type LogEntry, SOURCE_CLOSED, SOURCE_OPENED } from '@sallyport/audit-log'
 import { createRunStore, PayloadStore, type RunStore, type StoredRun, StoreError } from '@sallyport/store'
 import { auditPlaces } from './audit-places.ts'
 import { LOG_SOURCE } from './change-scan.ts'
+import { JournalCheck, type JournalState } from './check-journal.ts'
 import type { RetentionClass, ShownEntry } from './contract.ts'
 import { locateLog } from './located-log.ts'
 import { findLoggedRun } from './logged-run.ts'
@@ -10,17 +11,21 @@ import type { CheckedPayload } from './retention-contract.ts'
 import { entriesOf } from './run-range.ts'
 import { visibleLog } from './visible-log.ts'
 
-export async function checkRunPayloads(stateDirectory: string, prefix: string): Promise<readonly CheckedPayload[]> {
-  const source = `run/${await findLoggedRun(stateDirectory, prefix)}`
+/** So many runs whose end was not read yet; those that were killed have none. */
+const OPEN_RUNS_MAX = 256
+
+/** `prefix`: of a run's id; null: of all that the log is about. */
+export async function* checkLoggedPayloads(stateDirectory: string, prefix: string | null): AsyncGenerator<CheckedPayload> {
+  const source = prefix === null ? null : `run/${await findLoggedRun(stateDirectory, prefix)}`
   const log = await locateLog({ stateDirectory, directory: null, key: null })
   const visible = await visibleLog(log)
   const entries = (): AsyncIterable<ShownEntry> => entriesOf(visible.source, visible.size, log.minimumIndex)
-  return Array.fromAsync(checkPayloads(stateDirectory, entries, source))
+  yield* checkPayloads(stateDirectory, entries, source)
 }
 
 /**
- * What lies beside the log, compared with the commitments in it: of one source, or of all. `entries` is read twice, since what was erased is said later
- * than what it was; what is remembered are the sources that something was erased of.
+ * What lies beside the log, compared with the commitments in it, and the journals of runs with their entries: of one source, or of all. `entries` is read
+ * twice, since what was erased is said later than what it was; what is remembered are the sources that something was erased of.
  */
 export async function* checkPayloads(
   stateDirectory: string,
@@ -29,15 +34,48 @@ export async function* checkPayloads(
 ): AsyncGenerator<CheckedPayload> {
   const erasures = await readErasures(entries(), source)
   const beside = new Beside(stateDirectory)
-  for await (const { index, entry } of entries()) {
-    if (entry.private === undefined || (source !== null && entry.source !== source)) continue
-    const kept = classOf(entry)
-    const found = await beside.check(entry, entry.private)
-    const isErased = found === 'gone' && (erasures.get(entry.source) ?? []).some((erasure) => covers(erasure, kept, entry))
-    const state = found === 'gone' ? (isErased ? 'erased' : 'missing') : found
-    const { type, job = null, step = null } = entry
-    yield { index, type, job, step, class: kept, bytes: entry.private.bytes, state }
+  const erases = (of: string, kept: RetentionClass, at: string): boolean =>
+    (erasures.get(of) ?? []).some((erasure) => covers(erasure, kept, at))
+  for await (const shown of entries()) {
+    const { index, entry } = shown
+    if (source !== null && entry.source !== source) continue
+    const journals = await beside.follow(shown)
+    if (entry.private !== undefined) {
+      const kept = classOf(entry)
+      const { type, source: of, job = null, step = null } = entry
+      const state = stateOf(await beside.check(entry, entry.private), () => erases(of, kept, entry.at))
+      yield { index, source: of, type, job, step, class: kept, bytes: entry.private.bytes, state }
+    }
+    for (const journal of journals) yield journalRow(journal, erases)
   }
+  for (const journal of await beside.rest()) yield journalRow(journal, erases)
+}
+
+interface CheckedJournal extends JournalState {
+  readonly source: string
+  /** When its first entry was made. */
+  readonly at: string
+}
+
+function journalRow(
+  { source, index, bytes, state, at }: CheckedJournal,
+  erases: (source: string, kept: RetentionClass, at: string) => boolean,
+): CheckedPayload {
+  return {
+    index,
+    source,
+    type: 'journal',
+    job: null,
+    step: null,
+    class: 'record',
+    bytes,
+    state: stateOf(state, () => erases(source, 'record', at)),
+  }
+}
+
+function stateOf(found: 'kept' | 'different' | 'gone', isErased: () => boolean): CheckedPayload['state'] {
+  if (found !== 'gone') return found
+  return isErased() ? 'erased' : 'missing'
 }
 
 function classOf({ type, source }: LogEntry): RetentionClass {
@@ -67,13 +105,16 @@ async function readErasures(
   return erasures
 }
 
-function covers({ classes, before }: LoggedErasure, kept: RetentionClass, { at }: LogEntry): boolean {
+function covers({ classes, before }: LoggedErasure, kept: RetentionClass, at: string): boolean {
   const isOfClass = classes.includes(kept) || (kept === 'output' && classes.includes('record'))
   // A run goes as a whole, by when it began
   return isOfClass && (before === null || kept === 'output' || (typeof before === 'string' && at < before))
 }
 
 class Beside {
+  /** Of runs that have begun and not ended, by source. */
+  readonly #journals = new Map<string, { readonly check: JournalCheck; readonly at: string }>()
+  readonly #ended = new Set<string>()
   readonly #payloads: PayloadStore
   readonly #store: RunStore
   #run: { readonly source: string; readonly stored: StoredRun | null } | null = null
@@ -98,6 +139,40 @@ class Beside {
       if (error instanceof StoreError && error.code === 'STORE_CORRUPT') return 'different'
       throw error
     }
+  }
+
+  /** The journals of runs whose entries end here. */
+  async follow(shown: ShownEntry): Promise<CheckedJournal[]> {
+    const { source, type, at } = shown.entry
+    if (!source.startsWith('run/') || this.#ended.has(source)) return []
+    const open = this.#journals.get(source) ?? { check: await this.#checkOf(source), at }
+    this.#journals.set(source, open)
+    await open.check.add(shown)
+    const oldest = this.#journals.size > OPEN_RUNS_MAX ? this.#journals.keys().next().value : undefined
+    // Of one that was cut off, what comes this late is not compared
+    if (oldest !== undefined) this.#ended.add(oldest)
+    const ending = [...(type === SOURCE_CLOSED ? [source] : []), ...(oldest === undefined ? [] : [oldest])]
+    return this.#end(ending)
+  }
+
+  /** Of runs that have no end. */
+  rest(): Promise<CheckedJournal[]> {
+    return this.#end([...this.#journals.keys()])
+  }
+
+  async #end(sources: readonly string[]): Promise<CheckedJournal[]> {
+    const ended: CheckedJournal[] = []
+    for (const source of sources) {
+      const open = this.#journals.get(source)
+      this.#journals.delete(source)
+      const state = (await open?.check.end()) ?? null
+      if (open !== undefined && state !== null) ended.push({ ...state, source, at: open.at })
+    }
+    return ended
+  }
+
+  async #checkOf(source: string): Promise<JournalCheck> {
+    return new JournalCheck(await this.#openRun(source.slice('run/'.length)), this.#payloads)
   }
 
   /** The entries of a run follow each other. */

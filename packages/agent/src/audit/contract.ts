@@ -39,6 +39,8 @@ export interface AuditReport {
   readonly root: string | null
   /** The key that signs now; null where nothing was ever signed. */
   readonly key: string | null
+  /** Each change of it, the first one first; the key before has signed that the next one may come. */
+  readonly keyChanges: readonly { readonly size: number; readonly from: string; readonly to: string }[]
   /** Where the keys come from. */
   readonly trust: 'named' | 'policy' | 'remembered' | 'own'
   /** Whose cosignatures were asked for; null: nobody but the log's own host vouches for it. */

@@ -3,14 +3,44 @@ import { randomBytes } from 'node:crypto'
 import { type LegalHold, LegalHolds } from '@sallyport/store'
 import { AgentError } from '../agent-error.ts'
 import { auditPlaces } from './audit-places.ts'
+import { ChangeScan } from './change-scan.ts'
 import { changeLog } from './change-session.ts'
+import { agreedHolds, readHeldNow } from './held-now.ts'
+import { holdsChanged } from './holds-changed.ts'
+import { locateLog } from './located-log.ts'
 import { findLoggedRun } from './logged-run.ts'
 import type { HoldSelection, Recorded } from './retention-contract.ts'
+import { visibleLog } from './visible-log.ts'
 
 type Held = Recorded & { readonly hold: LegalHold }
 
-export function listHolds(stateDirectory: string): Promise<readonly LegalHold[]> {
-  return new LegalHolds(auditPlaces(stateDirectory).log).list()
+/** Others place and release them meanwhile. */
+const ATTEMPTS = 3
+
+/** Those that the log says are in force. @throws AgentError AUDIT_HOLDS_CHANGED; StoreError STORE_CORRUPT for what is no list of holds */
+export async function listHolds(stateDirectory: string): Promise<readonly LegalHold[]> {
+  const { log } = auditPlaces(stateDirectory)
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const digest = await loggedDigest(stateDirectory)
+    const agreed = agreedHolds(await readHeldNow(log), digest)
+    if (agreed !== null) return agreed
+  }
+  await new LegalHolds(log).list()
+  throw holdsChanged(log)
+}
+
+/** Null where the log says nothing of holds, or where there is none. */
+async function loggedDigest(stateDirectory: string): Promise<string | null> {
+  try {
+    const log = await locateLog({ stateDirectory, directory: null, key: null })
+    const { source, size } = await visibleLog(log)
+    const scan = new ChangeScan(Math.min(log.minimumIndex, size), null)
+    await scan.read(source, size)
+    return scan.holdsDigest
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'AUDIT_LOG_NOT_FOUND') return null
+    throw error
+  }
 }
 
 export async function placeHold(stateDirectory: string, { run, ...selection }: HoldSelection): Promise<Held> {

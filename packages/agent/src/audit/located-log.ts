@@ -3,17 +3,21 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import {
   AuditLogError,
+  followKeys,
   formatVerifierKey,
+  KEYS_PATH,
   type KeyEpoch,
   parseCheckpoint,
+  parseKeys,
   parseNote,
   parseVerifierKey,
+  type RotatedEpoch,
   type TileSource,
   type TreeHead,
-  trustedEpochs,
   type VerifierKey,
 } from '@sallyport/audit-log'
 import { type PublicState, readPublicState } from '@sallyport/signer'
+import { StoreError } from '@sallyport/store'
 import { AgentError } from '../agent-error.ts'
 import { auditPlaces } from './audit-places.ts'
 import type { AuditPlace } from './contract.ts'
@@ -43,9 +47,19 @@ export async function locateLog({ stateDirectory, directory }: AuditPlace, archi
   const readable = await readableLog(places.log, isWhole ? join(places.log, 'log') : places.log, archives ?? archivesIn(places.log))
   const signer = await readPublicState(places.signer)
   const origin = signer?.origin ?? (await readLogIdentity(places))?.origin ?? null
-  if (origin === null && (await readable.source.read('checkpoint')) === null) throw notFound(places.log)
+  if (origin === null && !(await hasCheckpoint(readable.source))) throw notFound(places.log)
   const epochs = signer?.epochs ?? []
   return { ...readable, directory: places.log, signerDirectory: places.signer, isOwn: directory === null, isWhole, origin, signer, epochs }
+}
+
+/** Also something that is none: what it is, whoever checks says. */
+async function hasCheckpoint(tree: TileSource): Promise<boolean> {
+  try {
+    return (await tree.read('checkpoint')) !== null
+  } catch (error) {
+    if (error instanceof StoreError) return true
+    throw error
+  }
 }
 
 function notFound(directory: string): AgentError {
@@ -59,29 +73,48 @@ export interface LogKeys {
   readonly epochs: readonly KeyEpoch[]
   /** The key that signs now. */
   readonly key: string
+  /** Why not all of the log's keys can be believed who say that they are; null: each step from one to the next is signed by both. */
+  readonly problem: string | null
+}
+
+/** What says which keys the log has. */
+export interface KeySources {
+  readonly signerDirectory: string
+  readonly signer: PublicState | null
+  /** What is published beside a copy came with it; what lies where its signer would be perhaps did not. */
+  readonly isOwn: boolean
+  /** Where `keys` stands; read after the checkpoint, they have the key of it. */
+  readonly published: TileSource
 }
 
 /**
- * Those that the signer has noted; with `trusted`, those that it leads to.
+ * Those that the signer has noted; with `trusted`, those that one of these leads to, by what the signer has noted or what is published.
  * @throws AgentError AUDIT_KEY_UNKNOWN
  */
-export function keysOf({ signerDirectory, signer }: Pick<LocatedLog, 'signerDirectory' | 'signer'>, trusted: VerifierKey | null): LogKeys {
-  const epochs = trusted === null ? (signer?.epochs ?? []) : epochsFrom(trusted, signer)
+export async function keysOf({ signerDirectory, signer, isOwn, published }: KeySources, trusted: readonly VerifierKey[]): Promise<LogKeys> {
+  const own = signer?.epochs ?? []
+  const [first] = own
+  const said = isOwn ? [own, await publishedKeys(published)] : [await publishedKeys(published), own]
+  const { epochs, problem } =
+    trusted.length > 0
+      ? followKeys(trusted, said)
+      : { epochs: own, problem: first === undefined ? null : followKeys([first.key], [own]).problem }
   const last = epochs.at(-1)
-  if (last !== undefined) return { origin: last.key.name, epochs, key: formatVerifierKey(last.key) }
+  if (last !== undefined) return { origin: last.key.name, epochs, key: formatVerifierKey(last.key), problem }
   throw new AgentError('AUDIT_KEY_UNKNOWN', `Cannot tell whose log it is: no signer has left its keys in "${signerDirectory}"`, {
     hint: 'Name the key that you trust, from where the log is written: --key NAME+ID+KEY, as sallyport audit verify prints it there',
   })
 }
 
-function epochsFrom(trusted: VerifierKey, signer: PublicState | null): readonly KeyEpoch[] {
+/** None where no key was changed, and for what is no list of keys: then no key leads to another. */
+export async function publishedKeys(tree: TileSource): Promise<readonly RotatedEpoch[]> {
   try {
-    if (signer !== null) return trustedEpochs(trusted.name, trusted, signer.epochs)
+    const bytes = await tree.read(KEYS_PATH)
+    return bytes === null ? [] : parseKeys(bytes)
   } catch (error) {
-    // Nothing leads from the trusted key to the others: then it is the only one.
-    if (!(error instanceof AuditLogError)) throw error
+    if (error instanceof AuditLogError || (error instanceof StoreError && error.code === 'STORE_CORRUPT')) return []
+    throw error
   }
-  return [{ key: trusted, firstSize: 0, lastSize: null, seal: null }]
 }
 
 /** @throws AgentError AUDIT_KEY_INVALID */

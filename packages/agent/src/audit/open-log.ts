@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CheckpointSigner, Policy } from '@sallyport/audit-log'
+import { type CheckpointSigner, formatKeys, type Policy, type RotatedEpoch } from '@sallyport/audit-log'
 import { messageOf, SallyportError } from '@sallyport/core'
 import { type SignerClient, startSigner } from '@sallyport/signer'
 import {
@@ -9,6 +9,7 @@ import {
   makePrivateDirectory,
   openTransparencyLog,
   publishCheckpoint,
+  publishKeys,
   type SignedCheckpoint,
   StoreError,
   type TransparencyLog,
@@ -17,7 +18,7 @@ import { AgentError } from '../agent-error.ts'
 import { type AuditPlaces, auditPlaces } from './audit-places.ts'
 import { establishLogIdentity, type LogIdentity } from './log-identity.ts'
 import { isPublished, publishedNote } from './published.ts'
-import { type PublishPurpose, readWitnessPolicy, startCosigner } from './witness-policy.ts'
+import { ofSigner, type PublishPurpose, readWitnessPolicy, startCosigner } from './witness-policy.ts'
 
 /** Others hold the log for some tens of milliseconds: whoever waits longer waits for one that hangs. */
 const LOCK_WAIT_MS = 20_000
@@ -73,7 +74,7 @@ export async function appendAndPublish<T>(
     const turn = await takeTurn(places, 0)
     if (turn !== null) {
       await using _turn = turn
-      return publisher.publish(work)
+      return await publisher.publish(work)
     }
     const { result, size } = await append(places, identity, work)
     await using later = await takeTurn(places, waitMs)
@@ -122,8 +123,9 @@ class Publisher {
       return { result, unpublished: started }
     }
     using signer = started
-    if (this.#policy === null) return { result: await this.#publishAlone(work, signer), unpublished: null }
-    const { result, signed } = await this.#sign(work, signer)
+    const port = withKeys(this.#places, signer)
+    if (this.#policy === null) return { result: await this.#publishAlone(work, port), unpublished: null }
+    const { result, signed } = await this.#sign(work, port)
     return { result, unpublished: signed === null ? null : await this.#publishCosigned(signed, this.#policy, signer) }
   }
 
@@ -144,7 +146,7 @@ class Publisher {
 
   /** Others write to the log meanwhile. What witnesses do not cosign now they cosign later: the records are durable. */
   async #publishCosigned({ note, prove }: SignedCheckpoint, policy: Policy, signer: SignerClient): Promise<SallyportError | null> {
-    using cosigner = await startCosigner(policy, signer, await publishedNote(this.#places))
+    using cosigner = await startCosigner(ofSigner(policy, await signer.epochs()), await publishedNote(this.#places))
     try {
       await publishCheckpoint(this.#places.log, await cosigner.cosign(note, prove), { lockWaitMs: LOCK_WAIT_MS })
       return null
@@ -153,6 +155,46 @@ class Publisher {
       throw error
     }
   }
+}
+
+/** Readers find the key of a checkpoint before they see that: keys are written when the log is held, and the checkpoint later. */
+function withKeys(places: AuditPlaces, signer: SignerClient): CheckpointSigner {
+  return {
+    origin: signer.origin,
+    latest: () => signer.latest(),
+    sign: async (growth) => {
+      const note = await signer.sign(growth)
+      await publishKeysOf(places, await signer.epochs())
+      return note
+    },
+  }
+}
+
+/** Whoever calls holds the log. */
+export async function publishKeysOf({ log }: AuditPlaces, epochs: readonly RotatedEpoch[]): Promise<void> {
+  const keys = formatKeys(epochs)
+  if (keys !== null) await publishKeys(log, keys)
+}
+
+/** The signer, and the log as its writer, for whoever holds it for a moment. */
+export interface LogAndSigner {
+  readonly signer: SignerClient
+  readonly places: AuditPlaces
+  openLog(): Promise<TransparencyLog>
+}
+
+/**
+ * What only one process at a time may do with the keys: in the turn of whoever publishes, which is waited for.
+ * @throws AgentError AUDIT_LOG_UNWRITABLE
+ */
+export function withSigner<T>(stateDirectory: string, work: (held: LogAndSigner) => Promise<T>): Promise<T> {
+  return naming(stateDirectory, async (places) => {
+    const identity = await establishLogIdentity(places)
+    await using turn = await takeTurn(places, LOCK_WAIT_MS)
+    if (turn === null) throw isPublishing(places)
+    using signer = await startSigner(places.signer, identity.origin)
+    return await work({ signer, places, openLog: () => open(places, identity, withKeys(places, signer)) })
+  })
 }
 
 async function naming<T>(stateDirectory: string, work: (places: AuditPlaces) => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { proveEntry } from '@sallyport/audit-log'
+import { encodeEntry, formatVerifierKey, type KeyEpoch, noteVerifier, openNote, parseNote, proveEntry } from '@sallyport/audit-log'
+import { readPublicState } from '@sallyport/signer'
 import { AgentError } from '../agent-error.ts'
 import type { AuditPlace, AuditProof, ShownEntry } from './contract.ts'
 import { headOf, keysOf, type LocatedLog, locateLog, type PublishedHead, parseTrustedKey } from './located-log.ts'
@@ -10,11 +11,14 @@ import { lookAt, visibleLog } from './visible-log.ts'
 /** That an entry of a run is in the log, for somebody who has neither. */
 export async function proveRun(place: AuditPlace, run: string, index: number | null): Promise<AuditProof> {
   const log = await locateLog(place)
-  const found = await findEntry(log, place, { run, index })
-  const head = await headWith(log, place, found.index)
+  const published = await headOf(log.source)
+  const found = await findEntry(log, place, { run, index, size: published?.size ?? 0 })
+  const head = published !== null && found.index < published.size ? published : await headWith(log, place, found.index)
   // After a publication, which perhaps made the first key
-  const { key } = keysOf(await locateLog(place), place.key === null ? null : parseTrustedKey(place.key))
-  const proof = await proveEntry({ source: log.source, checkpoint: head.note, index: found.index })
+  const key = await keyOf({ ...log, signer: await readPublicState(log.signerDirectory) }, place, head)
+  // An entry has one spelling: it need not be read again
+  const entry = encodeEntry(found.entry)
+  const proof = await proveEntry({ source: log.source, checkpoint: head.note, index: found.index, entry })
   return {
     proof: Buffer.from(proof).toString(),
     run: found.entry.source.slice('run/'.length),
@@ -25,29 +29,47 @@ export async function proveRun(place: AuditPlace, run: string, index: number | n
   }
 }
 
+/**
+ * The key that has signed the checkpoint: after a change of key that may still be the one before. Whoever gets a proof that leads to something else is told
+ * that it is a forgery.
+ *
+ * @throws AuditLogError AUDIT_LOG_UNSIGNED
+ */
+async function keyOf(log: LocatedLog, { key: named }: AuditPlace, { note, size }: PublishedHead): Promise<string> {
+  const { epochs } = await keysOf({ ...log, published: log.source }, named === null ? [] : [parseTrustedKey(named)])
+  const covering = epochs.filter(({ firstSize, lastSize }) => firstSize <= size && size <= (lastSize ?? size))
+  const signed = openNote(
+    parseNote(note),
+    covering.map(({ key }) => noteVerifier(key)),
+  )
+  const signer = covering.find(({ key }) => signed.some((signature) => signature.key === key)) as KeyEpoch
+  return formatVerifierKey(signer.key)
+}
+
 interface Wanted {
   readonly run: string
   /** Null: the last one of the run. */
   readonly index: number | null
+  /** Entries that are published: the others are looked for where they wait. */
+  readonly size: number
 }
 
 /** Where the record of the run or the caller says which it is, nothing else is read. @throws AgentError AUDIT_ENTRY_NOT_FOUND */
-async function findEntry(log: LocatedLog, place: AuditPlace, { run, index }: Wanted): Promise<ShownEntry> {
+async function findEntry(log: LocatedLog, place: AuditPlace, { run, index, size }: Wanted): Promise<ShownEntry> {
   if (index !== null) {
-    const entry = await entryAt(log, index)
+    const entry = await entryAt(log, index, size)
     if (entry !== null && isOf(entry, run)) return entry
     throw notFound(`entry ${index} of run "${run}" in the log`)
   }
   const claim = log.isOwn ? await findClaim(place.stateDirectory, run) : null
   if (claim === null || claim.origin !== log.origin) return scan(log, run)
-  const entry = await entryAt(log, claim.last)
+  const entry = await entryAt(log, claim.last, size)
   if (entry !== null && isEndOf(claim.run, 'last', entry.entry)) return entry
   throw otherEntry(claim)
 }
 
-async function entryAt(log: LocatedLog, index: number): Promise<ShownEntry | null> {
-  const published = await entryOf(log.source, (await headOf(log.source))?.size ?? 0, index)
-  if (published !== null) return published
+async function entryAt(log: LocatedLog, index: number, published: number): Promise<ShownEntry | null> {
+  if (index < published) return entryOf(log.source, published, index)
   const { source, size } = await visibleLog(log)
   return entryOf(source, size, index)
 }
@@ -88,7 +110,7 @@ function otherEntry({ run, last }: RunClaim): AgentError {
   )
 }
 
-/** A checkpoint that covers the entry: the one that is there, or a new one. @throws AgentError AUDIT_ENTRY_NOT_FOUND */
+/** A checkpoint that covers the entry: one that has come meanwhile, or a new one. @throws AgentError AUDIT_ENTRY_NOT_FOUND */
 async function headWith(log: LocatedLog, place: AuditPlace, index: number): Promise<PublishedHead> {
   const head = await headOf(log.source)
   if (head !== null && index < head.size) return head

@@ -6,9 +6,18 @@ import { appendAndPublish } from './open-log.ts'
 const PUBLISH = { purpose: 'interval', waitMs: 5000 } as const
 
 /** Publishes what is durable. Answers with why that was not possible; null: it was. */
-export async function publishRest(stateDirectory: string): Promise<string | null> {
+export function publishRest(stateDirectory: string): Promise<string | null> {
+  return publish(stateDirectory, false)
+}
+
+/** The same, also where readers see all of it: under another key, or with new cosignatures. */
+export function publishAnew(stateDirectory: string): Promise<string | null> {
+  return publish(stateDirectory, true)
+}
+
+async function publish(stateDirectory: string, renews: boolean): Promise<string | null> {
   try {
-    const { unpublished } = await appendAndPublish(stateDirectory, async () => null, PUBLISH)
+    const { unpublished } = await appendAndPublish(stateDirectory, async () => null, { ...PUBLISH, renews })
     return unpublished === null ? null : unpublished.message
   } catch (error) {
     return messageOf(error)

@@ -2,7 +2,7 @@
 import { formatVerifierKey, parseCheckpoint, parseNote } from '@sallyport/audit-log'
 import { readPublicState } from '@sallyport/signer'
 import { AgentError } from '../agent-error.ts'
-import { auditPlaces } from './audit-places.ts'
+import { type AuditPlaces, auditPlaces } from './audit-places.ts'
 import type { PublishedLog } from './contract.ts'
 import { readLogIdentity } from './log-identity.ts'
 import { appendAndPublish } from './open-log.ts'
@@ -20,11 +20,7 @@ const WAIT_MS = 20_000
  * SignerError SIGNER_LOCKED while another process publishes
  */
 export async function publishLog(stateDirectory: string): Promise<PublishedLog> {
-  const places = auditPlaces(stateDirectory)
-  if ((await readLogIdentity(places)) === null)
-    throw new AgentError('AUDIT_LOG_NOT_FOUND', `Cannot find a log in "${places.log}"`, {
-      hint: 'The first run or exec begins it; name its state directory with --state DIR',
-    })
+  const places = await assertLog(stateDirectory)
   const options = { purpose: 'interval', waitMs: WAIT_MS, renews: true } as const
   const { unpublished } = await appendAndPublish(stateDirectory, async () => undefined, options)
   if (unpublished !== null) throw unpublished
@@ -37,4 +33,13 @@ export async function publishLog(stateDirectory: string): Promise<PublishedLog> 
   if (note === null || key === undefined) throw new TypeError('a log that was published has a checkpoint and a key')
   const { origin, size } = parseCheckpoint(parseNote(note).text)
   return { origin, size, key: formatVerifierKey(key), witnesses: policy === null ? null : await witnessesOf(places, note, policy) }
+}
+
+/** Where it is. @throws AgentError AUDIT_LOG_NOT_FOUND */
+export async function assertLog(stateDirectory: string): Promise<AuditPlaces> {
+  const places = auditPlaces(stateDirectory)
+  if ((await readLogIdentity(places)) !== null) return places
+  throw new AgentError('AUDIT_LOG_NOT_FOUND', `Cannot find a log in "${places.log}"`, {
+    hint: 'The first run or exec begins it; name its state directory with --state DIR',
+  })
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { archiveLog, checkArchive } from './archive-log.ts'
-import { checkRunPayloads } from './check-payloads.ts'
+import { checkLoggedPayloads } from './check-payloads.ts'
 import { eraseRun } from './erase-run.ts'
 import { listHolds, placeHold, releaseHold } from './holds.ts'
 import { retain } from './retain.ts'
@@ -14,5 +14,5 @@ export const retentionCommands: RetentionCommands = {
   archive: archiveLog,
   verifyArchive: checkArchive,
   erase: eraseRun,
-  payloads: checkRunPayloads,
+  payloads: checkLoggedPayloads,
 }

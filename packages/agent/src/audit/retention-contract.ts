@@ -68,6 +68,9 @@ export interface EraseReport extends Recorded {
 
 export interface CheckedPayload {
   readonly index: number
+  /** `run/ID`, `operator/ID`, `log`. */
+  readonly source: string
+  /** Of the entry; `journal` for that of a run. */
   readonly type: string
   readonly job: string | null
   readonly step: string | null
@@ -75,6 +78,43 @@ export interface CheckedPayload {
   readonly bytes: number
   /** `missing`: it is gone, and no entry says that it was erased. */
   readonly state: 'kept' | 'erased' | 'different' | 'missing'
+}
+
+/** A change of the key that signs the log. */
+export interface RotatedKey extends Recorded {
+  readonly origin: string
+  /** Verifier keys. */
+  readonly oldKey: string
+  readonly newKey: string
+  /** Of the tree that the old key signed last, and the new one first. */
+  readonly size: number
+  /** It had been begun before, and was finished now. */
+  readonly wasUnfinished: boolean
+}
+
+export interface PreparedKey {
+  readonly origin: string
+  /** The key that signs now. */
+  readonly key: string
+  /** The one that the next rotation brings in. */
+  readonly next: string
+}
+
+export interface LogKeyList {
+  readonly origin: string
+  /** The first comes first, the last one signs now. `lastSize`: its seal is of that size; null for the last one. */
+  readonly keys: readonly { readonly key: string; readonly firstSize: number; readonly lastSize: number | null }[]
+  /** The key that is prepared; null: none, or that is not to be told from here. */
+  readonly next: string | null
+  /** Why the step from one of them to the others is not signed by both; null: each is. */
+  readonly problem: string | null
+}
+
+export interface KeyCommands {
+  prepare(stateDirectory: string): Promise<PreparedKey>
+  /** @throws AgentError AUDIT_KEY_UNWITNESSED: the key stays as it is, and the next one prepared */
+  rotate(stateDirectory: string): Promise<RotatedKey>
+  list(place: AuditPlace): Promise<LogKeyList>
 }
 
 export interface RetentionCommands {
@@ -90,6 +130,6 @@ export interface RetentionCommands {
     run: string,
     request: { readonly classes: readonly RetentionClass[]; readonly reason: string },
   ): Promise<EraseReport>
-  /** Everything of a run that lies beside the log, compared with what the log commits to. */
-  payloads(stateDirectory: string, run: string): Promise<readonly CheckedPayload[]>
+  /** Everything of a run (null: of all) that lies beside the log, and its journal, compared with what the log says. */
+  payloads(stateDirectory: string, run: string | null): AsyncIterable<CheckedPayload>
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { LogEntry } from '@sallyport/audit-log'
@@ -61,7 +61,16 @@ function verify(state: string): Promise<AuditReport> {
 }
 
 async function statesOf(state: string, run: string): Promise<CheckedPayload['state'][]> {
-  return (await retentionCommands.payloads(state, run)).filter(({ class: kept }) => kept !== 'caller').map((payload) => payload.state)
+  const beside = (await Array.fromAsync(retentionCommands.payloads(state, run))).filter(
+    ({ class: kept, type }) => kept !== 'caller' && type !== 'journal',
+  )
+  return beside.map((payload) => payload.state)
+}
+
+/** Of the journal, and the entry that it disagrees with. */
+async function journalOf(state: string, run: string): Promise<string> {
+  const journal = (await Array.fromAsync(retentionCommands.payloads(state, run))).find(({ type }) => type === 'journal')
+  return journal === undefined ? 'none' : `${journal.state} ${journal.index}`
 }
 
 const erase = (state: string, run: string) => retentionCommands.erase(state, run, { classes: [], reason: 'request 12' })
@@ -77,6 +86,65 @@ test('what lies beside the log is what the log commits to, until somebody change
   for (const chunk of globSync('audit/payloads/*/000000', { cwd: state })) writeFileSync(join(state, chunk), 'other')
   assert.equal((await statesOf(state, RUN)).at(-1), 'different')
   assert.equal((await verify(state)).sound, true, 'it is beside the log')
+})
+
+test('a journal says what the log says, or the first entry is named that it does not agree with', async (t) => {
+  const state = await makeState(t, RUN)
+  const path = join(state, `runs/${RUN}/journal.jsonl`)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const is = async (changed: readonly string[], expected: string): Promise<void> => {
+    writeFileSync(path, changed.map((line) => `${line}\n`).join(''))
+    assert.equal(await journalOf(state, RUN), expected)
+  }
+  const replaced = (at: number, from: string, to: string): string[] =>
+    lines.map((line, index) => (index === at ? line.replace(from, to) : line))
+  // source.opened is entry 0; log.opened, two outputs and what is too large for an entry follow run.started
+  await is(lines, 'kept 5')
+  await is(replaced(0, 'ci.yml', 'cd.yml'), 'different 1')
+  await is(replaced(3, '"step":"2"', '"step":"1"'), 'different 4')
+  await is(replaced(4, 'xxx', 'xyx'), 'different 5')
+  await is(lines.slice(0, -1), 'different 5')
+  await is([...lines, (lines[0] as string).replace('"seq":1', '"seq":6')], 'different 5')
+  await is([...lines.slice(0, 2), 'no event', ...lines.slice(2)], 'different 3')
+  rmSync(path)
+  assert.equal(await journalOf(state, RUN), 'missing 1')
+  symlinkSync('/dev/zero', path)
+  assert.equal(await journalOf(state, RUN), 'different 1')
+  await erase(state, RUN)
+  assert.equal(await journalOf(state, RUN), 'erased 1')
+})
+
+test('all that the log is about can be compared: journals of runs that went on side by side, and what people did', async (t) => {
+  const state = await makeState(t, RUN)
+  await record(state, OTHER, { ends: false })
+  const operator = await auditCommands.operatorLog(state)
+  await operator.record('operator.noted', { text: 'x'.repeat(20_000) })
+  await operator.close()
+  const all = async (): Promise<string[]> =>
+    (await Array.fromAsync(retentionCommands.payloads(state, null))).map(
+      ({ source, type, state }) => `${source.split('/')[0]} ${type} ${state}`,
+    )
+  const beside = ['run step.log kept', 'run step.log kept', 'run big kept']
+  const before = await all()
+  assert.deepEqual(
+    before.filter((row) => !row.startsWith('run')),
+    ['operator operator.noted kept'],
+  )
+  assert.deepEqual(before.slice(0, 4), [...beside, 'run journal kept'])
+  assert.equal(before.at(-1), 'run journal kept', 'of the run that has no end')
+  writeFileSync(join(state, `runs/${OTHER}/journal.jsonl`), '')
+  assert.equal((await all()).at(-1), 'run journal different')
+})
+
+test('a journal may be ahead of the log only where the run was cut off', async (t) => {
+  const state = makeDirectory(t)
+  await record(state, RUN, { ends: false })
+  const path = join(state, `runs/${RUN}/journal.jsonl`)
+  const before = await journalOf(state, RUN)
+  assert.match(before, /^kept /)
+  const events = readFileSync(path, 'utf8').trimEnd().split('\n')
+  writeFileSync(path, `${(events[0] as string).replace('"seq":1', `"seq":${events.length + 1}`)}\n`, { flag: 'a' })
+  assert.equal(await journalOf(state, RUN), before)
 })
 
 test('an erased run leaves nothing but what stands in the log, and an entry says so', async (t) => {
@@ -280,7 +348,18 @@ test('changes at the same time come one after the other', async (t) => {
 test('a note of an unfinished change that is none stops every other change', async (t) => {
   const state = await makeState(t, RUN)
   mkdirSync(join(state, 'audit'), { recursive: true })
-  for (const text of ['', '{}', '{"id":"1","at":"x","actor":"root","work":{"type":"payload.erased","sources":"all"}}']) {
+  const erased = { type: 'payload.erased', cause: 'request', reason: '', sources: [`run/${RUN}`], classes: ['output'], before: null }
+  const change = { id: '1', at: new Date().toISOString(), actor: 'root', work: erased }
+  const forged = [
+    { ...change, at: 'x' },
+    { ...change, at: '2026-13-01T00:00:00.000Z' },
+    { ...change, work: { ...erased, sources: 'all' } },
+    { ...change, work: { ...erased, sources: ['run/../..'] } },
+    { ...change, work: { type: 'log.archived', first: 0, end: 255, archive: 'a' } },
+    { ...change, work: { type: 'log.archived', first: -256, end: 1e300, archive: 'a' } },
+    { ...change, work: { type: 'no.work' } },
+  ]
+  for (const text of ['', '{}', ...forged.map((each) => JSON.stringify(each))]) {
     writeFileSync(join(state, 'audit/change.json'), text)
     await assert.rejects(erase(state, RUN), { code: 'STORE_CORRUPT' }, text)
   }

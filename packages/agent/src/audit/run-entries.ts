@@ -55,13 +55,9 @@ export class RunEntries {
     return this.#add(encodeEntry(this.#next({ at, type: SOURCE_OPENED, data })))
   }
 
-  async event({ at, type, job, step, data }: Event): Promise<Uint8Array> {
-    const facts: Facts = { at, type, ...nameOf('job', job), ...nameOf('step', step) }
-    const output = type === 'step.log' ? splitOutput(data) : null
-    if (output !== null) return this.#add(encodeEntry({ ...this.#next(facts), ...output }))
-    const text = JSON.stringify(data)
-    const entry = this.#next(facts)
-    return this.#add(inline(entry, text) ?? encodeEntry({ ...entry, private: await this.#keep(text, facts) }))
+  async event(event: Event): Promise<Uint8Array> {
+    const { entry, text, encoded } = entryOfEvent(event, (facts) => this.#next(facts))
+    return this.#add(encoded ?? encodeEntry({ ...entry, private: await this.#keep(text, entry) }))
   }
 
   /** The last entry commits to all others: its proof is one for the whole run. `facts`: what else it says. */
@@ -88,6 +84,22 @@ export class RunEntries {
   #keep(text: string, { at, job }: Facts): ReturnType<PayloadStore['put']> {
     return this.#payloads.put([Buffer.from(text)], { class: EVENT_CLASS, at, source: this.#source, job: job ?? null })
   }
+}
+
+interface EventEntry {
+  readonly entry: LogEntry
+  /** The event's data, as it lies beside the log where it has no room in it. */
+  readonly text: string
+  /** Null: it has no room. */
+  readonly encoded: Uint8Array | null
+}
+
+/** The entry that stands for an event of a journal. `place` gives it its place in a source. */
+export function entryOfEvent({ at, type, job, step, data }: Event, place: (facts: Facts) => LogEntry): EventEntry {
+  const entry = place({ at, type, ...nameOf('job', job), ...nameOf('step', step) })
+  const output = type === 'step.log' ? splitOutput(data) : null
+  const text = JSON.stringify(data)
+  return { entry, text, encoded: output === null ? inline(entry, text) : encodeEntry({ ...entry, ...output }) }
 }
 
 /** What a step printed lies in the record of the run; null where it printed nothing. Our own data: no job chose it. */

@@ -44,7 +44,7 @@ function fits({ source, job, type, at, data }: LogEntry, filter: AuditFilter): b
     (filter.since === null || at >= filter.since) &&
     // A day, or a minute, is over when the next one begins
     (filter.until === null || at.slice(0, filter.until.length) <= filter.until) &&
-    (filter.secret === null || (Array.isArray(data?.['secrets']) && data['secrets'].includes(filter.secret))) &&
+    (filter.secret === null || isAboutSecret(type, data, filter.secret)) &&
     (filter.host === null || isAbout(data, filter.host))
   )
 }
@@ -57,6 +57,12 @@ function isOfRun(source: string, run: string): boolean {
 /** `host.*`: every type of that area. */
 function isOfType(type: string, wanted: string): boolean {
   return wanted.endsWith('.*') ? type.startsWith(wanted.slice(0, -1)) : type === wanted
+}
+
+/** A step that is handed it, and what the broker and the operator's commands say of it. */
+function isAboutSecret(type: string, data: LogEntry['data'], secret: string): boolean {
+  const handed = data?.['secrets']
+  return (Array.isArray(handed) && handed.includes(secret)) || (type.startsWith('secret.') && data?.['name'] === secret)
 }
 
 function isAbout(data: LogEntry['data'], host: string): boolean {

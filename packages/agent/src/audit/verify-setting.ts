@@ -29,7 +29,8 @@ export interface NamedPolicy {
 
 export interface VerifySetting {
   readonly remembered: RememberedLog | null
-  readonly trusted: VerifierKey | null
+  /** None: those that the log's own signer has noted. */
+  readonly trusted: readonly VerifierKey[]
   readonly trust: AuditReport['trust']
   /** Any of them is enough: what is published for a lease has the witnesses of that policy. */
   readonly policies: readonly NamedPolicy[]
@@ -41,9 +42,10 @@ export async function readSetting(place: AuditPlace, options: VerifyOptions, ori
   const remembered = options.remember === null ? null : await readRemembered(options.remember)
   const policies = options.policy === null ? await ownPolicies(place) : [await namedPolicy(options.policy)]
   const named = place.key === null ? null : parseTrustedKey(place.key)
-  const logKey = options.policy === null ? null : logKeyOf(policies, origin)
-  const trusted = named ?? logKey ?? (remembered === null ? null : parseTrustedKey(remembered.key))
-  const trust = named !== null ? 'named' : logKey !== null ? 'policy' : remembered !== null ? 'remembered' : 'own'
+  const logKeys = options.policy === null ? [] : logKeysOf(policies, origin)
+  const seen = remembered === null ? [] : [parseTrustedKey(remembered.key)]
+  const trusted = named !== null ? [named] : logKeys.length > 0 ? logKeys : seen
+  const trust = named !== null ? 'named' : logKeys.length > 0 ? 'policy' : remembered !== null ? 'remembered' : 'own'
   return { remembered, trusted, trust, policies, freshnessS: options.freshnessS }
 }
 
@@ -68,10 +70,11 @@ async function namedPolicy(path: string): Promise<NamedPolicy> {
   })
 }
 
-/** Of several logs that the policy trusts, the one that this says it is: then it has to be signed as that. */
-function logKeyOf([named]: readonly NamedPolicy[], origin: string | null): VerifierKey | null {
+/** Of several logs that the policy trusts, the one that this says it is: then it has to be signed as that. A log may have several keys. */
+function logKeysOf([named]: readonly NamedPolicy[], origin: string | null): VerifierKey[] {
   const keys = named?.policy.logs.map(({ key }) => key) ?? []
-  return keys.find(({ name }) => name === origin) ?? keys[0] ?? null
+  const name = keys.find((key) => key.name === origin)?.name ?? keys[0]?.name
+  return keys.filter((key) => key.name === name)
 }
 
 /** The policy to ask for: the one that the checkpoint comes up to, else the first. */

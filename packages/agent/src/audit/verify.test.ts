@@ -21,7 +21,8 @@ import type { AuditFilter, AuditReport, ShownEntry, VerifyOptions } from './cont
 import { appendAndPublish, appendToLog } from './open-log.ts'
 import { RunLog } from './run-log.ts'
 
-const AT = new Date().toISOString()
+/** Of today: what is older than what stands before it, by a minute, is a step of the clock. */
+const now = (): string => new Date().toISOString()
 const ANY: AuditFilter = { run: null, job: null, type: null, since: null, until: null, secret: null, host: null, actor: null }
 const PLAIN: VerifyOptions = { remember: null, policy: null, freshnessS: null, archives: null }
 
@@ -32,7 +33,7 @@ async function run(state: string, number: number, events = 3): Promise<void> {
   const id = runId(number)
   await using record = await createRunStore(state).create(id)
   await using runLog = new RunLog(state, id)
-  for (let seq = 1; seq <= events; seq += 1) runLog.add({ seq, run: id, at: AT, type: 'a.b', data: { seq } })
+  for (let seq = 1; seq <= events; seq += 1) runLog.add({ seq, run: id, at: now(), type: 'a.b', data: { seq } })
   await record.finish({ log: await runLog.close() })
 }
 
@@ -120,6 +121,19 @@ test('a proof and a run’s entries are found where its record says, without the
   await assert.rejects(show(state, { run: 'x' }), { code: 'AUDIT_LOG_MISSING' })
 })
 
+test('no proof leads to a checkpoint that the log has not signed', async (t) => {
+  const state = makeDirectory(t)
+  await run(state, 1)
+  await verify(state)
+  assert.equal((await prove(state, 1)).index, 4)
+  const { text, signatures } = parseNote(readFileSync(checkpointOf(state)))
+  const forged = signatures.map(({ signature, ...key }) => ({ ...key, signature: Buffer.from(signature).reverse() }))
+  for (const signed of [forged, forged.map((signature) => ({ ...signature, keyId: 1 }))]) {
+    writeFileSync(checkpointOf(state), formatNote({ text, signatures: signed }))
+    await assert.rejects(prove(state, 1), { code: 'AUDIT_LOG_UNSIGNED' })
+  }
+})
+
 test('a record that says another place than the log is not believed', async (t) => {
   const state = makeDirectory(t)
   for (const number of [1, 2]) await run(state, number)
@@ -189,7 +203,7 @@ test('a checkpoint that was published for a lease may have the witnesses of the 
 async function prunedLog(t: TestContext, archive: (state: string) => string, isRecorded = true): Promise<string> {
   const state = makeDirectory(t)
   for (const number of [1, 2]) await run(state, number, 300)
-  const facts = { v: 1, at: AT, source: 'log' } as const
+  const facts = { v: 1, at: now(), source: 'log' } as const
   const entries = [
     { ...facts, seq: 1, type: SOURCE_OPENED },
     { ...facts, seq: 2, type: 'log.archived', data: { first: 0, end: 256, archive: 'a' } },
@@ -226,6 +240,14 @@ test('archives that are elsewhere have to be named; without them the rest is che
   )
   const whole = await verify(state, { archives: join(elsewhere, 'archives') })
   assert.deepEqual([whole.sound, whole.minimumIndex, whole.entriesChecked], [true, 0, 606])
+})
+
+test('an archive that is elsewhere is said to be, also when its entry had no checkpoint yet', async (t) => {
+  const elsewhere = makeDirectory(t)
+  const state = await prunedLog(t, () => join(elsewhere, 'archives/a'))
+  await run(state, 3)
+  const report = await verify(state)
+  assert.deepEqual([report.sound, report.publishedNow, report.findings.map(({ kind }) => kind)], [true, 5, ['entries-pruned']])
 })
 
 test('a beginning that is gone, and of which the log does not say that it was archived, was removed', async (t) => {

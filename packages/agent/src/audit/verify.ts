@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Finding } from '@sallyport/audit-log'
+import { type Finding, formatVerifierKey, hasKey, type KeyEpoch } from '@sallyport/audit-log'
 import { type CheckedLog, checkLog, checkPublished, type LogToCheck } from './checked-log.ts'
 import type { AuditPlace, AuditReport, VerifyOptions } from './contract.ts'
-import { locateLog } from './located-log.ts'
+import { locateLog, parseTrustedKey } from './located-log.ts'
 import { describeOpenRuns } from './open-runs.ts'
 import { publishRest } from './publish-rest.ts'
 import { writeRemembered } from './remembered-head.ts'
-import { freshnessOf, readSetting } from './verify-setting.ts'
+import { freshnessOf, readSetting, type VerifySetting } from './verify-setting.ts'
 
 /** Runs that end while the log is checked make it longer: then it is checked again, so often at most. */
 const ATTEMPTS = 3
@@ -40,7 +40,7 @@ async function checkAndPublish(check: LogToCheck): Promise<Published> {
   for (let attempt = 1; ; attempt += 1) {
     const checked = await checkLog(check)
     const { unpublished, head } = checked.report
-    if (!check.log.isOwn || !isSound(checked) || unpublished === null) return { checked, publishedNow: 0, problem: null }
+    if (!check.log.isOwn || !isSound(checked, check.setting) || unpublished === null) return { checked, publishedNow: 0, problem: null }
     if (attempt > ATTEMPTS) return { checked, publishedNow: 0, problem: 'others write all the time, and publish' }
     const problem = await publishRest(check.place.stateDirectory)
     if (problem !== null) return { checked, publishedNow: 0, problem: `the last entries have no checkpoint: ${problem}` }
@@ -53,7 +53,7 @@ async function checkAndPublish(check: LogToCheck): Promise<Published> {
 
 /** What was found before, about the entries, with what was found of the new checkpoint. */
 function joinedWith(before: CheckedLog, { report, keys }: Awaited<ReturnType<typeof checkPublished>>): CheckedLog {
-  const { entriesChecked, unpublished, head, findings, openSources } = before.report
+  const { entriesChecked, unpublished, head, findings, openSources, archivedTo, holdsDigest } = before.report
   const known = new Set(findings.map(({ kind }) => kind))
   const count = entriesChecked + (unpublished?.size ?? 0) - (head?.size ?? 0)
   return {
@@ -64,6 +64,8 @@ function joinedWith(before: CheckedLog, { report, keys }: Awaited<ReturnType<typ
       findings: [...report.findings.filter(({ kind }) => !known.has(kind)), ...findings],
       entriesChecked: count,
       openSources,
+      archivedTo,
+      holdsDigest,
       unpublished: null,
     },
   }
@@ -72,15 +74,16 @@ function joinedWith(before: CheckedLog, { report, keys }: Awaited<ReturnType<typ
 async function reportOf({ place, log, setting }: LogToCheck, checked: CheckedLog): Promise<Omit<AuditReport, 'publishedNow'>> {
   const { report, keys, policy, unpruned, runsCompared } = checked
   const { head, unpublished, entriesChecked, firstWrong } = report
-  const pruning = pruningOf(checked)
+  const beside = besideTree(checked, setting)
   const size = unpublished?.size ?? head?.size ?? 0
   return {
-    sound: isSound(checked),
+    sound: isSound(checked, setting),
     directory: log.directory,
     origin: keys?.origin ?? log.origin ?? '',
     size: head?.size ?? null,
     root: head === null ? null : Buffer.from(head.root).toString('base64'),
     key: keys?.key ?? null,
+    keyChanges: changesOf(keys?.epochs ?? []),
     trust: setting.trust,
     policy: policyOf(checked, freshnessOf(setting, policy)),
     witnesses: report.witnesses.map(({ name, timestampS }) => ({ name, at: new Date(timestampS * 1000).toISOString() })),
@@ -88,11 +91,14 @@ async function reportOf({ place, log, setting }: LogToCheck, checked: CheckedLog
     entriesChecked,
     unpublished: size - (head?.size ?? 0),
     runsCompared,
-    manipulation: report.manipulation ?? pruning?.manipulation ?? null,
+    manipulation: report.manipulation ?? beside.find(({ manipulation }) => manipulation !== null)?.manipulation ?? null,
     firstWrong,
-    findings: pruning === null ? report.findings : [...report.findings, pruning],
+    findings: [...report.findings, ...beside],
     openRuns: await describeOpenRuns(report.openSources, log.isOwn ? place.stateDirectory : null, size),
-    notices: log.isOwn && !checked.isStill ? ['the log could not be held still: what was read of it may be of different moments'] : [],
+    notices: [
+      ...(log.isOwn && !checked.isStill ? ['the log could not be held still: what was read of it may be of different moments'] : []),
+      ...checked.refused.map((refused) => `taken as missing: ${refused}`),
+    ],
   }
 }
 
@@ -101,8 +107,37 @@ function policyOf({ policy }: CheckedLog, freshnessS: number | null): AuditRepor
   return policy === null || quorum === null || freshnessS === null ? null : { path: policy.path, quorum, freshnessS }
 }
 
-function isSound(checked: CheckedLog): boolean {
-  return checked.report.isSound && pruningOf(checked)?.severity !== 'failure'
+function isSound(checked: CheckedLog, setting: VerifySetting): boolean {
+  return checked.report.isSound && besideTree(checked, setting).every(({ severity }) => severity !== 'failure')
+}
+
+/** What is said of the log and is no part of its tree. */
+function besideTree(checked: CheckedLog, setting: VerifySetting): Finding[] {
+  return [pruningOf(checked), checked.holds, distrustOf(checked, setting), unpublishedKeysOf(checked)].filter((finding) => finding !== null)
+}
+
+/** A key that leads nowhere, and one that was seen to sign and is none of the log's any more: somebody has put others in their place. */
+function distrustOf({ keys }: CheckedLog, { remembered }: VerifySetting): Finding | null {
+  if (keys === null) return null
+  const isForgotten = remembered !== null && !hasKey(keys.epochs, parseTrustedKey(remembered.key))
+  const message = isForgotten ? `the key that an earlier check has seen is none of the log's: ${remembered.key}` : keys.problem
+  if (message === null) return null
+  return { kind: 'key-unvouched', severity: 'failure', manipulation: 'key-swapped', entries: null, path: null, count: 1, message }
+}
+
+function unpublishedKeysOf({ hasPublishedKeys }: CheckedLog): Finding | null {
+  if (hasPublishedKeys) return null
+  const message =
+    'readers cannot follow the changes of its key: "keys" beside the tree is not what its signer has noted; audit publish writes it'
+  return { kind: 'keys-unpublished', severity: 'notice', manipulation: null, entries: null, path: 'keys', count: 1, message }
+}
+
+function changesOf(epochs: readonly KeyEpoch[]): AuditReport['keyChanges'] {
+  return epochs.slice(1).map(({ key, firstSize }, index) => ({
+    size: firstSize,
+    from: formatVerifierKey((epochs[index] as KeyEpoch).key),
+    to: formatVerifierKey(key),
+  }))
 }
 
 /** What is not there has to have been archived, and the log itself to say so: else whoever deletes its beginning would only have to say that it was pruned. */

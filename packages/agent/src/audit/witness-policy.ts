@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path'
 import { AuditLogError, type KeyEpoch, type Policy, parsePolicy } from '@sallyport/audit-log'
-import type { SignerClient } from '@sallyport/signer'
 import { readWhole } from '@sallyport/store'
 import type { PolicyCosigner } from '@sallyport/witness'
 import { AgentError } from '../agent-error.ts'
@@ -30,9 +29,9 @@ export async function readWitnessPolicy(stateDirectory: string, purpose: Publish
 }
 
 /** `published`: the note that readers see, from which each witness's size is guessed. */
-export async function startCosigner(policy: Policy, signer: SignerClient, published: Uint8Array | null): Promise<PolicyCosigner> {
+export async function startCosigner(policy: Policy, published: Uint8Array | null): Promise<PolicyCosigner> {
   const { PolicyCosigner } = await import('@sallyport/witness')
-  return new PolicyCosigner({ policy: ofSigner(policy, await signer.epochs()), times: TIMES, published })
+  return new PolicyCosigner({ policy, times: TIMES, published })
 }
 
 /** Its `log` lines are for verifiers: what is published here is signed by this signer's keys, whichever they are after rotations. */

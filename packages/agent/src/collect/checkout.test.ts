@@ -38,7 +38,7 @@ test('files, directories and links are copied with their modes, in the order of 
   assert.equal(entries[3]?.type === 'symlink' && entries[3].target, '/etc/passwd')
 })
 
-test('what would block whoever opens it is not copied: FIFOs and sockets', { timeout: 5000 }, async (context) => {
+test('what would block whoever opens it is not copied: FIFOs and sockets', { timeout: 120_000 }, async (context) => {
   const root = makeDirectory(context)
   execFileSync('mkfifo', [join(root, 'fifo')])
   const server = createServer().listen(join(root, 'socket'))

@@ -113,7 +113,7 @@ function assertCopyable(directory: string): void {
 }
 
 /** Before anything starts. @throws AgentError WRITE_REFUSED. */
-export function assertWritable(paths: readonly string[]): void {
+function assertWritable(paths: readonly string[]): void {
   for (const path of paths) {
     if (path.startsWith('/') || path.split('/').includes('..'))
       throw new AgentError('WRITE_REFUSED', `Cannot keep "${path}": --write takes a path inside the current directory`)

@@ -23,6 +23,7 @@ import { DoorRecord } from '../record/door-record.ts'
 import { exitCodeOfError, Refusals } from '../record/refusals.ts'
 import { limitsHit } from '../run/limits-hit.ts'
 import { describeUnmasked, maskSecrets, type UnmaskedSecret } from '../run/mask-secrets.ts'
+import { policiesOf } from '../run/policies.ts'
 import { Recorder } from '../run/recorder.ts'
 import { StepOutput } from '../run/step-output.ts'
 import { HoneytokenWatch } from '../secrets/honeytoken-watch.ts'
@@ -132,7 +133,7 @@ class Execution {
   }
 
   async run(preparing: Promise<PreparedSandbox>): Promise<ExecResult> {
-    const { options, log } = this.#parts
+    const { options, log, access, isolation } = this.#parts
     log.onQuorumMissed = (message) => this.#report('run.notice', { message, file: null, line: null })
     this.#report('run.started', {
       workflows: [],
@@ -140,10 +141,10 @@ class Execution {
       repository: options.directory,
       commit: '',
       argv: options.argv,
-      isolation: this.#parts.isolation.name,
+      isolation: isolation.name,
       egress: options.egress.mode,
+      policies: policiesOf({ options, access, workflows: {} }),
     })
-    const { access, isolation } = this.#parts
     for (const message of [...access.notices, ...(isolation.notice === null ? [] : [isolation.notice])])
       this.#report('run.notice', { message, file: null, line: null })
     let prepared: PreparedSandbox | null = null

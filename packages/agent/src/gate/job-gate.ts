@@ -55,6 +55,8 @@ export class JobGate {
   #sandbox: Pick<Sandbox, 'executableOf'> | null = null
   #steps = 0
   #substituting: Promise<unknown> = Promise.resolve()
+  /** Whose gate it has become. */
+  #owner: JobGate = this
   #open: { readonly step: string; readonly source: string; readonly asksTokens: boolean; isClosing: boolean } | null = null
 
   /** `access` may still be on its way: the gate is started without it, and waits for it. */
@@ -65,6 +67,21 @@ export class JobGate {
     // Told to whoever prepares the sandbox, and to whoever waits for the access.
     for (const promise of [this.#ready.promise, this.#config, reach]) promise.catch(() => undefined)
     this.launch = { ...gateProgram(), reach, attach: (control) => this.#attach(control), ready: this.#ready.promise }
+  }
+
+  /**
+   * Instead of a start: the gate of a sandbox that has waited, configured as this one's would be, which has had no doors open yet, becomes this one's.
+   * Afterwards the other one is of no use.
+   */
+  become(waiting: JobGate): void {
+    if (this.#client !== null || waiting.#client === null || waiting.#owner !== waiting || waiting.#steps > 0)
+      throw new TypeError('this gate is in use')
+    waiting.#owner = this
+    this.#client = waiting.#client
+    this.#sandbox = waiting.#sandbox
+    this.#readyMs = waiting.#readyMs
+    this.#ready.resolve(waiting.#ready.promise)
+    this.#lost.resolve(waiting.lost)
   }
 
   /** From its start to its first answer; null before that. */
@@ -96,11 +113,11 @@ export class JobGate {
     const client = new GateClient(
       control,
       {
-        used: (step, door) => this.#listenerOf(step)?.used(step, door),
-        refused: (step, refusal) => this.#listenerOf(step)?.refused(step, refusal),
-        alert: (step, alert) => this.#listenerOf(step)?.alert(step, alert),
-        whose: async (step, port) => this.#sandbox?.executableOf(step, port) ?? null,
-        token: async (step, question) => this.#tokenFor(step, question),
+        used: (step, door) => this.#owner.#listenerOf(step)?.used(step, door),
+        refused: (step, refusal) => this.#owner.#listenerOf(step)?.refused(step, refusal),
+        alert: (step, alert) => this.#owner.#listenerOf(step)?.alert(step, alert),
+        whose: async (step, port) => this.#owner.#sandbox?.executableOf(step, port) ?? null,
+        token: async (step, question) => this.#owner.#tokenFor(step, question),
       },
       { answerMs: ANSWER_MS },
     )

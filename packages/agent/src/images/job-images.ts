@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { allowsImage, decideConnection, isRegistryImage, type OperatorImages, parseAddress, type RuleSet } from '@sallyport/access'
-import { messageOf, quote } from '@sallyport/core'
+import { decideConnection, isRegistryImage, type OperatorImages, parseAddress, type RuleSet } from '@sallyport/access'
+import { quote } from '@sallyport/core'
 import type { ImageStore, ImageUse, StoredImage } from '@sallyport/images'
+import { assertImagesHold } from '@sallyport/sandbox'
 import { AgentError } from '../agent-error.ts'
 import { imageFacts } from './image-facts.ts'
 import { HOST_IMAGE, type JobImage } from './job-image.ts'
+import { assertWithinCeiling, readAuthorities } from './operator-registries.ts'
 import type { WantedImage } from './wanted-image.ts'
 
 export interface ImageRequest {
@@ -32,16 +32,17 @@ export class JobImages {
   /**
    * Brings the image here and checks it. Nothing of the job has started by then.
    *
-   * @throws AgentError IMAGE_NOT_ALLOWED, IMAGE_AUTHORITY_UNREADABLE; ImagesError as `ImageStore`
+   * @throws AgentError IMAGE_NOT_ALLOWED, IMAGE_AUTHORITY_UNREADABLE; SandboxError SANDBOX_UNSUPPORTED without root; ImagesError as `ImageStore`
    */
   async resolve({ wanted, sets, signal, onProgress }: ImageRequest): Promise<JobImage> {
     if (wanted.kind === 'host') return HOST_IMAGE
+    assertImagesHold(wanted.reference)
     const { parseReference } = await import('@sallyport/images')
     if (wanted.by === 'container' || wanted.by === 'request') {
       assertOfRegistry(wanted.reference)
       const reference = parseReference(wanted.reference, this.#operator.defaultRegistry ?? undefined)
       if (reference.kind !== 'registry') throw notOfRegistry(wanted.reference)
-      this.#assertWithinCeiling(`${reference.registry}/${reference.repository}`)
+      assertWithinCeiling(this.#operator, `${reference.registry}/${reference.repository}`, 'run in')
       // An access file's was approved by name. A workflow's may be made of what an earlier job said: a question to a registry is a way out.
       if (wanted.by === 'container') assertReachable(wanted.reference, reference.registry, sets)
     }
@@ -51,17 +52,6 @@ export class JobImages {
     return await hold(store, image)
   }
 
-  #assertWithinCeiling(name: string): void {
-    if (allowsImage(this.#operator, name)) return
-    const allowed = this.#operator.allow ?? []
-    throw new AgentError('IMAGE_NOT_ALLOWED', `Cannot run in the image ${quote(name)}: the operator's file does not allow it`, {
-      hint:
-        allowed.length === 0
-          ? 'The operator allows images with registries: { allow: [HOST/PATH] }'
-          : `It allows what begins with ${allowed.join(' or ')}`,
-    })
-  }
-
   #openStore(): Promise<ImageStore> {
     this.#store ??= openImages(this.#directory, this.#operator)
     return this.#store
@@ -69,25 +59,14 @@ export class JobImages {
 }
 
 /** The one store of a state directory. @throws AgentError IMAGE_AUTHORITY_UNREADABLE */
-async function openImages(directory: string, operator: OperatorImages): Promise<ImageStore> {
-  const { openImageStore } = await import('@sallyport/images')
-  const { defaultRegistry, authorities, dangerouslyWithoutTls } = operator
-  return openImageStore(join(directory, 'images'), {
+async function openImages(stateDirectory: string, operator: OperatorImages): Promise<ImageStore> {
+  const { openStateImages } = await import('@sallyport/images')
+  const { defaultRegistry, dangerouslyWithoutTls } = operator
+  return openStateImages(stateDirectory, {
     ...(defaultRegistry === null ? {} : { defaultRegistry }),
-    authorities: Object.fromEntries(Object.entries(authorities).map(([registry, path]) => [registry, readAuthority(path)])),
+    authorities: readAuthorities(operator),
     dangerouslyWithoutTls,
   })
-}
-
-function readAuthority(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new AgentError('IMAGE_AUTHORITY_UNREADABLE', `Cannot read ${quote(path)}, an authority of a registry: ${messageOf(error)}`, {
-      cause: error,
-      hint: "Correct registries.authorities in the operator's file",
-    })
-  }
 }
 
 function assertOfRegistry(reference: string): void {

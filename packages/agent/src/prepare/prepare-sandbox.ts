@@ -164,7 +164,7 @@ async function trustOf(sandbox: Sandbox, gate: JobGate): Promise<Readonly<Record
 
 type SpecInput = Pick<PrepareInput, 'limits' | 'askedLimits' | 'id' | 'directories'> & Pick<BeginInput, 'gate'>
 
-export function sandboxSpec(input: SpecInput, image: SandboxImage): SandboxSpec {
+function sandboxSpec(input: SpecInput, image: SandboxImage): SandboxSpec {
   const { cpu, memoryBytes, memorySwapBytes, pids, diskBytes, diskInodes, openFiles } = input.limits
   return {
     id: input.id,
@@ -180,8 +180,8 @@ export function sandboxSpec(input: SpecInput, image: SandboxImage): SandboxSpec 
   }
 }
 
-/** The names of those that do not hold and were declared. */
-function assertAllHold(checks: readonly SelfCheckResult[], weaknesses: readonly Weakness[]): string[] {
+/** The names of those that do not hold and were declared. @throws AgentError GUARANTEE_MISSING, naming those that were not. */
+export function assertAllHold(checks: readonly SelfCheckResult[], weaknesses: readonly Weakness[]): string[] {
   const broken = checks.filter((check) => !check.holds)
   const missing = broken.filter(({ guarantee }) => weaknesses.every(({ name }) => name !== guarantee))
   if (missing.length === 0) return [...new Set(broken.map(({ guarantee }) => guarantee))]

@@ -191,8 +191,9 @@ export class JobHost {
 
   /** What its sandbox is made of, whatever the job is. */
   get #class(): WarmClass {
-    const { stateDirectory, chosen, limits, askedLimits, workspace } = this.#shared
-    return { stateDirectory, isolation: chosen, limits, askedLimits, directories: jobDirectories(workspace) }
+    const { stateDirectory, chosen, limits, askedLimits, workspace, access } = this.#shared
+    const { gate, bytesOutMax } = access
+    return { stateDirectory, isolation: chosen, limits, askedLimits, directories: jobDirectories(workspace), access: { gate, bytesOutMax } }
   }
 
   /** Has a sandbox like its own wait for the next job. */
@@ -244,28 +245,30 @@ export class JobHost {
       signal,
       onProgress: (message) => this.#report('job.image', { message }),
     })
-    const begun = shared.pool.claim({ wanted: this.#class, image: image.spec, launch: this.#gate.launch, signal })
-    const prepared = await prepareSandbox({
-      ...this.#class,
-      id: sandboxId(shared.runId, job.key),
-      gate: this.#gate,
-      image: Promise.resolve(image),
-      signal,
-      ...(begun !== null && { begun }),
-    })
+    const sandboxClass = this.#class
+    const claimed = shared.pool.claim({ wanted: sandboxClass, image, gate: this.#gate, signal })
+    const id = sandboxId(shared.runId, job.key)
+    const prepared = await (claimed ?? prepareSandbox({ ...sandboxClass, id, gate: this.#gate, image: Promise.resolve(image), signal }))
     this.#prepared = prepared
     shared.weaker.tell(prepared.weaknesses)
     await this.#source.prepared(prepared.sandbox)
-    this.#log = await shared.record.openLog(job.key)
-    await putEvent(prepared.sandbox, shared.eventJson)
     const hostLogs = await shared.host.watch(job.key, prepared.sandbox.hostIdentity)
-    await this.#honeytokens?.plant(prepared.sandbox)
-    this.#report('job.prepared', { ...preparedFacts(prepared), warm: begun !== null, hostLogs })
-    await shared.recorder.settle()
+    this.#report('job.prepared', { ...preparedFacts(prepared), warm: claimed !== null, hostLogs })
+    // Beside each other, and beside the disk: no step starts before all of it is done.
+    await allDone([
+      this.#beginLog(),
+      putEvent(prepared.sandbox, shared.eventJson),
+      this.#honeytokens?.plant(prepared.sandbox),
+      shared.recorder.settle(),
+    ])
     const timeMs = Math.min(job.timeoutMs, shared.limits.timeMs)
     this.#timer = setTimeout(() => this.#emit({ type: 'job-timed-out', job: job.key }), Math.min(timeMs, 2 ** 31 - 1))
     void prepared.lost.then((message) => this.#emit({ type: 'job-lost', job: job.key, message }))
     return image
+  }
+
+  async #beginLog(): Promise<void> {
+    this.#log = await this.#shared.record.openLog(this.job.key)
   }
 
   #refuse(error: unknown): void {
@@ -587,6 +590,12 @@ function decodeFiles(files: Readonly<Record<string, Uint8Array | null>>): StepFi
     return bytes === undefined || bytes === null ? null : Buffer.from(bytes).toString('utf8')
   }
   return { env: text('env'), output: text('output'), path: text('path'), state: text('state'), summary: text('summary') }
+}
+
+/** As `Promise.all`, but nothing is under way any more when it rejects. */
+async function allDone(work: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+  await Promise.allSettled(work)
+  await Promise.all(work)
 }
 
 /** Ours, short, and unlike any other job's: job keys are the user's text. */

@@ -11,9 +11,13 @@ const SECRET = 'correct-horse-battery-staple'
 
 const NO_LOG = { added: 0, durable: async () => undefined }
 
-function recorderOver(append: (event: RunEvent) => Promise<{ seq: number }>, log: Pick<RunLog, 'added' | 'durable'> = NO_LOG): Recorder {
+function recorderOver(
+  append: (event: RunEvent) => Promise<{ seq: number }>,
+  log: Pick<RunLog, 'added' | 'durable'> = NO_LOG,
+  masks: readonly string[] = [SECRET],
+): Recorder {
   const secrets = createSecretSet()
-  secrets.add(SECRET)
+  for (const mask of masks) secrets.add(mask)
   return new Recorder({ append } as unknown as RunRecord, secrets, log)
 }
 
@@ -26,6 +30,29 @@ test('no string of an event reaches the journal with a secret, however deep and 
   })
   await recorder.settle()
   assert.deepEqual(events[0]?.data, { name: 'Run ***', list: [{ 'key ***': '***' }], count: 3, none: null, yes: true })
+})
+
+test('no job masks the names of facts, nor which secret it was handed', () => {
+  const masks = ['conclusion', 'durationMs', 'outputs', 'hostLogs', 'NPM_TOKEN_OF_RELEASE', 'a-release-of-something']
+  const recorder = recorderOver(async () => ({ seq: 1 }), NO_LOG, masks)
+  const facts = { secrets: ['NPM_TOKEN_OF_RELEASE'], outputs: {}, hostLogs: { conclusion: 1 }, jobs: [{ durationMs: 2, secrets: [] }] }
+  assert.deepEqual(recorder.redact({ ...facts, name: 'a-release-of-something' }), { ...facts, name: '***' })
+})
+
+test('no job masks which secrets the document of its run has, nor what an event about a secret is about', async () => {
+  const events: RunEvent[] = []
+  const recorder = recorderOver(async (event) => ({ seq: events.push(event) }), NO_LOG, ['NPM_TOKEN_OF_RELEASE', 'a-release-of-something'])
+  const handed = { name: 'NPM_TOKEN_OF_RELEASE', job: 'build', step: 'a-release-of-something' }
+  assert.deepEqual(recorder.redact({ secrets: [handed] }), { secrets: [{ ...handed, step: '***' }] })
+  recorder.add({ type: 'secret.read', data: { name: handed.name, path: 'a-release-of-something' } })
+  await recorder.settle()
+  assert.deepEqual(events[0]?.data, { name: handed.name, path: '***' })
+})
+
+test('what a job chooses the names of is masked with them, where it looks like a fact of ours, too', () => {
+  const recorder = recorderOver(async () => ({ seq: 1 }), NO_LOG, ['correctHorseBattery42'])
+  const chosen = { outputs: { correctHorseBattery42: 'x' }, matrix: { list: [{ correctHorseBattery42: { correctHorseBattery42: 1 } }] } }
+  assert.deepEqual(recorder.redact(chosen), { outputs: { '***': 'x' }, matrix: { list: [{ '***': { '***': 1 } }] } })
 })
 
 test('an event that could not be stored stops whoever waits for it, then and later', async () => {

@@ -3,6 +3,7 @@ import type { Durable, RunEvent } from '@sallyport/core'
 import type { SecretSet } from '@sallyport/redaction'
 import type { RunRecord } from '@sallyport/store'
 import type { RunLog } from '../audit/run-log.ts'
+import { redactFacts } from './redact-facts.ts'
 
 /** The journal and the log, behind the redactor: names, messages and outputs in events may hold a secret as well as a job's output does. */
 export class Recorder {
@@ -22,7 +23,7 @@ export class Recorder {
   }
 
   add(event: RunEvent): void {
-    const data = this.redact(event.data) as Readonly<Record<string, unknown>>
+    const data = { ...(this.redact(event.data) as Readonly<Record<string, unknown>>), ...nameOfSecret(event) }
     const appended = this.#record.append({ ...event, data })
     this.#last = appended
     if (handsOverSecrets(event)) this.#handedOver = this.#log.added
@@ -45,13 +46,15 @@ export class Recorder {
     await Promise.all([this.settle(), this.#log.durable(this.#handedOver)])
   }
 
-  /** The same data with every secret in every string masked. */
+  /** The same data with every secret in it masked; names of ours stay. */
   redact(value: unknown): unknown {
-    if (typeof value === 'string') return this.#secrets.redact(value)
-    if (Array.isArray(value)) return value.map((item) => this.redact(item))
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#secrets.redact(key), this.redact(item)]))
+    return redactFacts(this.#secrets, value)
   }
+}
+
+/** It comes from the repository's files: no job masks what the log is asked by. */
+function nameOfSecret({ type, data: { name } }: RunEvent): { readonly name?: string } {
+  return type.startsWith('secret.') && typeof name === 'string' ? { name } : {}
 }
 
 /** A step that names some gets them when this is on record; so do whoever asked for a token, and a server that is sent an artifact. */

@@ -10,7 +10,6 @@ import type { EffectiveAccess } from '../access/contract.ts'
 import { knownPlans } from '../access/known-plans.ts'
 import { loadEffectiveAccess } from '../access/load-access.ts'
 import { forkBaseOf } from '../access/pull-request-base.ts'
-import { askDigest } from '../access/trust.ts'
 import { type ChosenIsolation, chooseIsolation } from '../admit/isolation.ts'
 import { askedFor, effectiveLimits } from '../admit/limits.ts'
 import { HostSources } from '../audit/host-sources.ts'
@@ -36,6 +35,7 @@ import { SecretWatch } from '../secrets/secret-watch.ts'
 import { SourceRecord } from '../source/job-source.ts'
 import type { RunShared } from './job-host.ts'
 import { describeUnmasked, maskSecrets } from './mask-secrets.ts'
+import { policiesOf } from './policies.ts'
 import { Recorder } from './recorder.ts'
 import { type WorkflowOutcome, WorkflowRun } from './workflow-run.ts'
 
@@ -185,7 +185,7 @@ class RunSession {
   }
 
   announce(): void {
-    const { options, repository, access, plans, recorder, secrets, log, isolation } = this.#parts
+    const { options, repository, access, plans, digests, recorder, secrets, log, isolation } = this.#parts
     log.onQuorumMissed = (message) => this.#notice(message)
     // Masked before the first event: a name in a workflow may hold a value.
     for (const secret of maskSecrets(secrets, options.secrets)) this.#notice(describeUnmasked(secret))
@@ -200,6 +200,11 @@ class RunSession {
         ref: repository.ref,
         isolation: isolation.name,
         egress: options.egress.mode,
+        policies: policiesOf({
+          options,
+          access,
+          workflows: Object.fromEntries(plans.map(({ file }) => [file, digests.get(file) ?? null])),
+        }),
       },
     })
     for (const notice of [...access.notices, ...(isolation.notice === null ? [] : [isolation.notice])]) this.#notice(notice)
@@ -270,7 +275,7 @@ class RunSession {
       eventJson: JSON.stringify(github['event']),
       eventName: String(github['event_name']),
       workflowDigest: digests.get(plan.file) ?? '',
-      policyDigest: access.files.request === null ? null : askDigest(access.files.request),
+      policyDigest: access.digests.request,
       stateDirectory: options.stateDirectory,
       isolation: isolation.name,
       chosen: isolation,

@@ -2,7 +2,7 @@
 // `sallyport secrets leases`: what brokers have noted, and the end of what those that were killed have left.
 import { randomBytes } from 'node:crypto'
 import { type BrokerEvent, type Ended, listNotedSessions } from '@sallyport/secrets'
-import { loadPolicy } from '../access/policy.ts'
+import { loadOperator } from '../access/load-operator.ts'
 import { openOperatorLog } from '../audit/operator-log.ts'
 import type { SecretsCommands } from './contract.ts'
 import { hasAbandonedLeases, leaseDirectory } from './lease-directory.ts'
@@ -33,7 +33,7 @@ const NOTHING: Ended = { revoked: 0, unrevoked: [] }
 
 async function sweep(stateDirectory: string, operatorFile: string | null): Promise<Ended> {
   if (!(await hasAbandonedLeases(stateDirectory))) return NOTHING
-  const { operator } = await loadPolicy({ repository: null, base: null, accessFile: null, operatorFile, allow: [] })
+  const operator = await loadOperator(operatorFile)
   const run = `sweep-${randomBytes(4).toString('hex')}`
   // Without a log nothing is ended: who ended what has to be known.
   const log = await openOperatorLog(stateDirectory)

@@ -14,7 +14,7 @@ import {
   type ProviderDescription,
   startBroker,
 } from '@sallyport/secrets'
-import { loadPolicy } from '../access/policy.ts'
+import { loadOperator } from '../access/load-operator.ts'
 import { AgentError } from '../agent-error.ts'
 import type { OperatorLog } from '../audit/contract.ts'
 import { openOperatorLog } from '../audit/operator-log.ts'
@@ -41,7 +41,7 @@ export async function auditManager(
   found: (finding: ManagerFinding) => void,
 ): Promise<ManagerAuditReport> {
   const { provider, operatorFile, follow } = request
-  const { operator } = await loadPolicy({ repository: null, base: null, accessFile: null, operatorFile, allow: [] })
+  const operator = await loadOperator(operatorFile)
   const description = providersOf(operator, stateDirectory).find(({ name }) => name === provider)
   if (description === undefined) throw unknownProvider(provider)
   const manager = managerLogOf(description)

@@ -21,7 +21,7 @@ import {
   startBroker,
   titleOf,
 } from '@sallyport/secrets'
-import { loadPolicy } from '../access/policy.ts'
+import { loadOperator } from '../access/load-operator.ts'
 import type { OperatorLog } from '../audit/contract.ts'
 import { openOperatorLog } from '../audit/operator-log.ts'
 import type { ManagedOutcome, ManagedRotation, ManagedSecret, ScheduledSecret } from './contract.ts'
@@ -42,7 +42,7 @@ const directoryOf = (stateDirectory: string): string => join(stateDirectory, 'ro
 
 export async function rotateManaged(stateDirectory: string, request: ManagedRotation): Promise<ManagedOutcome> {
   protectProcess()
-  const operator = await readOperator(request.operatorFile)
+  const operator = await loadOperator(request.operatorFile)
   const place = placeOf(request.secret)
   assertKnown(operator, place.provider)
   const log = openOperatorLog(stateDirectory)
@@ -134,7 +134,7 @@ async function readAsJob(broker: BrokerClient, run: string, { provider, address 
 }
 
 export async function scheduled(stateDirectory: string, operatorFile: string | null, nowMs: number): Promise<readonly ScheduledSecret[]> {
-  const operator = await readOperator(operatorFile)
+  const operator = await loadOperator(operatorFile)
   if (operator === null || operator.rotation.length === 0) return []
   const run = newRun()
   const log = openOperatorLog(stateDirectory)
@@ -164,10 +164,6 @@ async function look(
     if (!(error instanceof SallyportError)) throw error
     return { ...about, version: null, since: null, overdue: false, error: messageOf(error) }
   }
-}
-
-async function readOperator(operatorFile: string | null): Promise<OperatorFile | null> {
-  return (await loadPolicy({ repository: null, base: null, accessFile: null, operatorFile, allow: [] })).operator
 }
 
 function brokerConfig(operator: OperatorFile | null, stateDirectory: string, run: string): Parameters<typeof startBroker>[0] {
