@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  AccessCommands,
-  AccessReview,
-  Agent,
-  AuditCommands,
-  AuditReport,
-  CheckedPayload,
-  DoctorReport,
-  ExecOptions,
-  HostReport,
-  RetentionCommands,
-  RetentionReport,
-  RunDocument,
-  RunObserver,
-  RunOptions,
-  RunPreview,
-  SecretsCommands,
-  SessionLease,
-  ShownEntry,
+import {
+  type AccessCommands,
+  type AccessReview,
+  type Agent,
+  type AuditCommands,
+  type AuditReport,
+  type CheckedPayload,
+  createAgent,
+  type DoctorReport,
+  type ExecOptions,
+  type HostReport,
+  type KeyCommands,
+  type RetentionCommands,
+  type RetentionReport,
+  type RunDocument,
+  type RunObserver,
+  type RunOptions,
+  type RunPreview,
+  type SecretsCommands,
+  type SessionLease,
+  type ShownEntry,
 } from '@sallyport/agent'
 import type { EventEnvelope } from '@sallyport/core'
 
@@ -342,6 +344,7 @@ export const AUDIT_REPORT: AuditReport = {
   size: 9,
   root: 'AAAA',
   key: AUDIT_KEY,
+  keyChanges: [{ size: 5, from: `${AUDIT_KEY}\x1b[2J`, to: AUDIT_KEY }],
   trust: 'own',
   policy: null,
   witnesses: [],
@@ -426,8 +429,8 @@ export const RETENTION: RetentionReport = {
 }
 
 const PAYLOADS: readonly CheckedPayload[] = [
-  { index: 0, type: 'source.opened', job: null, step: null, class: 'caller', bytes: 17, state: 'erased' },
-  { index: 7, type: 'step.log', job: 'build\x1b[2J', step: '1', class: 'output', bytes: 6, state: 'different' },
+  { index: 0, source: 'run/r1', type: 'source.opened', job: null, step: null, class: 'caller', bytes: 17, state: 'erased' },
+  { index: 7, source: 'run/r1', type: 'step.log', job: 'build\x1b[2J', step: '1', class: 'output', bytes: 6, state: 'different' },
 ]
 
 function createFakeRetention(calls: unknown[][], overrides: Partial<RetentionCommands>): RetentionCommands {
@@ -440,7 +443,9 @@ function createFakeRetention(calls: unknown[][], overrides: Partial<RetentionCom
     archive: async (_state, { archive }) => ({ made: { first: 0, end: 512, archive: archive ?? '/state/audit/archives/0', ...recorded } }),
     verifyArchive: async (_place, archive) => ({ archive, problem: null, range: { first: 0, end: 512 }, size: 700, inLog: true }),
     erase: async (_state, run, { classes }) => ({ run, classes, ...recorded }),
-    payloads: async () => PAYLOADS,
+    async *payloads() {
+      yield* PAYLOADS
+    },
     ...overrides,
   }
   const record = recordIn(calls)
@@ -453,6 +458,24 @@ function createFakeRetention(calls: unknown[][], overrides: Partial<RetentionCom
     verifyArchive: record('verifyArchive', answers.verifyArchive),
     erase: record('erase', answers.erase),
     payloads: record('payloads', answers.payloads),
+  }
+}
+
+const NEXT_KEY = 'host.test/sallyport/00000000+11111111+BBBB'
+
+/** A key that has signed 9 entries, and the next one. */
+function createFakeKeys(calls: unknown[][], overrides: Partial<KeyCommands>): KeyCommands {
+  const origin = AUDIT_REPORT.origin
+  const rotated = { origin, oldKey: AUDIT_KEY, newKey: NEXT_KEY, size: 10, entry: 9, wasUnfinished: false, notices: ['too few witnesses'] }
+  const keys = [
+    { key: `${AUDIT_KEY}\x1b[2J`, firstSize: 0, lastSize: 5 },
+    { key: AUDIT_KEY, firstSize: 5, lastSize: null },
+  ]
+  const record = recordIn(calls)
+  return {
+    prepare: record('prepare', overrides.prepare ?? (async () => ({ origin, key: AUDIT_KEY, next: NEXT_KEY }))),
+    rotate: record('rotate', overrides.rotate ?? (async () => rotated)),
+    list: record('list', overrides.list ?? (async () => ({ origin, keys, next: NEXT_KEY, problem: null }))),
   }
 }
 
@@ -489,10 +512,11 @@ export const NO_DOORS: RunDocument['doors'] = { observed: false, used: [], refus
 
 /** Plays {@link SCRIPT}; with `pace` 0 at once. */
 export function createFakeAgent(
-  overrides: Partial<Omit<Agent, 'access' | 'audit' | 'retention' | 'secrets'>> & {
+  overrides: Partial<Omit<Agent, 'access' | 'audit' | 'retention' | 'keys' | 'secrets'>> & {
     readonly access?: Partial<AccessCommands>
     readonly audit?: Partial<AuditCommands>
     readonly retention?: Partial<RetentionCommands>
+    readonly keys?: Partial<KeyCommands>
     readonly secrets?: Partial<SecretsCommands>
   } = {},
   pace = 0,
@@ -502,7 +526,10 @@ export function createFakeAgent(
     calls,
     access: createFakeAccess(calls.access, overrides.access ?? {}),
     audit: createFakeAudit(calls.audit, overrides.audit ?? {}),
+    // The real ones: they need no sandbox.
+    images: createAgent().images,
     retention: createFakeRetention(calls.retention, overrides.retention ?? {}),
+    keys: createFakeKeys(calls.retention, overrides.keys ?? {}),
     secrets: createFakeSecrets(calls.secrets, overrides.secrets ?? {}),
     run: async (options, observer) => {
       calls.run.push(options)

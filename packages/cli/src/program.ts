@@ -56,7 +56,18 @@ async function register(program: Command, word: string | undefined, context: Con
   const load = word !== undefined && Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined
   if (load !== undefined) return (await load())(program, context)
   if (word !== undefined && word !== 'help') refuseCommand(word)
-  for (const loadNext of Object.values(COMMANDS)) (await loadNext())(program, context)
+  await registerAll(program, context)
+}
+
+async function registerAll(program: Command, context: Context): Promise<void> {
+  for (const load of Object.values(COMMANDS)) (await load())(program, context)
+}
+
+/** Every command there is, below the program. */
+export async function commandTree(context: Context): Promise<Command> {
+  const program = createProgram(context)
+  await registerAll(program, context)
+  return program
 }
 
 function refuseCommand(word: string): never {

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import { readInputFile } from './options/input-file.ts'
 import { shownFromHere } from './options/repository.ts'
 import { renderAsk } from './terminal/review.ts'
-import { oneLine } from './terminal/sanitize.ts'
+import { jsonText, oneLine } from './terminal/sanitize.ts'
 import { createStyle, type Style } from './terminal/style.ts'
 
 const EXCERPT_BYTES_MAX = 2 ** 20
@@ -47,6 +47,7 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   GUARANTEE_MISSING: ExitCode.guaranteeMissing,
   LEASE_UNWITNESSED: ExitCode.guaranteeMissing,
   WITNESS_QUORUM_MISSED: ExitCode.guaranteeMissing,
+  AUDIT_KEY_UNWITNESSED: ExitCode.guaranteeMissing,
   AUDIT_POLICY_INVALID: ExitCode.badInput,
   HTTP_UNAVAILABLE: ExitCode.badInput,
   WITNESS_UNCONFIGURED: ExitCode.badInput,
@@ -72,6 +73,8 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   IMAGE_NOT_FOUND: ExitCode.badInput,
   IMAGE_REFUSED: ExitCode.badInput,
   IMAGE_ACCESS_DENIED: ExitCode.refused,
+  IMAGE_NOT_ALLOWED: ExitCode.refused,
+  IMAGE_AUTHORITY_UNREADABLE: ExitCode.badInput,
   IMAGE_TAMPERED: ExitCode.refused,
   IMAGE_STORE_UNSAFE: ExitCode.refused,
   IMAGE_TOOL_MISSING: ExitCode.guaranteeMissing,
@@ -91,7 +94,7 @@ export function reportError(thrown: unknown, context: Context, asJson: boolean):
   )
   stderr.write(renderError(thrown, style))
   if (config.isDebug && thrown instanceof Error) stderr.write(`${thrown.stack}\n`)
-  if (asJson) stdout.write(`${JSON.stringify({ error: describeError(thrown) })}\n`)
+  if (asJson) stdout.write(`${jsonText({ error: describeError(thrown) })}\n`)
 }
 
 /** An error can say its own exit code; the rest stands in the table, and what nobody foresaw is internal. */

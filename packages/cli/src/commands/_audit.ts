@@ -76,7 +76,7 @@ export class RunningCommand {
   }
 
   async until(holds: () => boolean, what: string): Promise<void> {
-    for (const deadline = performance.now() + 20_000; !holds(); await sleep(5))
+    for (const deadline = performance.now() + 120_000; !holds(); await sleep(5))
       if (performance.now() > deadline) throw new Error(`waited too long for ${what}\n${this.stdout}${this.stderr}`)
   }
 

@@ -8,7 +8,7 @@ import { type AuditFlags, addAuditOptions, auditPlaceOf } from '../options/audit
 import { fileOf } from '../options/egress.ts'
 import { writeNotices } from '../options/retention.ts'
 import { parseMoment } from '../options/time.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { createStyle, type Style } from '../terminal/style.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -51,7 +51,7 @@ async function archive(flags: Flags, context: Context): Promise<void> {
   const { retention } = await context.loadAgent()
   const { made } = await retention.archive(stateDirectory, request)
   if (made !== null) writeNotices(stderr, made)
-  if (flags.json === true) return stdout.write(`${JSON.stringify(made)}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText(made)}\n`)
   stdout.write(
     made === null
       ? 'nothing to archive: no 256 entries at the beginning of the log are over their time, and free of holds\n'
@@ -66,7 +66,7 @@ async function verify(flags: Flags, context: Context): Promise<void> {
   const { retention } = await context.loadAgent()
   const check = await retention.verifyArchive(auditPlaceOf(undefined, flags, context), resolve(workingDirectory, flags.verify ?? ''))
   context.exitCode = check.problem === null ? ExitCode.success : ExitCode.jobFailed
-  if (flags.json === true) return stdout.write(`${JSON.stringify(check)}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText(check)}\n`)
   stdout.write(`${renderCheck(check, createStyle(stdout.isTerminal && config.allowsColor))}\n`)
 }
 

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { addReasonOption, parseClass, writeNotices } from '../options/retention.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { UsageError } from '../usage-error.ts'
 
 const EXAMPLES = `
@@ -48,6 +48,6 @@ async function erase(run: string, flags: Flags, context: Context): Promise<void>
   const { class: classes, reason } = flags
   const erased = await retention.erase(stateDirectoryOf(flags, config.stateDirectory), run, { classes, reason })
   writeNotices(stderr, erased)
-  if (flags.json === true) return stdout.write(`${JSON.stringify(erased)}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText(erased)}\n`)
   stdout.write(`erased: ${erased.classes.join(', ')} of run ${oneLine(erased.run)} (entry ${erased.entry})\n`)
 }

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { ExportReport } from '../export-report.ts'
 import { openTarget, TARGET_KINDS, type TargetFlags, targetName } from '../options/export-target.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { UntilEnded } from '../until-ended.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -90,7 +90,7 @@ async function exportTo(target: ExportTarget, name: string, flags: Flags, { cont
   } finally {
     say(report.summary(name))
   }
-  if (flags.json === true) context.stdout.write(`${JSON.stringify({ name, ...report.latest })}\n`)
+  if (flags.json === true) context.stdout.write(`${jsonText({ name, ...report.latest })}\n`)
 }
 
 function nameOf(destination: string | null, flags: Flags, context: Context): string {

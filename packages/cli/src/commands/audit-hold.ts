@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { addReasonOption, parseClass, writeNotices } from '../options/retention.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
 import { parseTime } from '../options/time.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { renderTable } from '../terminal/table.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -83,7 +83,7 @@ function report(
 ): void {
   writeNotices(stderr, made)
   const { hold, entry } = made
-  if (flags.json === true) stdout.write(`${JSON.stringify({ hold, entry })}\n`)
+  if (flags.json === true) stdout.write(`${jsonText({ hold, entry })}\n`)
   else stdout.write(`${word}: ${oneLine(hold.id)}, ${describe(hold)} (entry ${entry})\n`)
 }
 
@@ -91,7 +91,7 @@ async function listHolds(flags: Flags, context: Context): Promise<void> {
   const { stdout, config } = context
   const { retention } = await context.loadAgent()
   const holds = await retention.holds(stateDirectoryOf(flags, config.stateDirectory))
-  if (flags.json === true) return stdout.write(`${JSON.stringify(holds)}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText(holds)}\n`)
   if (holds.length === 0) return stdout.write('Nothing is held\n')
   stdout.write(renderTable(holds.map((hold) => [oneLine(hold.id), describe(hold), oneLine(hold.reason)])))
 }

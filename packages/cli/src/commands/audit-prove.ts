@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type AuditFlags, addAuditOptions, auditPlaceOf } from '../options/audit-place.ts'
 import { writeOutputFile } from '../options/output-file.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { UsageError } from '../usage-error.ts'
 
 const EXAMPLES = `
@@ -39,7 +39,7 @@ async function prove(run: string, flags: ProveFlags, context: Context): Promise<
   const agent = await context.loadAgent()
   const { proof, ...proven } = await agent.audit.prove(auditPlaceOf(undefined, flags, context), run, flags.entry ?? null)
   writeOutputFile(resolve(workingDirectory, flags.output), proof, { force: flags.force === true })
-  if (flags.json === true) return stdout.write(`${JSON.stringify({ ...proven, file: flags.output })}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText({ ...proven, file: flags.output })}\n`)
   stdout.write(
     `entry ${proven.index} of ${proven.size}: ${oneLine(proven.entry.type)} of run ${oneLine(proven.run)}\nkey   ${oneLine(proven.key, 1000)}\n`,
   )

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
 import { exitCodeOf } from '../report-error.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { UntilEnded } from '../until-ended.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -97,7 +97,7 @@ class PublicationReport {
 }
 
 function render(log: PublishedLog, flags: Flags): string {
-  if (flags.json === true) return `${JSON.stringify(log)}\n`
+  if (flags.json === true) return `${jsonText(log)}\n`
   const by = log.witnesses === null ? 'without witnesses' : `cosigned by ${log.witnesses.map((name) => oneLine(name)).join(', ')}`
   return `published ${log.size} ${log.size === 1 ? 'entry' : 'entries'} of ${oneLine(log.origin)}, ${by}\n`
 }

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { writeNotices } from '../options/retention.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { renderTable } from '../terminal/table.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -47,7 +47,7 @@ async function retain(flags: Flags, context: Context): Promise<void> {
   const { retention } = await context.loadAgent()
   const report = await retention.retain(stateDirectoryOf(flags, config.stateDirectory), applies)
   writeNotices(stderr, report)
-  stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : render(report, applies))
+  stdout.write(flags.json === true ? `${jsonText(report)}\n` : render(report, applies))
 }
 
 function render(report: RetentionReport, applies: boolean): string {

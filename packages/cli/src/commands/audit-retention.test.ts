@@ -62,8 +62,37 @@ test('audit payload ends with 1 when something is not what the log commits to', 
   assert.equal(exitCode, 1)
   assert.match(stdout, /^erased +caller +entry 0 +17 bytes\ndifferent +output +entry 7/)
   assert.equal(stdout.includes('\x1b'), false)
-  const agent = createFakeAgent({ retention: { payloads: async () => [] } })
+  const agent = createFakeAgent({
+    retention: {
+      payloads: async function* () {
+        yield* []
+      },
+    },
+  })
   assert.deepEqual((await runCli(['audit', 'payload', 'r1'], { agent })).exitCode, 0)
+})
+
+test('audit payload without a run prints what is not right, and counts the rest', async () => {
+  const all = await runCli(['audit', 'payload'])
+  assert.equal(all.exitCode, 1)
+  assert.match(
+    all.stdout,
+    /^different {2}output {2}entry 7 {2}6 bytes {2}build\S* \| 1 {2}run\/r1\n0 kept, 1 erased, 1 different, 0 missing\n$/,
+  )
+  const lines = (await runCli(['audit', 'payload', '--json'])).stdout.trimEnd().split('\n')
+  assert.deepEqual(
+    lines.map((line) => (JSON.parse(line) as { state: string }).state),
+    ['erased', 'different'],
+  )
+  const agent = createFakeAgent({
+    retention: {
+      payloads: async function* () {
+        yield* []
+      },
+    },
+  })
+  const none = await runCli(['audit', 'payload'], { agent })
+  assert.deepEqual([none.exitCode, none.stdout], [0, '0 kept, 0 erased, 0 different, 0 missing\n'])
 })
 
 for (const argv of [
@@ -81,7 +110,7 @@ for (const argv of [
   ['archive', '--before', 'soon'],
   ['archive', '--key', 'k'],
   ['archive', '--verify', 'a', '--before', '2026'],
-  ['payload'],
+  ['payload', 'r1', 'r2'],
 ]) {
   test(`"audit ${argv.join(' ')}" is bad usage`, async () => {
     const { exitCode, agent } = await runCli(['audit', ...argv])

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type Listen, parseListen } from '../options/listen.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { UntilEnded } from '../until-ended.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -14,8 +14,9 @@ Examples:
   sallyport audit serve                              for monitors on this machine
   sallyport audit serve --listen 192.0.2.7:8470      for others; a proxy before it adds TLS
 
-It serves what C2SP tlog-tiles names (/checkpoint, /tile/…), read-only, and no more than the latest checkpoint covers. Entries tell what jobs
-did: let those reach it who may know that. SIGINT and SIGTERM end it.`
+It serves what C2SP tlog-tiles names (/checkpoint, /tile/…), read-only, and no more than the latest checkpoint covers; and /keys once its key
+was changed, by which whoever trusts an old key comes to the new one. Entries tell what jobs did: let those reach it who may know that. SIGINT
+and SIGTERM end it.`
 
 interface Flags {
   readonly listen: Listen
@@ -47,7 +48,7 @@ async function serve(flags: Flags, context: Context): Promise<void> {
   const onFailure = (error: unknown): void => stderr.write(`sallyport: ${oneLine(messageOf(error), 1000)}\n`)
   await using server = await HttpServer.start({ ...flags.listen, handle, onFailure })
   const { url } = server
-  if (flags.json === true) stdout.write(`${JSON.stringify({ url, ...log })}\n`)
+  if (flags.json === true) stdout.write(`${jsonText({ url, ...log })}\n`)
   else if (log.verifierKey !== null) stdout.write(`${log.verifierKey}\n`)
   stderr.write(`sallyport: serving the log ${log.origin ?? '(nothing was published yet)'} at ${url}/\n`)
   await ended.wait()

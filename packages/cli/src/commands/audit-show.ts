@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type AuditFlags, addAuditOptions, auditPlaceOf } from '../options/audit-place.ts'
 import { parseTime } from '../options/time.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 
 const EXAMPLES = `
 Examples:
@@ -51,7 +51,7 @@ async function show(directory: string | undefined, flags: ShowFlags, context: Co
   const agent = await context.loadAgent()
   for await (const shown of agent.audit.show(auditPlaceOf(directory, flags, context), filter)) {
     if (stdout.isBroken) return
-    stdout.write(flags.json === true ? `${JSON.stringify(shown)}\n` : renderEntry(shown))
+    stdout.write(flags.json === true ? `${jsonText(shown)}\n` : renderEntry(shown))
   }
 }
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type AuditFlags, addAuditOptions, auditPlaceOf } from '../options/audit-place.ts'
 import { fileOf } from '../options/egress.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { createStyle, type Style } from '../terminal/style.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -18,7 +18,8 @@ Examples:
 
 Every entry is hashed again, every tile is built again. The log is taken as it stands; what is durable in the state directory's own log and has
 no checkpoint is checked, too, and published if nothing is wrong. A log that is named as a directory stays as it is. Without --remember or a
-witness, a log that was cut off or written anew as a whole by somebody who has its keys is not found. Exit codes: 0 nothing is wrong, 1 something is, 2 there is no log, or no key.`
+witness, a log that was cut off or written anew as a whole by somebody who has its keys is not found. Exit codes: 0 nothing is wrong, 1 something is, 2 there is no log, or no key,
+6 a file beside the log, such as the signer's, cannot be read.`
 
 interface VerifyFlags extends AuditFlags {
   readonly remember?: string
@@ -51,7 +52,7 @@ async function verify(directory: string | undefined, flags: VerifyFlags, context
     archives: fileOf(flags.archives, workingDirectory),
   })
   const style = createStyle(stdout.isTerminal && config.allowsColor)
-  stdout.write(flags.json === true ? `${JSON.stringify(report)}\n` : renderReport(report, style))
+  stdout.write(flags.json === true ? `${jsonText(report)}\n` : renderReport(report, style))
   context.exitCode = report.sound ? ExitCode.success : ExitCode.jobFailed
 }
 
@@ -69,6 +70,10 @@ function renderReport(report: AuditReport, style: Style): string {
     `log   ${oneLine(origin)}, ${size === null ? 'no checkpoint' : `${size} entries`}, in ${oneLine(directory, 1000)}`,
     ...(root === null ? [] : [`root  ${root}`]),
     `key   ${key === null ? 'none: nothing was ever signed' : `${oneLine(key, 1000)} (${TRUST[trust]})`}`,
+    ...report.keyChanges.map(
+      ({ size, from, to }) =>
+        `      changed at entry ${size}, from ${oneLine(from, 1000)} to ${oneLine(to, 1000)}: the old key vouches for it`,
+    ),
     renderWitnesses(report),
     ...renderUnpublished(report, style),
     ...renderOpenRuns(report, style),

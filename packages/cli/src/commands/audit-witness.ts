@@ -9,7 +9,7 @@ import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { type Listen, parseListen } from '../options/listen.ts'
 import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
-import { oneLine } from '../terminal/sanitize.ts'
+import { jsonText, oneLine } from '../terminal/sanitize.ts'
 import { UntilEnded } from '../until-ended.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -23,6 +23,8 @@ logs, as another person's. FILE is C2SP tlog-policy; of it the lines of logs cou
 
   log ci-1.example.test/sallyport/0a1b2c3d+1f2e3d4c+AcNzZ…      as "sallyport audit serve" prints it
   quorum none
+
+A log that changes its key has two lines of one name for a while: the next key is added, and the witness started again, before the log uses it.
 
 The first start makes its key, below the state directory; its verifier key is printed for the policies of logs and verifiers. Keep that
 directory: a witness that forgets can be shown another past. SIGINT and SIGTERM end it.`
@@ -62,7 +64,7 @@ async function witnessLogs(flags: Flags, context: Context): Promise<void> {
   await using server = await HttpServer.start({ ...flags.listen, handle: witnessHandler(witness), onFailure })
   const { verifierKey } = witness
   const { url } = server
-  stdout.write(flags.json === true ? `${JSON.stringify({ url, verifierKey })}\n` : `${verifierKey}\n`)
+  stdout.write(flags.json === true ? `${jsonText({ url, verifierKey })}\n` : `${verifierKey}\n`)
   say(`witness of ${logs.length} ${logs.length === 1 ? 'key' : 'keys'} of logs at ${url}/`)
   await ended.wait()
 }

@@ -5,10 +5,12 @@ import { registerAuditArchive } from './audit-archive.ts'
 import { registerAuditErase } from './audit-erase.ts'
 import { registerAuditExport } from './audit-export.ts'
 import { registerAuditHold } from './audit-hold.ts'
+import { registerAuditKeys } from './audit-keys.ts'
 import { registerAuditPayload } from './audit-payload.ts'
 import { registerProve } from './audit-prove.ts'
 import { registerAuditPublish } from './audit-publish.ts'
 import { registerAuditRetain } from './audit-retain.ts'
+import { registerAuditRotate } from './audit-rotate.ts'
 import { registerAuditServe } from './audit-serve.ts'
 import { registerShow } from './audit-show.ts'
 import { registerVerify } from './audit-verify.ts'
@@ -40,4 +42,6 @@ export function registerAudit(program: Command, context: Context): void {
   registerAuditRetain(audit, context)
   registerAuditErase(audit, context)
   registerAuditArchive(audit, context)
+  registerAuditKeys(audit, context)
+  registerAuditRotate(audit, context)
 }

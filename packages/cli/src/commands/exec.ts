@@ -11,7 +11,7 @@ import { parseLimits } from '../options/limits.ts'
 import { readDeliveries, readSecrets, type SecretOptions } from '../options/secrets.ts'
 import { addSandboxOptions, collect, stateDirectoryOf } from '../options/shared.ts'
 import { DoorNotes, renderRefusedDoors, renderUsedDoors } from '../terminal/doors.ts'
-import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
+import { jsonText, oneLine, Sanitizer } from '../terminal/sanitize.ts'
 import type { Sink } from '../terminal/sink.ts'
 import { createStyle } from '../terminal/style.ts'
 import { UsageError } from '../usage-error.ts'
@@ -70,7 +70,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, context: Context)
     const result = await agent.exec(options, printer.observer)
     printer.end()
     context.exitCode = interrupt.isRequested && result.error !== null ? ExitCode.interrupted : result.exitCode
-    if (flags.json === true) stdout.write(`${JSON.stringify(result)}\n`)
+    if (flags.json === true) stdout.write(`${jsonText(result)}\n`)
     printDoors(result, stderr)
     printNotes(result, stderr)
   } finally {

@@ -3,6 +3,7 @@ import { messageOf, SallyportError } from '@sallyport/core'
 import type { ExpressionContexts, Json } from '@sallyport/workflow'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
+import { addUnusedStateOption } from '../options/shared.ts'
 import { readLines } from '../read-lines.ts'
 
 const EXAMPLES = `
@@ -14,12 +15,12 @@ Each line of stdin is { "expr", "contexts" }; each line of stdout { "kind", "val
 const LINE_BYTES_MAX = 16 * 2 ** 20
 
 export function registerExpr(program: Command, context: Context): void {
-  program
+  const command = program
     .command('expr')
     .description('Evaluate workflow expressions.')
     .option('--json', 'JSON lines, which is what it always prints')
-    .addHelpText('after', EXAMPLES)
-    .action(() => evaluateLines(context))
+  addUnusedStateOption(command)
+  command.addHelpText('after', EXAMPLES).action(() => evaluateLines(context))
 }
 
 async function evaluateLines({ stdin, stdout }: Context): Promise<void> {

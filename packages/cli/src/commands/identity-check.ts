@@ -5,6 +5,7 @@ import type { CheckedPolicy, Finding } from '@sallyport/identity'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { readInputFile } from '../options/input-file.ts'
+import { addUnusedStateOption } from '../options/shared.ts'
 import { oneLine } from '../terminal/sanitize.ts'
 import { createStyle, type Style } from '../terminal/style.ts'
 
@@ -30,13 +31,13 @@ interface CheckedFile extends CheckedPolicy {
 const POLICY_BYTES_MAX = 256 * 1024
 
 export function registerIdentityCheck(identity: Command, context: Context): void {
-  identity
+  const command = identity
     .command('check')
     .argument('<file...>', 'trust policies, JSON or the same as YAML')
     .description('Find over-broad subjects in trust policies.')
     .option('--json', 'one JSON document')
-    .addHelpText('after', EXAMPLES)
-    .action((files: string[], flags: Flags) => check(files, flags, context))
+  addUnusedStateOption(command)
+  command.addHelpText('after', EXAMPLES).action((files: string[], flags: Flags) => check(files, flags, context))
 }
 
 async function check(files: readonly string[], flags: Flags, context: Context): Promise<void> {

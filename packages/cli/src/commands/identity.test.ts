@@ -76,7 +76,7 @@ test('the documents are written as files that a web server can read', async (t) 
     (await keysOf(state)).keys.map(({ kid }) => kid),
   )
   mkdirSync(join(target, 'taken/jwks'), { recursive: true })
-  assert.match((await identity(state, 'export', join(target, 'taken'))).stderr, /error\[STORE_IO\]: Cannot write/)
+  assert.match((await identity(state, 'export', join(target, 'taken'))).stderr, /error\[STORE_UNSAFE\]: Cannot write/)
 })
 
 async function serve(state: string, ...argv: readonly string[]): Promise<{ command: RunningCommand; url: string }> {

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { createInterrupt } from '../interrupt.ts'
-import { collect } from '../options/shared.ts'
+import { addUnusedStateOption, collect } from '../options/shared.ts'
 import { oneLine } from '../terminal/sanitize.ts'
 import { UsageError } from '../usage-error.ts'
 
@@ -25,7 +25,7 @@ interface BuildFlags {
 }
 
 export function registerImageBuildMinimal(image: Command, context: Context): void {
-  image
+  const command = image
     .command('build-minimal')
     .description('Make a minimal Debian image from packages, reproducibly.')
     .option('--packages <names>', 'packages beyond what apt needs, separated by commas; may be repeated', collectNames, [])
@@ -33,8 +33,8 @@ export function registerImageBuildMinimal(image: Command, context: Context): voi
     .option('--sources <file>', "sources of packages (sources.list(5)) in place of this machine's; may be repeated", collect, [])
     .option('--timestamp <seconds>', 'the time of files that are younger, in seconds since 1970 (default: 1980-01-01)', parseTimestamp)
     .option('--json', 'what was made as one JSON document')
-    .addHelpText('after', EXAMPLES)
-    .action((flags: BuildFlags) => build(flags, context))
+  addUnusedStateOption(command)
+  command.addHelpText('after', EXAMPLES).action((flags: BuildFlags) => build(flags, context))
 }
 
 async function build(

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Context } from '../context.ts'
 import { readSecretsFile } from '../options/secrets.ts'
+import { addUnusedStateOption } from '../options/shared.ts'
 
 const EXAMPLES = `
 Examples:
@@ -14,13 +15,13 @@ interface RedactFlags {
 }
 
 export function registerRedact(program: Command, context: Context): void {
-  program
+  const command = program
     .command('redact')
     .description('Copy stdin to stdout with secrets masked, also in their usual encodings.')
     .requiredOption('--secrets-file <file>', 'values to mask, a dotenv file')
     .option('--json', 'print how much was masked instead of the text')
-    .addHelpText('after', EXAMPLES)
-    .action((flags: RedactFlags) => redact(flags, context))
+  addUnusedStateOption(command)
+  command.addHelpText('after', EXAMPLES).action((flags: RedactFlags) => redact(flags, context))
 }
 
 async function redact(flags: RedactFlags, { stdin, stdout, stderr }: Context): Promise<void> {

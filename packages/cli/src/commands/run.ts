@@ -14,6 +14,7 @@ import { readSecrets, type SecretOptions } from '../options/secrets.ts'
 import { addLaterOptions, addSandboxOptions, collect, parseJobs, stateDirectoryOf } from '../options/shared.ts'
 import { createView } from '../terminal/create-view.ts'
 import { renderPreview } from '../terminal/preview.ts'
+import { jsonText } from '../terminal/sanitize.ts'
 import { createStyle } from '../terminal/style.ts'
 import { renderSummary } from '../terminal/summary.ts'
 import { UsageError } from '../usage-error.ts'
@@ -84,9 +85,7 @@ async function run(files: readonly string[], flags: RunFlags, context: Context):
   if (flags.list === true || flags.dryRun === true) {
     const preview = await agent.preview(options)
     const style = createStyle(context.stdout.isTerminal && context.config.allowsColor)
-    context.stdout.write(
-      flags.json === true ? `${JSON.stringify(preview)}\n` : renderPreview(preview, style, { steps: flags.dryRun === true }),
-    )
+    context.stdout.write(flags.json === true ? `${jsonText(preview)}\n` : renderPreview(preview, style, { steps: flags.dryRun === true }))
     return
   }
   const view = createView(context, flags.json === true)
@@ -132,7 +131,7 @@ function lowerCased(images: Readonly<Record<string, string>>): Readonly<Record<s
 
 function printDocument(document: RunDocument, flags: RunFlags, { stdout, stderr, config }: Context): void {
   if (flags.json === true) {
-    stdout.write(`${JSON.stringify(document)}\n`)
+    stdout.write(`${jsonText(document)}\n`)
     return
   }
   const style = createStyle(stdout.isTerminal && config.allowsColor)

@@ -8,7 +8,7 @@ import { addStateOption, stateDirectoryOf } from '../options/shared.ts'
 import { type LogPiece, readPieces } from '../runs-log.ts'
 import { observedMark } from '../terminal/doors.ts'
 import { RunModel } from '../terminal/run-model.ts'
-import { oneLine, Sanitizer } from '../terminal/sanitize.ts'
+import { jsonText, oneLine, Sanitizer } from '../terminal/sanitize.ts'
 import { createStyle, signOf } from '../terminal/style.ts'
 import { renderSummary } from '../terminal/summary.ts'
 import { renderTable } from '../terminal/table.ts'
@@ -59,7 +59,7 @@ async function openRun(id: string, flags: Flags, { loadStore, config }: Context)
 
 async function list(flags: Flags, { loadStore, config, stdout }: Context): Promise<void> {
   const summaries = await (await loadStore(stateDirectoryOf(flags, config.stateDirectory))).list()
-  if (flags.json === true) return stdout.write(`${JSON.stringify(summaries)}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText(summaries)}\n`)
   if (summaries.length === 0) return stdout.write('No runs are recorded\n')
   const style = createStyle(stdout.isTerminal && config.allowsColor)
   const rows = summaries.map(({ id, startedAt, durationMs, conclusion, workflows, observed }) => [
@@ -77,7 +77,7 @@ async function showRun(id: string, flags: Flags, context: Context): Promise<void
   const run = await openRun(id, flags, context)
   const document = run.document
   if (document === null) return showUnfinished(run, flags, context)
-  if (flags.json === true) return stdout.write(`${JSON.stringify(document)}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText(document)}\n`)
   // Written by us, and read back from a directory that only we can write to.
   stdout.write(renderSummary(document as unknown as RunDocument, createStyle(stdout.isTerminal && config.allowsColor), { steps: true }))
 }
@@ -96,7 +96,7 @@ async function showUnfinished(run: StoredRun, flags: Flags, { stdout, stderr, co
     steps: steps.map((step) => ({ id: step.id, name: step.name, state: step.state })),
   }))
   if (run.tornBytes > 0) stderr.write(`sallyport: the last ${run.tornBytes} bytes of the journal are torn and were left out\n`)
-  if (flags.json === true) return stdout.write(`${JSON.stringify({ id: run.id, conclusion: run.state, observed, jobs })}\n`)
+  if (flags.json === true) return stdout.write(`${jsonText({ id: run.id, conclusion: run.state, observed, jobs })}\n`)
   const style = createStyle(stdout.isTerminal && config.allowsColor)
   const rows = jobs.flatMap((job) => [[job.name, job.state], ...job.steps.map((step) => [`  ${step.name}`, step.state])])
   stdout.write(`${style.warn(run.state)}: ${run.id}\n${observed ? `${observedMark(style)}\n` : ''}${renderTable(rows)}`)
@@ -141,7 +141,7 @@ async function printPiece(run: StoredRun, piece: LogPiece, flags: LogFlags, { st
     if (stdout.isBroken) return
     if (flags.json === true)
       stdout.write(
-        `${JSON.stringify({ job: piece.job, step: piece.step, name: piece.stepName, text: decoder.decode(bytes, { stream: true }) })}\n`,
+        `${jsonText({ job: piece.job, step: piece.step, name: piece.stepName, text: decoder.decode(bytes, { stream: true }) })}\n`,
       )
     else stdout.write(isRaw ? bytes : sanitizer.write(decoder.decode(bytes, { stream: true })))
   }

@@ -147,7 +147,7 @@ async function rotateStored(flags: RotateFlags, context: Context, mayBeMissing: 
   if (store === null) return []
   const described = await store.look(({ secrets }) => [...secrets.values()].map((secret) => describeSecret(secret, context.now())))
   const due = described.filter(({ overdue, rotation, removedAt }) => removedAt === null && (overdue || rotation !== null))
-  return recordingSecrets(access.stateDirectory, context, async (events) => {
+  return await recordingSecrets(access.stateDirectory, context, async (events) => {
     const done: DueOutcome[] = []
     for (const secret of due) done.push({ name: secret.name, ...(await tryToRotate(store, secret.name, events, context)) })
     return done

@@ -109,7 +109,7 @@ async function storedValues(flags: ScanFlags, context: Context): Promise<readonl
   await recordingSecrets(access.stateDirectory, context, (events) =>
     events.record({ type: 'secret.read', secrets: names, data: { by: 'scan' } }),
   )
-  return store.look(({ secrets }) =>
+  return await store.look(({ secrets }) =>
     [...secrets.values()].flatMap(({ name, versions }) =>
       versions.flatMap(({ number, fields }, index) =>
         [...fields].map(([field, value]) => {

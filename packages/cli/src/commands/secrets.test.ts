@@ -330,7 +330,7 @@ test('secrets restore shows what going back would lose, and then does it', async
 })
 
 describe('what opens the store', () => {
-  test('is a passphrase, where one was given through a descriptor, and no other', { timeout: 60_000 }, (t) => {
+  test('is a passphrase, where one was given through a descriptor, and no other', { timeout: 240_000 }, (t) => {
     const desk = new Desk(t)
     const [right, wrong] = [makeFile(t, 'correct horse battery\n'), makeFile(t, 'wrong horse battery\n')]
     assert.equal(cli(desk.state, 'init --passphrase-fd 3', `3< ${right}`).status, 0)
@@ -396,7 +396,7 @@ async function typeOn(
   const argv = [process.execPath, '--no-warnings', MAIN, 'secrets', ...words.split(' '), '--state', state]
   const command = `exec ${argv.map(quoteForShell).join(' ')}`
   const child: ChildProcessWithoutNullStreams = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { PATH: process.env['PATH'], TERM: 'xterm' },
+    env: { PATH: process.env['PATH'], TERM: 'xterm', NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] },
   })
   let output = ''
   let answered = 0

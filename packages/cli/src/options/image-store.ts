@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
+import type { OwnRegistries } from '@sallyport/agent'
 import type { ImageStore, RegistryCredentials } from '@sallyport/images'
 import { type Command, Option } from 'commander'
 import type { Context } from '../context.ts'
 import { UsageError } from '../usage-error.ts'
+import { addOperatorOption } from './egress.ts'
 import { readInputFile } from './input-file.ts'
 import { addStateOption, collect, stateDirectoryOf } from './shared.ts'
 
@@ -18,6 +20,7 @@ export interface StoreFlags {
 
 export interface RegistryFlags extends StoreFlags {
   readonly credentials?: string
+  readonly config?: string
   readonly defaultRegistry?: string
   readonly authority: readonly string[]
   readonly dangerouslyWithoutTls: readonly string[]
@@ -35,17 +38,25 @@ export function addRegistryOptions(command: Command): void {
     .addOption(
       new Option('--dangerously-without-tls <host>', 'speak to this registry without TLS; may be repeated').argParser(collect).default([]),
     )
+  addOperatorOption(command)
   addStateOption(command)
 }
 
-export async function openStore(flags: StoreFlags & Partial<RegistryFlags>, { config, workingDirectory }: Context): Promise<ImageStore> {
-  const { openImageStore } = await import('@sallyport/images')
-  const { defaultRegistry, authority = [], dangerouslyWithoutTls = [] } = flags
-  return openImageStore(join(stateDirectoryOf(flags, config.stateDirectory), 'images'), {
-    ...(defaultRegistry === undefined ? {} : { defaultRegistry }),
+export async function openStore(flags: StoreFlags, { config }: Context): Promise<ImageStore> {
+  const { openStateImages } = await import('@sallyport/images')
+  return openStateImages(stateDirectoryOf(flags, config.stateDirectory))
+}
+
+/** What the command line alone says of registries. */
+export function readRegistries(
+  { defaultRegistry, authority, dangerouslyWithoutTls }: RegistryFlags,
+  { workingDirectory }: Context,
+): OwnRegistries {
+  return {
+    defaultRegistry: defaultRegistry ?? null,
     authorities: Object.fromEntries(authority.map((text) => parseAuthority(text, workingDirectory))),
     dangerouslyWithoutTls,
-  })
+  }
 }
 
 function parseAuthority(text: string, directory: string): readonly [string, string] {

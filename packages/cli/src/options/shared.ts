@@ -31,6 +31,11 @@ export function addStateOption(command: Command): void {
   command.option('--state <dir>', 'where runs are recorded (default: /var/lib/sallyport, or $XDG_STATE_HOME/sallyport when not root)')
 }
 
+/** Of a command that neither reads nor writes records. Every command takes the option, so that scripts may give it to all of them alike. */
+export function addUnusedStateOption(command: Command): void {
+  command.option('--state <dir>', 'taken as by every command; this one reads and records nothing there')
+}
+
 /** Options of every command that starts a sandbox. */
 export function addSandboxOptions(command: Command): void {
   command

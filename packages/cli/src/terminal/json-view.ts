@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { EventEnvelope } from '@sallyport/core'
+import { jsonText } from './sanitize.ts'
 import type { Sink } from './sink.ts'
 import type { View } from './view.ts'
 
@@ -14,7 +15,7 @@ export class JsonView implements View {
   }
 
   event(event: EventEnvelope): void {
-    this.#stdout.write(`${JSON.stringify(event)}\n`)
+    this.#stdout.write(`${jsonText(event)}\n`)
   }
 
   output(): void {

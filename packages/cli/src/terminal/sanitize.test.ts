@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { oneLine, Sanitizer } from './sanitize.ts'
+import { jsonText, oneLine, Sanitizer } from './sanitize.ts'
 
 function sanitize(text: string, keepsColor = true, chunk = text.length): string {
   const sanitizer = new Sanitizer(keepsColor)
@@ -66,4 +66,11 @@ test('whatever comes in, only colours, tabs and newlines of all controls come ou
 test('a name stays on one line and within its length', () => {
   assert.equal(oneLine('a\nb\tc\x1b[31md'), 'a ␊ b cd')
   assert.equal(oneLine('x'.repeat(300)).length, 201)
+})
+
+test('JSON has nothing that a terminal obeys, and says the same', () => {
+  const value = { '\u009b2J': ['\u202e\u2066', '\u001b]0;x\u0007', '\ufeff\u007f', 'é — 漢'] }
+  const text = jsonText(value)
+  assert.deepEqual(JSON.parse(text), value)
+  assert.match(text, /^[\x20-\x7eé—漢]*$/)
 })

@@ -110,3 +110,8 @@ export function oneLine(text: string, charactersMax = 200): string {
   const safe = sanitizer.write(cut) + sanitizer.end()
   return safe.replaceAll(/\s*\n\s*/g, ' ␊ ').replaceAll('\t', ' ')
 }
+
+/** JSON in which nothing is left that a terminal would obey, or that hides what stands there: an escape says the same. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replaceAll(SPECIAL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
