@@ -73,7 +73,7 @@ find_missing() {
   need e2fsprogs 'makes the size-limited file systems of jobs' has_command mkfs.ext4
   need bash 'the default shell of workflow steps' has_command bash
   if [ "$profile" = servers ]; then
-    need golang-go 'builds a current runsc' has_command go
+    need golang-go 'builds a current runsc, and what others wrote for logs' has_command go
     need postgresql 'the database whose accounts OpenBao makes in tests' has_postgres
     need python3-pip 'gets OpenBao and moto' test -x /usr/bin/pip3
     need openssl 'certificates of tests' has_command openssl
@@ -85,7 +85,6 @@ find_missing() {
   if [ "$profile" = test ]; then
     need crun 'the second runtime that the driver tests cover' has_command crun
     need uidmap 'maps the subordinate ids of an ordinary user: without root' has_command newuidmap
-    need runsc 'the runtime with a kernel of its own that driver tests refuse for its age; make test-servers builds a current one' has_command runsc
     need jq 'a step of a test reads its event with it' has_command jq
     need procps 'a step of a test lists processes with it' has_command ps
     need iproute2 'makes the network namespaces that tests run in' has_command ip

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { messageOf } from '@sallyport/core'
 import { restartAsRoot, rootPrefix } from './as-root.ts'
 import { installCepheus } from './servers/cepheus.ts'
+import { installLogOthers } from './servers/log-others.ts'
 import { installMoto } from './servers/moto.ts'
 import { installOpenBao } from './servers/openbao.ts'
 import { postgresPrograms } from './servers/postgres.ts'
@@ -19,6 +20,7 @@ const servers: Readonly<Record<string, () => void>> = {
   cepheus: installCepheus,
   registry: installRegistry,
   runsc: installRunsc,
+  'witnesses and verifiers of logs': installLogOthers,
   PostgreSQL: () => {
     if (postgresPrograms() === null) throw new Error('the Debian package postgresql is not installed')
   },
@@ -43,13 +45,7 @@ if (process.getuid?.() !== 0) {
   if (prefix !== undefined) restartAsRoot(prefix, import.meta.filename, files)
 }
 const missing = install()
-/** With the runsc that was built above: elsewhere these may say that there is none. */
-const gvisor = [
-  'packages/sandbox/src/drivers/gvisor-driver.contract.test.ts',
-  'test/escape/gvisor.test.ts',
-  'test/escape/gvisor-walls.test.ts',
-]
-const wanted = files.length === 0 ? ['servers', ...gvisor] : files
+const wanted = files.length === 0 ? ['servers'] : files
 const loopback = 'ip link set lo up && exec "$@"'
 const script = join(import.meta.dirname, 'test.ts')
 const flags = ['--net', '--', '/bin/sh', '-c', loopback, 'sh', process.execPath, '--disable-warning=ExperimentalWarning', script, ...wanted]

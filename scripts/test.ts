@@ -2,16 +2,19 @@
 // scripts/test.ts [KIND | FILE]…: runs the tests of those kinds (see testing/kinds.ts; the default is what `make test` runs) or those
 // files. Prints a line for each file, failures in full, every skip with its reason, and the counts alone on the last line.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { restartAsRoot, rootPrefix } from './as-root.ts'
+import { exclusiveFiles } from './testing/exclusive.ts'
 import { defaultKinds, filesOf, type TestKind, testKinds } from './testing/kinds.ts'
 import { type FileResult, killAllFiles, runFile } from './testing/run-file.ts'
 import { countLine, describeFile, describeSkips, totalsOf } from './testing/summary.ts'
 
 const root = join(import.meta.dirname, '..')
-// It is to take a quarter of an hour; a machine that is slower, or shared, still says which tests fail.
-const totalTimeLimitMs = 40 * 60_000
+// It is to take a quarter of an hour with two processors; a machine that is slower, or shared, still says which tests fail.
+const totalTimeLimitMs = 30 * 60_000
+// A file waits for processes and clocks for half of its time. More at once would only wait for each other, and for memory: a job may take 256 MiB.
+const filesAtOnce = Math.min(availableParallelism() + 1, 4)
 
 interface Batch {
   readonly kind: TestKind
@@ -44,21 +47,29 @@ function notRun(batch: Batch, text: string): FileResult {
   return { file: batch.kind.name, outcome: { passed: 0, failures: [failure], skips: [] }, durationMs: 0, output: '' }
 }
 
-async function runBatch(batch: Batch, scratch: string, deadlineMs: number): Promise<FileResult[]> {
+/** One file to run, and of what kind it is. */
+interface Work {
+  readonly kind: TestKind
+  readonly file: string
+}
+
+/** Runs the files in their order, so many at a time. */
+async function runFiles(files: readonly Work[], atOnce: number, scratch: string, deadlineMs: number): Promise<FileResult[]> {
   const results: FileResult[] = []
-  const waiting = [...batch.files]
+  const waiting = [...files]
   const work = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const timeLimitMs = Math.min(batch.kind.fileTimeLimitMs, deadlineMs - performance.now())
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { kind, file } = next
+      const timeLimitMs = Math.min(kind.fileTimeLimitMs, deadlineMs - performance.now())
       const isLate = timeLimitMs <= 0
       const result = isLate
-        ? notRun({ ...batch, files: [file] }, `${file}: the time for all tests is over`)
+        ? notRun({ kind, files: [file] }, `${file}: the time for all tests is over`)
         : await runFile(file, { root, scratch, timeLimitMs })
       process.stdout.write(`${describeFile(result)}\n`)
       results.push(result)
     }
   }
-  await Promise.all(Array.from({ length: batch.kind.concurrency }, work))
+  await Promise.all(Array.from({ length: atOnce }, work))
   return results
 }
 
@@ -68,13 +79,18 @@ async function runAll(batches: readonly Batch[], scratch: string): Promise<FileR
   const isLong = batches.some(({ kind }) => !defaultKinds.includes(kind.name))
   const deadlineMs = isLong ? Number.POSITIVE_INFINITY : performance.now() + totalTimeLimitMs
   const results: FileResult[] = []
+  const beside: Work[] = []
+  const alone: Work[] = []
   for (const batch of batches) {
-    if (batch.kind.needsRoot && !isRoot) {
+    const { kind, files } = batch
+    if (kind.needsRoot && !isRoot) {
       const result = notRun(batch, 'they build sandboxes, which needs root: run them as root, or as a user with sudo')
       process.stdout.write(`${describeFile(result)}\n`)
       results.push(result)
-    } else results.push(...(await runBatch(batch, scratch, deadlineMs)))
+    } else for (const file of files) (kind.runsBeside && exclusiveFiles[file] === undefined ? beside : alone).push({ kind, file })
   }
+  results.push(...(await runFiles(beside, filesAtOnce, scratch, deadlineMs)))
+  results.push(...(await runFiles(alone, 1, scratch, deadlineMs)))
   return results
 }
 

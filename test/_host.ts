@@ -2,7 +2,7 @@
 // What a run may leave on the host, told apart from what others do there at the same time: processes by a cgroup of ours, job cgroups by
 // the run's id, loop devices and mounts by the state directory.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -74,16 +74,21 @@ function membersOf(directory: string): number[] {
 }
 
 function readIfPresent(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if (['ENOENT', 'ENODEV', 'ESRCH', 'EACCES', 'EINVAL'].includes(String((error as NodeJS.ErrnoException).code))) return ''
-    throw error
-  }
+  return unlessGone(() => readFileSync(path, 'utf8')) ?? ''
 }
 
 function listIfPresent(path: string): string[] {
-  return existsSync(path) ? readdirSync(path) : []
+  return unlessGone(() => readdirSync(path)) ?? []
+}
+
+/** Processes and cgroups come and go while they are looked at. */
+function unlessGone<T>(look: () => T): T | null {
+  try {
+    return look()
+  } catch (error) {
+    if (['ENOENT', 'ENODEV', 'ESRCH', 'EACCES', 'EINVAL'].includes(String((error as NodeJS.ErrnoException).code))) return null
+    throw error
+  }
 }
 
 export interface Place {
@@ -98,7 +103,7 @@ export function tracesOf(place: Place): string[] {
 }
 
 /** @throws AssertionError listing what is still there after `withinMs`. */
-export async function assertNothingLeft(place: Place, withinMs = 5000): Promise<void> {
+export async function assertNothingLeft(place: Place, withinMs = 30_000): Promise<void> {
   const deadline = performance.now() + withinMs
   let traces = tracesOf(place)
   while (traces.length > 0 && performance.now() < deadline) {

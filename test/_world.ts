@@ -10,9 +10,10 @@ import { createMarker, type Marker } from './_host.ts'
 
 const PROGRAM = join(import.meta.dirname, '..', 'sallyport')
 const OUTPUT_BYTES_MAX = 64 << 20
-const TIME_LIMIT_MS = 60_000
+/** Guards against hanging, on a machine that is slow and shared. */
+const TIME_LIMIT_MS = 240_000
 /** Commands whose own commands take the options. */
-const NESTED: readonly string[] = ['runs', 'access', 'audit', 'secrets']
+const NESTED: readonly string[] = ['runs', 'access', 'audit', 'secrets', 'image']
 
 export interface RunSettings {
   readonly cwd?: string
@@ -227,7 +228,7 @@ export function commit(root: string): string {
 }
 
 /** Polls until `found` gives something; the time limit is a failure. */
-export async function until<T>(what: string, found: () => T | null | undefined | false, timeLimitMs = 20_000): Promise<T> {
+export async function until<T>(what: string, found: () => T | null | undefined | false, timeLimitMs = 120_000): Promise<T> {
   const deadline = performance.now() + timeLimitMs
   for (;;) {
     const value = found()

@@ -4,47 +4,49 @@ import { globSync } from 'node:fs'
 export interface TestKind {
   readonly name: string
   readonly files: readonly string[]
-  readonly concurrency: number
+  /** Whether its files run beside each other, and beside those of other kinds, but those of exclusive.ts. */
+  readonly runsBeside: boolean
   readonly needsRoot: boolean
+  /** Guards against a file that hangs, on a machine that is slow and shared; see `run-file.ts`. */
   readonly fileTimeLimitMs: number
 }
 
 const minuteMs = 60_000
-const SERVERS = '.servers.test.ts'
 
-/** In the order in which they run: the quickest answers first. */
-export const testKinds: readonly TestKind[] = [
-  {
-    name: 'unit',
-    files: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
-    // Some of them wait for time-outs that real servers have.
-    concurrency: 3,
-    needsRoot: false,
-    fileTimeLimitMs: 5 * minuteMs,
-  },
-  { name: 'arch', files: ['test/arch/*.test.ts'], concurrency: 2, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'audit', files: ['test/audit/*.test.ts'], concurrency: 1, needsRoot: false, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'native', files: ['native/test/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'fault', files: ['test/fault/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
-  { name: 'e2e', files: ['test/e2e/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 10 * minuteMs },
-  { name: 'escape', files: ['test/escape/*.test.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 5 * minuteMs },
-  // Also those of doubles that wait for the time-outs of real servers.
-  {
-    name: 'servers',
-    files: ['test/servers/*.test.ts', `packages/*/src/**/*${SERVERS}`],
-    concurrency: 1,
-    needsRoot: true,
-    fileTimeLimitMs: 15 * minuteMs,
-  },
-  { name: 'soak', files: ['test/soak/*.soak.ts'], concurrency: 1, needsRoot: true, fileTimeLimitMs: 120 * minuteMs },
+/** Files that need something which `make test-servers` downloads or builds: they run there alone, wherever they lie. */
+const NEED_SERVERS: readonly string[] = [
+  'test/servers/*.test.ts',
+  // Doubles of such servers, whose time-outs they wait for
+  'packages/*/src/**/*.servers.test.ts',
+  // A current runsc
+  'packages/sandbox/src/drivers/gvisor-driver.contract.test.ts',
+  'test/escape/gvisor.test.ts',
+  'test/escape/gvisor-walls.test.ts',
 ]
+
+/** In the order in which they are begun: the quickest answers first. */
+export const testKinds: readonly TestKind[] = [
+  kind('unit', ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], { needsRoot: false }),
+  kind('arch', ['test/arch/*.test.ts'], { needsRoot: false }),
+  kind('audit', ['test/audit/*.test.ts'], { needsRoot: false }),
+  kind('native', ['native/test/*.test.ts']),
+  kind('fault', ['test/fault/*.test.ts']),
+  kind('e2e', ['test/e2e/*.test.ts']),
+  kind('escape', ['test/escape/*.test.ts']),
+  kind('servers', NEED_SERVERS, { runsBeside: false, fileTimeLimitMs: 15 * minuteMs }),
+  kind('soak', ['test/soak/*.soak.ts'], { runsBeside: false, fileTimeLimitMs: 120 * minuteMs }),
+]
+
+function kind(name: string, files: readonly string[], more: Partial<TestKind> = {}): TestKind {
+  return { name, files, runsBeside: true, needsRoot: true, fileTimeLimitMs: 15 * minuteMs, ...more }
+}
 
 /** What `make test` runs. */
 export const defaultKinds: readonly string[] = ['unit', 'arch', 'audit', 'native', 'fault', 'e2e', 'escape']
 
 export function filesOf(kind: TestKind, root: string): string[] {
-  const isOthers = (file: string): boolean => kind.name !== 'servers' && file.endsWith(SERVERS)
+  const exclude = kind.name === 'servers' ? [] : globSync([...NEED_SERVERS], { cwd: root })
   return globSync([...kind.files], { cwd: root })
-    .filter((file) => !isOthers(file))
+    .filter((file) => !exclude.includes(file))
     .toSorted()
 }

@@ -23,13 +23,17 @@ export interface RunFileOptions {
 const outputBytesMax = 64 * 1024
 const running = new Set<ChildProcess>()
 
-/** Runs one test file as a process group of its own, so that what it leaves behind dies with it. */
+/**
+ * Runs one test file as a process group of its own, so that what it leaves behind dies with it. Its modules, and those of programs that it starts with its own
+ * environment, are compiled once for all files: Node keeps them by their content.
+ */
 export async function runFile(file: string, { root, scratch, timeLimitMs }: RunFileOptions): Promise<FileResult> {
   const startedMs = performance.now()
   const eventsFile = join(scratch, `${file.replaceAll('/', '+')}.jsonl`)
   const reporter = join(import.meta.dirname, 'event-reporter.ts')
   const flags = ['--disable-warning=ExperimentalWarning', `--test-reporter=${reporter}`, `--test-reporter-destination=${eventsFile}`]
-  const child = spawn(process.execPath, [...flags, file], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'build/test-cache') }
+  const child = spawn(process.execPath, [...flags, file], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   const tail = keepTail([child.stdout, child.stderr])
   let stopped: string | undefined

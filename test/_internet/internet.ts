@@ -21,12 +21,12 @@ export interface Arrival {
 }
 
 const execute = promisify(execFile)
-const SETTLED_MS_MAX = 20_000
+const SETTLED_MS_MAX = 120_000
 
 /** Comes back when it arrived, from each processor: what was sent before from the same one has arrived then, too. */
 const FENCE = `for cpu in $(seq 0 $(($(nproc --all) - 1))); do
   taskset --cpu-list $cpu true 2> /dev/null || continue
-  taskset --cpu-list $cpu bash -c 'exec 3<>/dev/udp/${ORIGINS.udp}/${FENCE_PORT} && echo fence >&3 && [ "$(timeout 10 dd bs=64 count=1 status=none <&3)" = fence ]' || exit 1
+  taskset --cpu-list $cpu bash -c 'exec 3<>/dev/udp/${ORIGINS.udp}/${FENCE_PORT} && echo fence >&3 && [ "$(timeout 60 dd bs=64 count=1 status=none <&3)" = fence ]' || exit 1
 done`
 
 /** What the operator's file says beyond name servers and authorities, as YAML below `egress:` (two spaces in). */
@@ -127,8 +127,8 @@ export class Internet implements AsyncDisposable {
   /** nginx has logged a request before it gives up its connection. It takes connections of one address and port in their order, so each is asked. */
   async #nginxSettled(): Promise<void> {
     const urls = [ORIGINS.web, ORIGINS.evil].flatMap((address) => [`https://${address}/connections`, `http://${address}/connections`])
-    const request = [...this.wrapOrigin, 'curl', '-sSk', '--max-time', '10', '-H', 'Connection: close']
-    for (const url of urls) await execute(request[0] ?? '', [...request.slice(1), url])
+    const request = [...this.wrapOrigin, 'curl', '-sSk', '--max-time', '60', '-H', 'Connection: close']
+    await execute(request[0] ?? '', [...request.slice(1), '--fail-early', ...urls])
     const until = Date.now() + SETTLED_MS_MAX
     while (Date.now() < until) {
       const { stdout } = await execute(request[0] ?? '', [...request.slice(1), urls[1] ?? ''])
@@ -239,7 +239,7 @@ export class Internet implements AsyncDisposable {
   }
 
   async #untilAnswers(address: string, port: number): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt += 1) {
+    for (let attempt = 0; attempt < 3000; attempt += 1) {
       try {
         const [program = '', ...words] = [...this.wrapOrigin, 'bash', '-c', `exec 3<>/dev/tcp/${address}/${port}`]
         execFileSync(program, words, { stdio: 'ignore' })

@@ -68,6 +68,7 @@ export const packageRules: Readonly<Record<string, PackageRule>> = {
   http: { packages: ['core'], isPure: false },
   witness: { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
   'log-export': { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
+  'log-shipping': { packages: ['core', 'audit-log', 'http', 'store'], isPure: false },
   'host-logs': { packages: ['core', 'linux'], isPure: false },
   secrets: {
     packages: ['core', 'aws-signature', 'http', 'linux', 'store'],

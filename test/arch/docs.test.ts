@@ -126,6 +126,8 @@ const knownCommands: ReadonlySet<string> = new Set([
   'audit retain',
   'audit erase',
   'audit archive',
+  'audit keys',
+  'audit rotate',
   'secrets',
   'secrets init',
   'secrets set',

@@ -21,6 +21,16 @@ describe('every source file', () => {
   })
 })
 
+describe('the tree', () => {
+  test('holds nothing that was fetched or built: packages and programs come from their registries, and stay in caches', () => {
+    const foreign = /\.(?:whl|tgz|zip|jar|deb|apk|rpm|gem|crate|so|o|a|exe|pyc|tar(?:\.[a-z0-9]+)?)$/
+    assert.deepEqual(
+      repositoryFiles().filter((path) => foreign.test(path)),
+      [],
+    )
+  })
+})
+
 describe('the licence check', () => {
   test('refuses a file without a header, and one whose header comes late', () => {
     assert.equal(isMarked('export {}\n'), false)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What root on the log's host can do to it. Root has every file and the log's key, and can ask the witnesses whatever it wants.
-import { cosignatureSigner, encodeEntries, encodeEntry, formatNote, type LogEntry, parseNote } from '@sallyport/audit-log'
-import { MemoryLog, NOW_S, newPrivateKey, newSigner } from '../../packages/audit-log/src/_memory-log.ts'
+import { cosignatureSigner, encodeEntries, encodeEntry, formatNote, type LogEntry, type NoteSigner, parseNote } from '@sallyport/audit-log'
+import { MemoryLog, NOW_S, newPrivateKey, newSigner, ORIGIN } from '../../packages/audit-log/src/_memory-log.ts'
 import { altered, EARLIER_S, HOUR_S, LAST_S, RECENTLY_S, runEntries, type Witnessing, type World } from './_world.ts'
 
 /** Whether a newcomer finds it: with nothing but the log's keys, with one witness, with two of three. */
@@ -12,6 +12,8 @@ export interface ManipulationCase {
   readonly found: Found
   /** Where its signer remembers, it is found even without witnesses. Left out: as elsewhere. */
   readonly foundOnHost?: true
+  /** What was changed is beside the tree, and the log's own signer has noted what stood there: found elsewhere only, here it is written anew. */
+  readonly ownHostHasKeys?: true
   /** What the check names, where it is found by the same sign whoever witnesses. */
   readonly named?: string
   /** Answers with the log that the newcomer is shown. */
@@ -65,6 +67,39 @@ async function signedAnew(world: World, entries: readonly Uint8Array[], forgetfu
 
 function renumbered(entries: readonly Uint8Array[], at: number, change: (entry: LogEntry) => LogEntry): Uint8Array[] {
   return entries.map((bytes, index) => (index === at ? encodeEntry(change(JSON.parse(Buffer.from(bytes).toString()) as LogEntry)) : bytes))
+}
+
+interface Rotations {
+  readonly log: MemoryLog
+  /** The first is the key that a newcomer trusts, the last one signs now. */
+  readonly signers: readonly [NoteSigner, NoteSigner, NoteSigner]
+}
+
+/** The honest log, whose key was changed at 300 and at 500 entries; root does not have the keys before the last one. */
+async function rotatedTwice(world: World): Promise<Rotations> {
+  const [first, second, third] = [world.signer, newSigner(), newSigner()]
+  const [old, recent, all] = [OLD, RECENT, ALL].map((entries) => new MemoryLog(entries)) as [MemoryLog, MemoryLog, MemoryLog]
+  world.rotate(await world.publish(old, EARLIER_S, first), first, second)
+  world.rotate(await world.publish(recent, RECENTLY_S, second), second, third)
+  return { log: await world.publish(all, LAST_S, third), signers: [first, second, third] }
+}
+
+interface PublishedKeys {
+  readonly v: 1
+  readonly rotations: readonly { readonly rotation: string; readonly seal: string }[]
+}
+
+/** The list of keys beside the honest log, changed. */
+async function withKeys(world: World, change: (rotations: PublishedKeys['rotations']) => PublishedKeys['rotations']): Promise<MemoryLog> {
+  const { log } = await rotatedTwice(world)
+  const { v, rotations } = JSON.parse(Buffer.from(world.keys ?? []).toString()) as PublishedKeys
+  world.keys = Buffer.from(JSON.stringify({ v, rotations: change(rotations) }))
+  return log
+}
+
+/** The note that leads to the key of today, as somebody would have it who has that key alone. */
+async function withNote(world: World, change: (text: string) => string): Promise<MemoryLog> {
+  return withKeys(world, (rotations) => rotations.map((step, index) => (index === 1 ? { ...step, rotation: change(step.rotation) } : step)))
 }
 
 const edited = ALL.with(TARGET, altered(ALL[TARGET] ?? new Uint8Array(0)))
@@ -282,6 +317,123 @@ export const MANIPULATIONS: readonly ManipulationCase[] = [
       for (const witness of world.witnesses) witness.forget()
       return world.publish(new MemoryLog(edited), LAST_S, today)
     },
+  },
+  {
+    what: 'seal the old epochs again with today’s key, after its key was changed twice',
+    found: ALWAYS,
+    perform: async (world) => {
+      const { signers } = await rotatedTwice(world)
+      const today = signers[2]
+      const { v, rotations } = JSON.parse(Buffer.from(world.keys ?? []).toString()) as PublishedKeys
+      const seals = [OLD.length, RECENT.length].map((size) =>
+        Buffer.from(new MemoryLog(edited.slice(0, size)).checkpoint(today)).toString(),
+      )
+      world.keys = Buffer.from(JSON.stringify({ v, rotations: rotations.map((step, at) => ({ ...step, seal: seals[at] })) }))
+      return world.publish(new MemoryLog(edited), LAST_S, today)
+    },
+    foundOnHost: true,
+  },
+  {
+    what: 'rewrite what old keys have sealed, and sign it with today’s',
+    found: ALWAYS,
+    perform: async (world) => {
+      const { signers } = await rotatedTwice(world)
+      for (const witness of world.witnesses) witness.forget()
+      return world.publish(new MemoryLog(edited), LAST_S, signers[2])
+    },
+  },
+  {
+    what: 'keep an old key, and sign with it what is larger than it may',
+    found: ALWAYS,
+    named: 'epoch-resealed',
+    perform: async (world) => {
+      const { signers } = await rotatedTwice(world)
+      return world.publish(new MemoryLog(ALL), LAST_S, signers[0])
+    },
+  },
+  {
+    what: 'keep the first key, hide that it was changed, and sign on with it',
+    // Whoever trusts that key alone is told nothing that is not in the log.
+    found: NEVER,
+    foundOnHost: true,
+    perform: async (world) => {
+      const { signers } = await rotatedTwice(world)
+      world.keys = null
+      return world.publish(new MemoryLog(ALL), LAST_S, signers[0])
+    },
+  },
+  {
+    what: 'keep the first key, hide that it was changed, rewrite everything and sign it with that',
+    found: WITNESSED,
+    foundOnHost: true,
+    perform: async (world) => {
+      const { signers } = await rotatedTwice(world)
+      world.keys = null
+      return world.publish(new MemoryLog(edited), LAST_S, signers[0])
+    },
+  },
+  {
+    what: 'bring in a key that no old one vouches for',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: async (world) => {
+      const { signers } = await rotatedTwice(world)
+      const forger = newSigner()
+      world.rotate(new MemoryLog(ALL), { ...signers[2], sign: forger.sign.bind(forger) }, forger)
+      return world.publish(new MemoryLog(ALL), LAST_S, forger)
+    },
+    foundOnHost: true,
+  },
+  {
+    what: 'remove the list of keys',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: async (world) => {
+      const { log } = await rotatedTwice(world)
+      world.keys = null
+      return log
+    },
+    ownHostHasKeys: true,
+  },
+  {
+    what: 'remove an epoch from the list of keys',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: (world) => withKeys(world, ([, last]) => (last === undefined ? [] : [last])),
+    ownHostHasKeys: true,
+  },
+  {
+    what: 'change the order of epochs in the list of keys',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: (world) => withKeys(world, (rotations) => rotations.toReversed()),
+    ownHostHasKeys: true,
+  },
+  {
+    what: 'give the note that leads to today’s key another size',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: (world) => withNote(world, (note) => note.replace(`\n${RECENT.length}\n`, `\n${OLD.length}\n`)),
+    ownHostHasKeys: true,
+  },
+  {
+    what: 'give the note that leads to today’s key another origin',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: (world) => withNote(world, (note) => note.replace(`\n${ORIGIN}\n`, '\nlog.example.test/other\n')),
+    ownHostHasKeys: true,
+  },
+  {
+    what: 'strip the old key’s signature from the note that leads to today’s',
+    found: ALWAYS,
+    named: 'key-swapped',
+    perform: (world) => withNote(world, (note) => note.split('\n').toSpliced(6, 1).join('\n')),
+    ownHostHasKeys: true,
+  },
+  {
+    what: 'change the key, twice (no manipulation: it must not look like one)',
+    found: NEVER,
+    perform: async (world) => (await rotatedTwice(world)).log,
   },
   {
     what: 'delete the checkpoint',

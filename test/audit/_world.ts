@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // A log, those who witness it, and root, who has every file and the log's key. Nobody has the witnesses' keys.
 import {
+  AuditLogError,
   type Checkpoint,
   type Cosigner,
   cosignatureSigner,
   encodeEntry,
+  followKeys,
   formatCheckpoint,
+  formatKeys,
   formatNote,
+  formatRotation,
   type KeyEpoch,
   type LogEntry,
   type LogReport,
   type LogVerification,
   type NoteSignature,
   type NoteSigner,
+  parseKeys,
   proveConsistency,
   type RememberedHead,
+  type RotatedEpoch,
   TileHashes,
   type TreeHead,
   verifyConsistency,
@@ -76,7 +82,11 @@ export class World {
   readonly witnesses: readonly Witness[]
   readonly #threshold: number
   epochs: KeyEpoch[] = [{ key: this.signer.key, firstSize: 0, lastSize: null, seal: null }]
+  /** Once a key was changed: what is published beside the tree. A newcomer then trusts the first key alone, and follows that. */
+  keys: Uint8Array | null = null
   remembered: RememberedHead[] = []
+  /** As its signer has noted them. */
+  #noted: RotatedEpoch[] = [{ key: this.signer.key, firstSize: 0, lastSize: null, seal: null, rotation: null }]
   /** What the signer on the log's host remembers: root signs with its key, and does not touch this. */
   readonly #signed = new Memory()
 
@@ -99,23 +109,47 @@ export class World {
     return log
   }
 
+  /** The key `from` seals what is published of `log`, and vouches for `to`. */
+  rotate(log: MemoryLog, from: NoteSigner, to: NoteSigner): void {
+    const [seal, size] = [log.checkpoint(from), log.head.size]
+    const text = formatRotation({ origin: ORIGIN, size, oldKey: from.key, newKey: to.key })
+    const rotation = formatNote({ text, signatures: [from.sign(text), to.sign(text)] })
+    const ended = this.#noted.map((epoch) => (epoch.lastSize === null ? { ...epoch, lastSize: size, seal } : epoch))
+    this.#noted = [...ended, { key: to.key, firstSize: size, lastSize: null, seal: null, rotation }]
+    this.epochs = [...this.#noted]
+    this.keys = formatKeys(this.#noted)
+  }
+
   /** What somebody finds who has the log's keys and the policy, and has never seen the log before. */
-  check(log: MemoryLog): Promise<LogReport> {
-    return verifyLog(this.#verification(log))
+  async check(log: MemoryLog): Promise<LogReport> {
+    if (this.#noted.length === 1) return verifyLog(this.#verification(log, this.epochs))
+    const { epochs, problem } = followKeys([this.signer.key], [listed(this.keys)])
+    const report = await verifyLog(this.#verification(log, epochs))
+    // As `audit verify` does
+    return problem === null ? report : { ...report, isSound: false, manipulation: report.manipulation ?? 'key-swapped' }
   }
 
   /** What is found on the log's own host, where its signer remembers what it has signed, and where entries are that no checkpoint has yet. */
   checkOnHost(log: MemoryLog): Promise<LogReport> {
     const { latest } = this.#signed
     const remembered = latest === null ? [] : [{ ...latest, from: 'the memory of its signer' }]
-    return verifyLog({ ...this.#verification(log), remembered, durable: { source: log, head: log.head } })
+    return verifyLog({ ...this.#verification(log, this.epochs), remembered, durable: { source: log, head: log.head } })
   }
 
-  #verification(log: MemoryLog): LogVerification {
+  #verification(log: MemoryLog, epochs: readonly KeyEpoch[]): LogVerification {
     const cosigners = this.witnesses.map(({ cosigner }) => cosigner)
-    const trust = { origin: ORIGIN, epochs: this.epochs, policy: policyOf(this.signer, cosigners, this.#threshold) }
+    const trust = { origin: ORIGIN, epochs, policy: policyOf(this.signer, cosigners, this.#threshold) }
     const clock = { nowS: NOW_S, freshnessS: HOUR_S }
     return { source: log, trust, clock, remembered: this.remembered, minimumIndex: 0, hasOurEntries: true }
+  }
+}
+
+function listed(keys: Uint8Array | null): readonly RotatedEpoch[] {
+  try {
+    return keys === null ? [] : parseKeys(keys)
+  } catch (error) {
+    if (error instanceof AuditLogError) return []
+    throw error
   }
 }
 

@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Logs, notes and proofs of ours before a judge that has none of our code: golang.org/x/mod/sumdb.
 import assert from 'node:assert/strict'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { formatProof, formatVerifierKey, parseProof, proveEntry } from '@sallyport/audit-log'
-import { MemoryLog, newSigner, newWitnesses, sourceEntries } from '../../packages/audit-log/src/_memory-log.ts'
+import {
+  type Cosigner,
+  cosignatureSigner,
+  formatNote,
+  formatProof,
+  formatVerifierKey,
+  type NoteSignature,
+  type NoteSigner,
+  parseNote,
+  parseProof,
+  proveEntry,
+} from '@sallyport/audit-log'
+import { MemoryLog, NOW_S, newSigner, newWitnesses, ORIGIN, sourceEntries } from '../../packages/audit-log/src/_memory-log.ts'
 import { outsideVectors } from '../../packages/audit-log/src/_outside-vectors.ts'
 import { buildVerifier, runVerifier, type VerifierResult } from './_go-verifier.ts'
 
@@ -49,6 +61,10 @@ function assertAccepted({ code, output }: VerifierResult): void {
 function assertRefused({ code, output }: VerifierResult, reason: RegExp): void {
   assert.equal(code, 1, output)
   assert.match(output, reason)
+}
+
+function signWith(key: NoteSigner | Cosigner, text: string): NoteSignature {
+  return 'sign' in key ? key.sign(text) : key.cosign(text, NOW_S)
 }
 
 describe('the Go verifier', () => {
@@ -121,6 +137,42 @@ describe('the Go verifier refuses', () => {
     const directory = writeLog(newLog(3))
     const other = formatVerifierKey(newSigner().key)
     assertRefused(runVerifier(program, ['-vkey', other, '-log', directory]), /no verifiable signatures/)
+  })
+
+  it('documents in another spelling than the specifications give them', async () => {
+    const log = newLog(size)
+    const file = await writeProof(log, 5, log.entries[5] ?? assert.fail())
+    const proof = readFileSync(file, 'utf8')
+    for (const index of ['05', '+5', '-5', '5 ', '0x5']) {
+      writeFileSync(file, proof.replace('\nindex 5\n', `\nindex ${index}\n`))
+      assertRefused(runVerifier(program, [...keys, '-proof', file]), /proof: /)
+    }
+    const root = Buffer.from(log.head.root).toString('base64')
+    for (const text of [`${ORIGIN}\n0700\n${root}\n`, `${ORIGIN}\n700\n${root}\n\nmore\n`]) {
+      log.files.set('checkpoint', formatNote({ text, signatures: [signer, ...witnesses].map((key) => signWith(key, text)) }))
+      assertRefused(runVerifier(program, [...keys, '-log', writeLog(log)]), /checkpoint: it/)
+    }
+  })
+
+  it('a cosignature of a time that no cosignature may have', () => {
+    const log = newLog(3)
+    const note = parseNote(log.checkpoint(signer))
+    const name = 'w.example.test'
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const cosigned = (timestamp: bigint): Uint8Array => {
+      const bytes = Buffer.alloc(8)
+      bytes.writeBigUInt64BE(timestamp)
+      const signature = Buffer.concat([bytes, sign(null, Buffer.from(`cosignature/v1\ntime ${timestamp}\n${note.text}`), privateKey)])
+      const { keyId } = cosignatureSigner(name, privateKey).key
+      return formatNote({ ...note, signatures: [...note.signatures, { name, keyId, signature }] })
+    }
+    const witness = formatVerifierKey(cosignatureSigner(name, privateKey).key)
+    const run = (timestamp: bigint): VerifierResult => {
+      log.files.set('checkpoint', cosigned(timestamp))
+      return runVerifier(program, ['-vkey', formatVerifierKey(signer.key), '-witness', witness, '-log', writeLog(log)])
+    }
+    assertAccepted(run(2n ** 63n - 1n))
+    assertRefused(run(2n ** 63n), /invalid signature/)
   })
 
   it('a proof for another entry', async () => {

@@ -20,7 +20,7 @@ describe('root on the host of the log', () => {
     })
   }
 
-  for (const { what, found, foundOnHost = found.none, perform } of MANIPULATIONS) {
+  for (const { what, found, ownHostHasKeys, foundOnHost = found.none && ownHostHasKeys !== true, perform } of MANIPULATIONS) {
     it(`who would ${what} is found ${foundOnHost ? 'there' : 'neither there'}, where the signer remembers`, async () => {
       const world = new World('none')
       const { isSound, findings } = await world.checkOnHost(await perform(world))

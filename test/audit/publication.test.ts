@@ -196,6 +196,6 @@ test('a run is told once, while it goes on, that too few witnesses cosign; its d
     assert.equal(witnessed.asked.length, asked + 2)
   }
   assert.equal(told.length, 1)
-  assert.match(told[0] ?? '', /w: it answered with status 403: gone/)
+  assert.match(told[0] ?? '', /w: it does not know the key that has signed \(status 403: gone\)/)
   t.mock.timers.reset()
 })

@@ -215,7 +215,11 @@ describe('entries that no checkpoint covers yet', () => {
 
   before(async () => {
     put(kept.last)
+    // A run that takes long publishes at its end, but not without a witness who is to cosign
+    const policy = join(world.state, 'audit-policy')
+    writeFileSync(policy, `witness w1 ${formatVerifierKey(witness.key)} http://127.0.0.1:1/\nquorum w1\n`)
     await exec('third-word')
+    rmSync(policy)
     copy(world.state, join(world.directory, 'unpublished'))
   })
 

@@ -82,7 +82,7 @@ describe('a file that cannot be read', () => {
       ['large', /bytes/],
       ['missing', /ENOENT/],
     ] as const) {
-      const result = await world.run(['run', `${name}.yml`], { cwd: repository, timeLimitMs: 10_000 })
+      const result = await world.run(['run', `${name}.yml`], { cwd: repository })
       assert.equal(result.exitCode, 2, result.stderr)
       assert.match(result.stderr, new RegExp(`REPOSITORY_UNREADABLE.*"${name}\\.yml"`))
       assert.match(result.stderr, says)
@@ -124,7 +124,7 @@ describe('odd files in the repository', () => {
     mkdirSync(deep, { recursive: true })
     writeFileSync(join(deep, 'file'), '')
     chmodSync(join(repository, '-rf'), 0o000)
-    const run = await world.runJson(repository, [], { timeLimitMs: 30_000 })
+    const run = await world.runJson(repository)
     assert.equal(run.exitCode, 0, run.why)
     const lines = run.output('one', '2').split('\n')
     assert.deepEqual(lines.slice(0, 5), ['newline', 'dash', 'loop', '/etc', 'no fifo'])
@@ -144,7 +144,7 @@ describe('a job that floods', () => {
             - { run: 'head -c 1200M /dev/zero | tr "\\0" x', continue-on-error: true }
             - run: echo unheard
     `)
-    const running = world.start(['run', '--json', '--state', world.state], { cwd: repository, timeLimitMs: 90_000 })
+    const running = world.start(['run', '--json', '--state', world.state], { cwd: repository })
     const peak = watchPeak(running.pid)
     const run = world.parse(await running.result)
     const kib = await peak()
@@ -168,7 +168,7 @@ describe('a job that floods', () => {
             - { run: 'seq 300000 | sed "s/.*/::warning::flood &/"; seq 100000 | sed "s/.*/::add-mask::mask-number-&/"; seq 100000 | sed "s/.*/::set-output name=o&::v&/"; echo "::group::"; echo end', continue-on-error: true }
             - run: echo mask-number-77
     `)
-    const running = world.start(['run', '--json', '--state', world.state], { cwd: repository, timeLimitMs: 90_000 })
+    const running = world.start(['run', '--json', '--state', world.state], { cwd: repository })
     const peak = watchPeak(running.pid)
     const run = world.parse(await running.result)
     const kib = await peak()
@@ -190,7 +190,7 @@ describe('a job that uses up its own processes', () => {
             - { continue-on-error: true, run: echo no room }
             - { continue-on-error: true, run: "echo \${{ hashFiles('**') }}" }
     `)
-    const run = await world.runJson(repository, ['--limit', 'pids=30'], { timeLimitMs: 30_000 })
+    const run = await world.runJson(repository, ['--limit', 'pids=30'])
     assert.equal(run.exitCode, 0, run.why)
     assert.match(JSON.stringify(run.document.refusals), /pids limit/)
     const finished = run.events.filter(({ type }) => type === 'step.finished').map(({ data }) => `${data['outcome']}: ${data['message']}`)
@@ -219,7 +219,7 @@ describe('environment files', () => {
             - { id: reserved, continue-on-error: true, run: 'echo "GITHUB_SHA=evil" >> "$GITHUB_ENV"; echo "NODE_OPTIONS=--require /x" >> "$GITHUB_ENV"' }
             - run: 'echo "[$A][$B]"; env | wc -c | { read n; [ "$n" -lt 100000 ] && echo small; }; [ "$GITHUB_SHA" = evil ] || echo not evil'
     `)
-    const run = await world.runJson(repository, [], { timeLimitMs: 60_000 })
+    const run = await world.runJson(repository)
     assert.equal(run.exitCode, 0, run.why)
     const finished = run.events.filter(({ type }) => type === 'step.finished').map(({ data }) => `${data['outcome']}: ${data['message']}`)
     for (const [index, name] of ['large', 'nul', 'largeout', 'malformed', 'open', 'fifo', 'link'].entries()) {
@@ -240,7 +240,7 @@ describe('environment files', () => {
             - run: '(setsid sh -c "while :; do echo noise; done" &) ; echo started'
             - run: echo next
     `)
-    const run = await world.runJson(repository, [], { timeLimitMs: 20_000 })
+    const run = await world.runJson(repository)
     assert.equal(run.exitCode, 0, run.why)
     assert.equal(run.output('one', '3'), 'next\n')
     await assertNothingLeft(world)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may open a door, at the command line: a person, by name; never whoever wrote the branch.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -27,7 +28,36 @@ test('a run waits for a person: not trusted ends with 3, trust without a termina
   assert.match(diff.stdout, /^\+ job build: b\.test:443 \(tls\)\n- job build: a\.test:443 \(tls\)$/m)
   assert.equal((await world.run(['trust', '--revoke'], { cwd })).exitCode, 0)
   assert.equal((await world.run(['run'], { cwd })).exitCode, 3)
+  // Who approved what, and what was refused, is in the log; and of what ran, by which files that was decided.
+  const entries = await logged(cwd)
+  assert.deepEqual(
+    entries.map(({ type }) => type),
+    ['run.refused', 'run.refused', 'trust.approved', 'run.started', 'run.refused', 'trust.approved', 'trust.revoked', 'run.refused'],
+  )
+  const [approved, started] = [entries[2]?.data ?? {}, entries[3]?.data ?? {}]
+  const digest = createHash('sha256').update(WORKFLOW).digest('hex')
+  assert.deepEqual(started['policies'], {
+    workflows: { '.github/workflows/ci.yml': digest },
+    access: approved['digest'],
+    operator: null,
+    allow: [],
+    resolve: [],
+  })
 })
+
+interface Logged {
+  readonly type: string
+  readonly data?: Readonly<Record<string, unknown>>
+}
+
+async function logged(cwd: string): Promise<Logged[]> {
+  const { stdout } = await world.run(['audit', 'show', '--json'], { cwd })
+  const all = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => (JSON.parse(line) as { entry: Logged }).entry)
+  return all.filter(({ type }) => ['run.refused', 'run.started', 'trust.approved', 'trust.revoked'].includes(type))
+}
 
 test('a file that names a job which no workflow has is told so by the run', async () => {
   const cwd = world.workflow(WORKFLOW, { 'sallyport.yml': 'version: 1\njobs: { biuld: { egress: [a.test] } }\n' })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { makeTemporaryDirectory, type Outcome, runCli } from '../../packages/cli/src/_harness.ts'
 import { buildImage, digestOf, file, tar, writeLayout } from '../../packages/images/src/_image.ts'
 import { startRegistry } from '../../packages/images/src/_registry.ts'
@@ -118,6 +118,90 @@ test('a short name means what the operator says that it means', async (t) => {
   )
   assert.equal(pulled.exitCode, 0, pulled.stderr)
   assert.match((await run('ls')).stdout, new RegExp(`${registry.host}/mirror/library/alpine:3 `))
+})
+
+describe('with an operator’s file', () => {
+  /** Absolute; nobody else may write to it. */
+  function operatorFile(t: TestContext, yaml: string): string {
+    const path = join(makeTemporaryDirectory(t), 'operator.yml')
+    writeFileSync(path, `version: 1\n${yaml}`, { mode: 0o600 })
+    return path
+  }
+
+  test('an image comes from what it allows, spoken to as it says, and by what it means with a short name', async (t) => {
+    await using registry = await startRegistry()
+    registry.repositories.set('team/tools', { image: built, readers: null })
+    const config = operatorFile(
+      t,
+      `registries: { default: "${registry.host}/team", allow: ["${registry.host}/team"], dangerouslyWithoutTls: ["${registry.host}"] }\n`,
+    )
+    const { run } = place(t)
+    for (const reference of [`${registry.host}/team/tools`, 'tools'])
+      assert.deepEqual(await codeOf(run('pull', reference, '--config', config, '--json')), [0, null], reference)
+    assert.deepEqual(
+      await codeOf(run('pull', 'tools', '--config', config, '--dangerously-without-tls', registry.host, '--json')),
+      [0, null],
+      'it says no more than the operator',
+    )
+  })
+
+  test('what it does not allow is refused as a job’s would be, and no registry is asked', async (t) => {
+    await using registry = await startRegistry()
+    registry.repositories.set('team-evil/tools', { image: built, readers: null })
+    registry.repositories.set('labelled', { image: built, readers: null })
+    const bare = `dangerouslyWithoutTls: ["${registry.host}"]`
+    const allowsTeam = operatorFile(
+      t,
+      `registries: { allow: ["${registry.host}/team"], ${bare} }\nimages: { small: "${registry.host}/labelled" }\n`,
+    )
+    const allowsNone = operatorFile(t, `registries: { ${bare} }\n`)
+    const { run, reference } = place(t)
+    for (const [config, image] of [
+      [allowsTeam, `${registry.host}/team-evil/tools`],
+      [allowsTeam, `${registry.host}/labelled:other`],
+      [allowsNone, `${registry.host}/labelled`],
+    ] as const) {
+      const ran = await run('pull', image, '--config', config, '--json')
+      assert.deepEqual(await codeOf(Promise.resolve(ran)), [3, 'IMAGE_NOT_ALLOWED'], ran.stderr)
+      assert.match(ran.stderr + ran.stdout, /the operator's file does not allow it/)
+    }
+    assert.deepEqual(registry.asked, [])
+    assert.deepEqual(await codeOf(run('pull', `${registry.host}/labelled`, '--config', allowsTeam, '--json')), [0, null], 'its own label')
+    assert.deepEqual(await codeOf(run('pull', reference, '--config', allowsNone, '--json')), [0, null], 'a place on this machine')
+  })
+
+  test('the command line makes no registry believed that the operator does not believe', async (t) => {
+    await using registry = await startRegistry()
+    registry.repositories.set('team/tools', { image: built, readers: null })
+    const config = operatorFile(t, `registries: { allow: ["${registry.host}"] }\n`)
+    const { run } = place(t)
+    const authority = join(makeTemporaryDirectory(t), 'ca.pem')
+    writeFileSync(authority, 'a certificate')
+    for (const more of [
+      ['--dangerously-without-tls', registry.host],
+      ['--authority', `${registry.host}=${authority}`],
+    ])
+      assert.deepEqual(await codeOf(run('pull', `${registry.host}/team/tools`, '--config', config, ...more, '--json')), [
+        3,
+        'IMAGE_NOT_ALLOWED',
+      ])
+    assert.deepEqual(registry.asked, [])
+  })
+
+  test('one that others can write, or that says what nobody knows, is none', async (t) => {
+    const { run, reference } = place(t)
+    const open = operatorFile(t, 'registries: {}\n')
+    chmodSync(open, 0o666)
+    assert.deepEqual(await codeOf(run('pull', reference, '--config', open, '--json')), [2, 'OPERATOR_FILE_REFUSED'])
+    const wrong = operatorFile(t, 'registries: { alow: [] }\n')
+    assert.deepEqual(await codeOf(run('pull', reference, '--config', wrong, '--json')), [2, 'ACCESS_CEILING_INVALID'])
+  })
+
+  async function codeOf(ran: Promise<Outcome>): Promise<readonly [number, string | null]> {
+    const { exitCode, stdout } = await ran
+    const { error = null } = JSON.parse(stdout) as { error?: { code: string } | null }
+    return [exitCode, error?.code ?? null]
+  }
 })
 
 test('Ctrl-C ends a pull, and leaves nothing', async (t) => {

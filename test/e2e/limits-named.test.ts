@@ -101,7 +101,7 @@ describe('the first line names the limit, for', () => {
   for (const { what, limit, argv, first } of attacks) {
     test(what, async () => {
       const cwd = mkdtempSync(join(world.directory, 'exec-'))
-      const result = await world.exec(argv, ['--limit', limit], { cwd, timeLimitMs: 120_000 })
+      const result = await world.exec(argv, ['--limit', limit], { cwd })
       const said = result.stderr.split('\n').filter((line) => line.startsWith('sallyport: '))
       assert.match(said[0] ?? '', first, result.stderr)
       const told = JSON.stringify([result.document.refusals, result.document.error])
@@ -127,7 +127,7 @@ test('a step of a workflow fails with the limit, and the next one can go on once
           - run: 'rm /tmp/x; echo room > /tmp/y; cat /tmp/y'
           - run: 'true'
   `)
-  const run = await world.runJson(repository, ['--limit', 'disk=32MiB'], { timeLimitMs: 120_000 })
+  const run = await world.runJson(repository, ['--limit', 'disk=32MiB'])
   assert.equal(run.exitCode, 0, run.why)
   const hits = run.events.filter(({ type }) => type === 'limit.hit').map(({ step, data }) => [step, data['limit']])
   assert.deepEqual(hits, [['1', 'disk']])

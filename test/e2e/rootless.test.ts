@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { testImage } from '../_image.ts'
 import { Internet } from '../_internet/internet.ts'
 import { delegateCgroup, FIRST_SUBORDINATE, OrdinaryUser, removeCgroup, USER_ID, USER_NAME } from '../_rootless.ts'
 import { type JsonRun, until, World } from '../_world.ts'
@@ -252,6 +253,67 @@ describe('what is asked for and cannot be kept', () => {
     const result = await run(cwd, ['--config', config])
     assert.equal(result.exitCode, 5, result.why)
     assert.match(JSON.stringify(result.document.error), /the limit .{1,2}memory/)
+  })
+})
+
+describe('what root alone can give is refused by name, with how to get it, and nothing runs', () => {
+  const image = testImage(world.directory)
+  const cases: readonly (readonly [guarantee: string, options: (label: string) => readonly string[], why: RegExp, instead: RegExp])[] = [
+    [
+      'image-owners',
+      (label) => ['--image', `${label}oci:${image.directory}`],
+      /the files of the image .* cannot be shown with the ids of a job/,
+      /image: host/,
+    ],
+    ['own-kernel', () => ['--isolation', 'gvisor'], /gVisor is started by root alone/, /--isolation oci/],
+    ['source-read-only', () => ['--source', 'read-only'], /the kernel lets nobody else watch who changes a file/, /source: read-only out/],
+  ]
+  for (const [guarantee, options, why, instead] of cases) {
+    test(guarantee, async () => {
+      const exec = await world.exec(['sh', '-c', 'echo started'], options(''), { cwd: workDirectory(), wrap: user.wrap() })
+      const ran = await run(workflow(job('      - run: echo started\n')), options('linux='))
+      assert.deepEqual([exec.exitCode, ran.exitCode], [125, 5], exec.stderr + ran.why)
+      for (const { document, stdout, stderr } of [exec, ran]) {
+        const { error } = document
+        assert.equal(error?.code, 'SANDBOX_UNSUPPORTED')
+        assert.ok(error?.message.includes(`"${guarantee}" does not hold without root`), error?.message)
+        assert.match(error?.message ?? '', why)
+        assert.match(error?.hint ?? '', /sudo/)
+        assert.match(error?.hint ?? '', instead)
+        assert.doesNotMatch(stdout + stderr, /^started$/m)
+      }
+      assert.deepEqual(
+        ran.events.filter(({ type }) => type === 'step.log'),
+        [],
+      )
+    })
+  }
+
+  test('a repository that asks for a read-only source, and a job with a container', async () => {
+    for (const [yaml, files, guarantee] of [
+      [job('      - run: echo started\n'), { 'sallyport.yml': 'version: 1\nsource: read-only\n' }, 'source-read-only'],
+      [
+        job('      - run: echo started\n').replace('    steps:', '    container: registry.example.test/tools\n    steps:'),
+        {},
+        'image-owners',
+      ],
+    ] as const) {
+      const ran = await run(workflow(yaml, files))
+      assert.equal(ran.exitCode, 5, ran.why)
+      assert.ok(ran.document.error?.message.includes(`"${guarantee}" does not hold without root`), ran.why)
+    }
+  })
+
+  test('auto is what this user can have, and says why it is not more', async () => {
+    const { exitCode, stderr } = await world.exec(['true'], ['--isolation', 'auto'], { cwd: workDirectory(), wrap: user.wrap() })
+    assert.equal(exitCode, 0, stderr)
+    assert.match(stderr, /Isolation: oci, .*not gvisor: The guarantee "own-kernel" does not hold without root/)
+  })
+
+  test('to bring an image here', async () => {
+    const pulled = await world.run(['image', 'pull', `oci:${image.directory}`], { wrap: user.wrap() })
+    assert.equal(pulled.exitCode, 5, pulled.stderr)
+    assert.match(pulled.stderr, /error\[IMAGE_NEEDS_ROOT\].*owners.*\n.*sudo/)
   })
 })
 

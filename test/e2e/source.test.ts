@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { findRunsc, obstacleOf } from '@sallyport/testkit'
 import { World, writeFiles } from '../_world.ts'
 
 const world = new World()
@@ -96,6 +97,29 @@ describe('a read-only source', () => {
       cwd: directory,
     })
     assert.deepEqual([kept.exitCode, kept.document.kept, kept.document.sourceChanges], [0, 1, []], kept.stderr)
+  })
+
+  test('under gVisor it is refused by name, and nothing runs', async (t) => {
+    const obstacle = await obstacleOf('gvisor')
+    if (obstacle !== null) return t.skip(`gvisor: ${obstacle}`)
+    const runsc = findRunsc()
+    const operator = join(world.directory, 'gvisor.yml')
+    writeFileSync(operator, `version: 1\nisolation: { minimum: gvisor${runsc === undefined ? '' : `, runsc: "${runsc}"`} }\n`, {
+      mode: 0o600,
+    })
+    const repository = world.workflow(workflow(CHECKOUT, 'run: echo ran'), {
+      ...FILES,
+      'sallyport.yml': 'version: 1\nsource: read-only\n',
+    })
+    const ran = await world.runJson(repository, ['--config', operator])
+    const exec = await world.exec(['echo', 'ran'], ['--config', operator, '--source', 'read-only'], { cwd: repository })
+    assert.deepEqual([ran.exitCode, exec.exitCode], [5, 125], ran.why + exec.stderr)
+    for (const { document, stdout, stderr } of [ran, exec]) {
+      assert.equal(document.error?.code, 'SANDBOX_UNSUPPORTED')
+      assert.match(document.error?.message ?? '', /"source-read-only" does not hold under gVisor: who changes a file is not seen there/)
+      assert.match(document.error?.hint ?? '', /--isolation oci, or leave source: read-only out/)
+      assert.doesNotMatch(stdout + stderr, /^ran$/m)
+    }
   })
 
   test('a source that another name leads to is refused, and nothing runs on it', async () => {

@@ -37,7 +37,7 @@ for (const [what, script, expected] of cases) {
           collect: ['env'],
           collectBytesMax: MAX,
         })
-        assert.ok(performance.now() - started < 20_000)
+        assert.ok(performance.now() - started < 120_000)
         const content = exit.files['env'] ?? null
         assert.equal(content === null ? null : Buffer.from(content).toString('latin1'), expected)
       })

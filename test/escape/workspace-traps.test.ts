@@ -121,7 +121,7 @@ behaviour({ name: 'a job that keeps making the name that is written does not kee
     for (let i = 0; i < 20; i += 1) {
       await sandbox.putFiles(WORK, [{ type: 'file', path: 'file', mode: 0o644, size: 2, content: Buffer.from('x\n') }]).catch(() => null)
     }
-    assert.ok(performance.now() - started < 20_000)
+    assert.ok(performance.now() - started < 120_000)
     const { output } = await runScript(sandbox, 'touch /tmp/stop; head -c 4 /etc/passwd')
     assert.equal(output, 'root')
   })

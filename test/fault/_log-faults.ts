@@ -12,20 +12,25 @@ import {
   decodeEntries,
   ed25519Verifier,
   entriesPath,
+  formatKeys,
   type Hash,
+  KEYS_PATH,
   type KeyEpoch,
   leafHash,
   openNote,
   parseCheckpoint,
+  parseKeys,
   parseNote,
   parseTilePath,
   parseVerifierKey,
+  type RotatedEpoch,
   type TileSource,
   tilePath,
   tilesOf,
   tileWidth,
+  trustedEpochs,
 } from '@sallyport/audit-log'
-import { directoryTileSource, openTransparencyLog, PayloadStore, Spool, verifyArchive, withArchives } from '@sallyport/store'
+import { directoryTileSource, openTransparencyLog, PayloadStore, publishKeys, Spool, verifyArchive, withArchives } from '@sallyport/store'
 import { build } from 'esbuild'
 import { Signer } from '../../packages/signer/src/signer.ts'
 import { type Operation, parseTrace } from './_lost-writes.ts'
@@ -33,7 +38,7 @@ import { type Operation, parseTrace } from './_lost-writes.ts'
 export const ORIGIN = 'log.test/faults'
 /** What the writer moves out of the log at its end. */
 export const ARCHIVED = { first: 0, end: 256 }
-export const SPOOL = { source: 'host/faults', bytesMax: 2 ** 20 }
+export const SPOOL = { name: 'host/faults', bytesMax: 2 ** 20 }
 
 /** What the writer says, before anything that it does next. */
 export type Said =
@@ -41,8 +46,11 @@ export type Said =
   | { readonly type: 'appended'; readonly first: number; readonly last: number; readonly generation: string }
   | { readonly type: 'signed'; readonly size: number; readonly root: string }
   | { readonly type: 'published'; readonly size: number }
+  | { readonly type: 'prepared'; readonly key: string }
+  | { readonly type: 'rotated'; readonly epochs: number; readonly key: string }
   | { readonly type: 'kept' | 'erased'; readonly commitment: string; readonly bytes: number }
   | { readonly type: 'spooled'; readonly first: number; readonly generation: string }
+  | { readonly type: 'shipped'; readonly first: number; readonly isKept: boolean; readonly generation: string }
   | { readonly type: 'exported'; readonly next: number }
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
@@ -80,7 +88,7 @@ const EFFECTS: Readonly<Record<string, readonly string[]>> = {
 const KILL = 'signal=SIGKILL'
 
 /** A writer that hangs is a failure of its own. */
-const WRITER_MS = 60_000
+const WRITER_MS = 240_000
 
 export class LogFaults implements Disposable {
   // In memory: what a disk does with what it is told to sync is not what is tried here, and hundreds of runs would wait for it.
@@ -248,8 +256,30 @@ export async function assertSound(directory: string, said: readonly Said[]): Pro
   const seen = Math.max(0, ...said.map((words) => (words.type === 'published' ? words.size : 0)))
   assert.ok(head.size > seen)
   assertTidy(join(directory, 'audit'), head.size)
+  assertKeys(directory, epochs, said)
   await assertPayloads(join(directory, 'audit'), said)
   await assertSpool(join(directory, 'spool'), said)
+}
+
+/** Every key that anybody was told of is an epoch or is still prepared; the published list leads from the first to today's; no old key is there. */
+function assertKeys(directory: string, epochs: Signer['epochs'], said: readonly Said[]): void {
+  const { next } = JSON.parse(readFileSync(join(directory, 'signer/signer.json'), 'utf8')) as { next: string | null }
+  const keys = epochs.map(({ verifierKey }) => verifierKey)
+  for (const words of said) {
+    if (words.type === 'prepared') assert.ok(words.key === next || keys.includes(words.key), 'a key that was prepared is gone')
+    if (words.type === 'rotated') assert.ok(keys.includes(words.key) && epochs.length >= words.epochs, 'an epoch is gone')
+  }
+  const kept = next === null ? [epochs.length] : [epochs.length, epochs.length + 1]
+  assert.deepEqual(
+    globSync('key-*', { cwd: join(directory, 'signer') }).toSorted(),
+    kept.map((number) => `key-${number}.pem`),
+    'an old key is there',
+  )
+  const published = join(directory, 'audit/log', KEYS_PATH)
+  const list = existsSync(published) ? parseKeys(readFileSync(published)) : null
+  assert.equal(list?.length ?? 1, epochs.length, 'readers do not find the keys')
+  const [first] = keys
+  if (list !== null) assert.equal(trustedEpochs(ORIGIN, parseVerifierKey(first ?? ''), list).at(-1)?.firstSize, epochs.at(-1)?.firstSize)
 }
 
 async function assertPayloads(directory: string, said: readonly Said[]): Promise<void> {
@@ -273,9 +303,9 @@ async function assertSpool(directory: string, said: readonly Said[]): Promise<vo
   await spool.ship(async ({ first, records }) => {
     for (const [index, record] of records.entries()) arrived.set(first + index, Buffer.from(record).toString())
     if (first + records.length === last) done.abort()
-    return first + records.length
+    return { next: first + records.length, refused: 0, reason: null }
   }, done.signal)
-  assert.equal(spool.lost, 0)
+  assert.equal(spool.counts.lost, 0)
   assert.deepEqual(
     [...arrived.keys()],
     Array.from({ length: last - 1 }, (_, index) => index + 1),
@@ -292,6 +322,8 @@ async function goOn(directory: string, signed: { size: number; root: string; typ
     latest: async () => signer.latest,
     sign: async (growth) => {
       const note = await signer.sign(growth)
+      const keys = formatKeys(signer.epochs.map(rotatedEpoch))
+      if (keys !== null) await publishKeys(join(directory, 'audit'), keys)
       signed.push({ type: 'signed', size: growth.head.size, root: Buffer.from(growth.head.root).toString('base64') })
       return note
     },
@@ -306,6 +338,11 @@ async function goOn(directory: string, signed: { size: number; root: string; typ
 
 function epochOf({ verifierKey, firstSize, lastSize }: Signer['epochs'][number]): KeyEpoch {
   return { key: parseVerifierKey(verifierKey), firstSize, lastSize, seal: null }
+}
+
+function rotatedEpoch(epoch: Signer['epochs'][number]): RotatedEpoch {
+  const bytes = (text: string | null): Uint8Array | null => (text === null ? null : Buffer.from(text, 'base64'))
+  return { ...epochOf(epoch), seal: bytes(epoch.seal), rotation: bytes(epoch.rotation) }
 }
 
 async function publishedHead(source: TileSource, epochs: Signer['epochs']): Promise<{ size: number; root: Hash }> {

@@ -2,12 +2,13 @@
 // A process of its own for the fault tests of the log: `DIRECTORY GENERATION`. All of its file operations are made by one thread, which it names;
 // it waits for a byte on its standard input before the first of them, and says on its standard output what happened, a JSON document a line.
 import { join } from 'node:path'
-import type { CheckpointSigner } from '@sallyport/audit-log'
+import { type CheckpointSigner, formatKeys, parseVerifierKey, type RotatedEpoch } from '@sallyport/audit-log'
 import {
   archiveAndPrune,
   openTransparencyLog,
   PayloadStore,
   publishCheckpoint,
+  publishKeys,
   type SignedCheckpoint,
   Spool,
   type TransparencyLog,
@@ -24,10 +25,32 @@ function sayingSigner(signer: Signer): CheckpointSigner {
     latest: async () => signer.latest,
     sign: async (growth) => {
       const note = await signer.sign(growth)
+      await showKeys(signer)
       await say({ type: 'signed', size: growth.head.size, root: Buffer.from(growth.head.root).toString('base64') })
       return note
     },
   }
+}
+
+/** As the agent does, before each checkpoint. */
+async function showKeys(signer: Signer): Promise<void> {
+  const keys = formatKeys(signer.epochs.map(epochOf))
+  if (keys !== null) await publishKeys(join(directory, 'audit'), keys)
+}
+
+function epochOf({ verifierKey, seal, rotation, ...sizes }: Signer['epochs'][number]): RotatedEpoch {
+  const bytes = (text: string | null): Uint8Array | null => (text === null ? null : Buffer.from(text, 'base64'))
+  return { key: parseVerifierKey(verifierKey), ...sizes, seal: bytes(seal), rotation: bytes(rotation) }
+}
+
+/** Prepared, tried, and brought in; then another one without that. */
+async function rotate(signer: Signer): Promise<void> {
+  const next = await signer.prepare()
+  await say({ type: 'prepared', key: next })
+  await signer.try()
+  await signer.rotate(next)
+  await say({ type: 'rotated', epochs: signer.epochs.length, key: next })
+  await showKeys(signer)
 }
 
 async function append(log: TransparencyLog, count: number): Promise<void> {
@@ -79,9 +102,12 @@ async function writeAndPublish(signer: Signer): Promise<void> {
   await append(log, 250)
   await append(log, 40)
   await publish(log)
-  await signer.rotate()
+  await rotate(signer)
   await append(log, 1)
   await publish(log)
+  // At a size at which the key before has just signed
+  await signer.rotate()
+  await say({ type: 'rotated', epochs: signer.epochs.length, key: signer.epochs.at(-1)?.verifierKey ?? '' })
 }
 
 async function keepPayloads(): Promise<void> {

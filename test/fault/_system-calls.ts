@@ -48,7 +48,7 @@ export class TracedWriter {
     const { stdout } = spawnSync('strace', argv, {
       env: { UV_THREADPOOL_SIZE: '1', NODE_PATH: join(import.meta.dirname, '../../node_modules') },
       encoding: 'utf8',
-      timeout: 10_000,
+      timeout: 240_000,
       killSignal: 'SIGKILL',
     })
     return stdout.split('\n').filter((line) => line !== '')

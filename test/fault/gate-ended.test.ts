@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end of a gate, whatever it comes from: its job ends with it, and nothing else does.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
-import { assertNothingLeft, commandLine, keepersOf, kill } from '../_host.ts'
+import { assertNothingLeft, commandLine, keepersOf, kill, sandboxPids } from '../_host.ts'
 import { until, World } from '../_world.ts'
-import { expectNextRunWorks } from './_faults.ts'
+import { expectNextRunWorks, reached } from './_faults.ts'
 
 const world = new World()
 after(() => world[Symbol.asyncDispose]())
@@ -19,12 +19,20 @@ function gates(): number[] {
 const STEPS = `
       runs-on: ubuntu-latest
       steps:
-        - run: exec sleep 4.125
+        - run: trap 'exit 0' TERM; sleep 600 & wait
         - { if: always(), run: 'echo afterwards' }
 `
-function sleeping(): number {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
-  return pids.filter((pid) => commandLine(Number(pid)).trim() === 'sleep 4.125').length
+
+/** The shells of the steps that have come to wait: SIGTERM ends them well. */
+function waiting(): number[] {
+  const sleeping = sandboxPids(world).filter((pid) => commandLine(pid) === 'sleep 600')
+  return sleeping.flatMap((pid) => {
+    try {
+      return [Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])]
+    } catch {
+      return [] // It just ended.
+    }
+  })
 }
 
 const repository = world.workflow(`on: push\njobs:\n    one:${STEPS}    two:${STEPS}`)
@@ -37,10 +45,14 @@ describe('the end of a gate', () => {
     test(`by ${signal} is the end of its job, which says so; another job of the same run goes on`, async () => {
       const running = world.start(['run', '--json', '--state', world.state], { cwd: repository })
       // A step that is only being started would fail for want of its doors.
-      await until('two steps', () => sleeping() === 2)
+      await until('two steps', () => waiting().length === 2)
       const [gate = 0, ...others] = gates()
       assert.equal(others.length, 1)
       assert.ok(kill(gate, signal))
+      await reached(running, ({ type }) => type === 'job.finished')
+      const [shell = 0, ...more] = await until('the other job alone', () => waiting().length === 1 && waiting())
+      assert.deepEqual(more, [])
+      assert.ok(kill(shell, 'SIGTERM'))
       const run = world.parse(await running.result)
       assert.equal(run.exitCode, 1, run.why)
       const lost = run.document.jobs.filter(({ conclusion }) => conclusion === 'failure').map(({ key }) => key)

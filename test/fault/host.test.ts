@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { assertNothingLeft, commandLine, keepersOf, kill } from '../_host.ts'
+import { assertNothingLeft, commandLine, keepersOf } from '../_host.ts'
 import { until, World } from '../_world.ts'
-import { expectNextRunWorks, reached } from './_faults.ts'
+import { reached } from './_faults.ts'
 
 const world = new World()
 after(() => world[Symbol.asyncDispose]())
@@ -112,7 +112,7 @@ class SmallDisk implements AsyncDisposable {
 
   constructor(size: string) {
     mkdirSync(this.world.state)
-    const script = `mount -t tmpfs -o size=${size},mode=0700 none ${this.world.state} && echo ok && exec sleep 120`
+    const script = `mount -t tmpfs -o size=${size},mode=0700 none ${this.world.state} && echo ok && exec sleep 3600`
     this.#holder = spawn('unshare', ['-m', 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#ready = new Promise((resolve) => this.#holder.stdout?.once('data', () => resolve()))
   }
@@ -206,7 +206,7 @@ describe('more than one at a time', () => {
   test('runs at the same time have id ranges of their own and leave nothing', async () => {
     const repositories = [1, 2].map((n) =>
       world.workflow(
-        `on: push\njobs: { one: { runs-on: ubuntu-latest, steps: [{ run: "sleep 1; cat /proc/self/uid_map; echo ${n}" }] } }\n`,
+        `on: push\njobs: { one: { runs-on: ubuntu-latest, steps: [{ run: "sleep 3; cat /proc/self/uid_map; echo ${n}" }] } }\n`,
       ),
     )
     const all = repositories.map((cwd) => world.start(['run', '--json', '--state', world.state], { cwd }))
@@ -218,41 +218,4 @@ describe('more than one at a time', () => {
     assert.notEqual(runs[0]?.output('one', '1').split(/\s+/)[2], runs[1]?.output('one', '1').split(/\s+/)[2])
     await assertNothingLeft(world)
   })
-
-  test('cgroups and a process that a killed keeper left are removed by the next keeper of their id range', async () => {
-    const stale = leaveStaleCgroups()
-    const left = spawn('/bin/sh', ['-c', `echo $$ > ${stale[0]}/step-1/cgroup.procs && exec sleep 100`], { stdio: 'ignore' })
-    const ended = new Promise((resolve) => left.once('exit', resolve))
-    try {
-      await until('the process', () => readFileSync(`${stale[0]}/step-1/cgroup.procs`, 'utf8') !== '')
-      await expectNextRunWorks(world)
-      assert.deepEqual(
-        stale.filter((path) => existsSync(path)),
-        [],
-      )
-      await ended
-    } finally {
-      kill(left.pid ?? -1, 'SIGKILL')
-      for (const path of stale.filter((path) => existsSync(path))) rmdirSync(path)
-    }
-  })
 })
-
-/** As a killed keeper of the lowest free id range would leave them. */
-function leaveStaleCgroups(): string[] {
-  const locked = readFileSync('/proc/locks', 'utf8')
-  const isFree = (slot: number): boolean => !locked.includes(`:${inodeOf(`/run/sallyport/slots/${slot}`)} `)
-  const slot = [...Array(64).keys()].find(isFree)
-  return ['unified', 'pids', 'memory', 'freezer', '.']
-    .map((name) => join('/sys/fs/cgroup', name, 'sallyport'))
-    .filter((path) => existsSync(path))
-    .map((parent) => {
-      const path = join(parent, `slot${slot}-stale-${process.pid}`)
-      mkdirSync(join(path, 'step-1'), { recursive: true })
-      return path
-    })
-}
-
-function inodeOf(path: string): string {
-  return String(existsSync(path) ? statSync(path).ino : -1)
-}

@@ -8,7 +8,7 @@ import { assertSound, LogFaults } from './_log-faults.ts'
 const STRIDE = 41
 
 /** Each in the middle of another file of the writer: a write that crosses it is short, and the next one fails. */
-const FILE_SIZES = [1, 60, 100, 118, 300, 500, 1000, 4096, 8191, 10_000, 21_000, 25_000]
+const FILE_SIZES = [1, 60, 100, 118, 300, 500, 1000, 1500, 2600, 4096, 8191, 10_000, 21_000, 25_000]
 
 const faults = new LogFaults()
 before(() => faults.prepare())

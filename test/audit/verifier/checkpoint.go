@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,17 +37,31 @@ func hasSigned(opened *note.Note, verifier note.Verifier) bool {
 }
 
 func parseCheckpoint(text, origin string) (tlog.Tree, error) {
-	lines := strings.Split(text, "\n")
-	if len(lines) < 4 || lines[0] != origin {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) < 3 || lines[0] != origin {
 		return tlog.Tree{}, fmt.Errorf("checkpoint: it is not one of %s", origin)
 	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return tlog.Tree{}, fmt.Errorf("checkpoint: its second line is no size")
+	size, err := parseDecimal(lines[1])
+	if err != nil {
+		return tlog.Tree{}, fmt.Errorf("checkpoint: its second line is no size: %w", err)
 	}
 	root, err := tlog.ParseHash(lines[2])
 	if err != nil {
 		return tlog.Tree{}, fmt.Errorf("checkpoint: %w", err)
 	}
+	for _, extension := range lines[3:] {
+		if extension == "" {
+			return tlog.Tree{}, errors.New("checkpoint: it has an empty line")
+		}
+	}
 	return tlog.Tree{N: size, Hash: root}, nil
+}
+
+// parseDecimal takes the one spelling of a number that is not negative.
+func parseDecimal(text string) (int64, error) {
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && (number < 0 || strconv.FormatInt(number, 10) != text) {
+		err = fmt.Errorf("%q is not the spelling of a number", text)
+	}
+	return number, err
 }

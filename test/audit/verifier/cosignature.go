@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -28,8 +29,8 @@ func newCosignatureVerifier(vkey string) (*cosignatureVerifier, error) {
 		return nil, errors.New("it is not NAME+KEYID+KEY")
 	}
 	hash, err := strconv.ParseUint(parts[1], 16, 32)
-	if err != nil {
-		return nil, err
+	if err != nil || fmt.Sprintf("%08x", hash) != parts[1] {
+		return nil, errors.New("its key id is not eight lower-case digits of hex")
 	}
 	encoded, err := base64.StdEncoding.DecodeString(parts[2])
 	if err != nil {
@@ -52,6 +53,10 @@ func (v *cosignatureVerifier) Verify(text, signature []byte) bool {
 	if len(signature) != 8+ed25519.SignatureSize {
 		return false
 	}
-	header := fmt.Sprintf("cosignature/v1\ntime %d\n", binary.BigEndian.Uint64(signature))
+	timestamp := binary.BigEndian.Uint64(signature)
+	if timestamp > math.MaxInt64 {
+		return false
+	}
+	header := fmt.Sprintf("cosignature/v1\ntime %d\n", timestamp)
 	return ed25519.Verify(v.key, append([]byte(header), text...), signature[8:])
 }

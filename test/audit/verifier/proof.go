@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -66,7 +65,7 @@ func parseProof(data []byte) (proof, error) {
 	if len(lines) == 0 || !strings.HasPrefix(lines[0], "index ") {
 		return proof{}, errors.New("proof: it has no index")
 	}
-	if p.index, err = strconv.ParseInt(lines[0][len("index "):], 10, 64); err != nil {
+	if p.index, err = parseDecimal(lines[0][len("index "):]); err != nil {
 		return proof{}, fmt.Errorf("proof: %w", err)
 	}
 	for _, line := range lines[1:] {
