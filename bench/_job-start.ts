@@ -13,7 +13,7 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       ${NOW}
-      - run: sleep 0.5
+      - run: sleep 2
   warm:
     needs: cold
     runs-on: ubuntu-latest

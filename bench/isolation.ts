@@ -121,7 +121,7 @@ export async function run(): Promise<BenchRow[]> {
     const drivers = (['runc', 'gvisor'] as const).map((name) => createDriver(name, directory, { runsc: findRunsc() }))
     for (const driver of drivers) {
       const obstacle = await driver.obstacle()
-      if (obstacle !== null) return missing(obstacle)
+      if (obstacle !== null) return missing(obstacle.message)
     }
     const [runc, gvisor] = drivers as [SandboxDriver, SandboxDriver]
     return (await measure(runc, gvisor)).map(({ name, ratio, baseMs, ownMs }) => ({

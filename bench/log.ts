@@ -14,6 +14,7 @@ import { directoryTileSource, openTransparencyLog, type TransparencyLog } from '
 import { PolicyCosigner } from '@sallyport/witness'
 import { commandRows } from './_audit-commands.ts'
 import { type Batches, logPeers, type Timed } from './_log-peers.ts'
+import { shippingRows } from './_shipping.ts'
 import type { BenchRow } from './row.ts'
 
 const ORIGIN = 'bench.sallyport.test/log'
@@ -61,6 +62,7 @@ export async function run(): Promise<BenchRow[]> {
       await proofRow(bench),
       ...(await commandRows(scratch)),
       await shortRow(scratch),
+      ...(await shippingRows(scratch, memoryBytes)),
     ]
   } finally {
     rmSync(scratch, { recursive: true, force: true })
