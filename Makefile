@@ -7,7 +7,7 @@ run = scripts/with-node.sh
 help:
 	@echo 'make demo         run the examples'
 	@echo 'make demo-attack  one attack twice: in a plain disposable box, and in Sallyport; and a publish'
-	@echo 'make test         unit, architecture, fault, end-to-end and escape tests (about twenty minutes on two processors)'
+	@echo 'make test         unit, architecture, fault, end-to-end and escape tests (a quarter of an hour on two processors)'
 	@echo 'make test-servers tests against real servers: OpenBao, PostgreSQL, moto, a registry (the first time they are downloaded)'
 	@echo 'make soak         the long repetitions'
 	@echo 'make check        types, lint, format, unused code, import direction, unit tests'
