@@ -47,8 +47,8 @@ export async function runProgram(argv: readonly string[], context: Context): Pro
   } catch (error) {
     const cause = error instanceof CommanderError ? usageErrorOf(error, word) : error
     if (cause === null) return
-    reportError(cause, context, asksForJson(argv))
     context.exitCode = word === 'exec' ? ExitCode.execRefused : exitCodeOf(cause)
+    reportError(cause, context, asksForJson(argv))
   }
 }
 

@@ -83,7 +83,7 @@ const EXIT_CODES: Readonly<Record<string, ExitCode>> = {
   INTERRUPTED: ExitCode.interrupted,
 }
 
-/** Prints what was thrown for a person on stderr, and with `--json` for a program on stdout. */
+/** Prints what was thrown for a person on stderr, and with `--json` for a program on stdout: the code that the process ends with, and that of the reason. */
 export function reportError(thrown: unknown, context: Context, asJson: boolean): void {
   const { stdout, stderr, config } = context
   const style = createStyle(stderr.isTerminal && config.allowsColor)
@@ -94,7 +94,8 @@ export function reportError(thrown: unknown, context: Context, asJson: boolean):
   )
   stderr.write(renderError(thrown, style))
   if (config.isDebug && thrown instanceof Error) stderr.write(`${thrown.stack}\n`)
-  if (asJson) stdout.write(`${jsonText({ error: describeError(thrown) })}\n`)
+  if (asJson)
+    stdout.write(`${jsonText({ exitCode: context.exitCode, error: { exitCode: exitCodeOf(thrown), ...describeError(thrown) } })}\n`)
 }
 
 /** An error can say its own exit code; the rest stands in the table, and what nobody foresaw is internal. */

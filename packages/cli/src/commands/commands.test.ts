@@ -188,6 +188,20 @@ test('what nobody has approved is listed one thing a line, and the exit code is 
   )
 })
 
+test('for a program, what was refused has the code that the process ends with, and that of the reason', async () => {
+  const refuse = (): Promise<never> => Promise.reject(new SallyportError('NOT_TRUSTED', 'nobody has approved it'))
+  const agent = createFakeAgent({ run: refuse, exec: refuse })
+  for (const [argv, code, reason] of [
+    [['run', '--json'], 3, 3],
+    [['exec', '--json', '--', 'true'], 125, 3],
+    [['exec', '--json', '--no-such-option', '--', 'true'], 125, 2],
+  ] as const) {
+    const { stdout, exitCode } = await runCli(argv, { agent })
+    const document = JSON.parse(stdout) as { exitCode: number; error: { exitCode: number } }
+    assert.deepEqual([exitCode, document.exitCode, document.error.exitCode], [code, code, reason], argv.join(' '))
+  }
+})
+
 test('below the root of a repository, files are named from there, and so are problems', async (t) => {
   const root = makeTemporaryDirectory(t)
   const directory = join(root, 'sub')
