@@ -92,7 +92,7 @@ function writePostgres(directory: string, batches: Batches): Timed {
       run([...psql, '-c', 'CREATE TABLE log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, entry text NOT NULL)'])
       return timed(() => run([...psql, '-f', statements]))
     } finally {
-      run([...server, '-m', 'immediate', 'stop'])
+      run([...server, '-m', 'fast', 'stop'])
     }
   } catch (error) {
     return { missing: `it fails here: ${(error as Error).message}` }

@@ -34,7 +34,14 @@ export class Postgres implements AsyncDisposable {
     writeFileSync(password, administrator.password)
     const auth = ['--auth=scram-sha-256', `--pwfile=${password}`, `--username=${administrator.user}`]
     server.run(join(programs, 'initdb'), ['--pgdata', data, ...auth, '--no-sync', '--encoding=UTF8', '--locale=C'])
-    const settings = [`port=${postgres.port}`, 'listen_addresses=127.0.0.1', `unix_socket_directories=${server.directory}`, 'fsync=off']
+    const settings = [
+      `port=${postgres.port}`,
+      'listen_addresses=127.0.0.1',
+      `unix_socket_directories=${server.directory}`,
+      'fsync=off',
+      // In its own directory: one that is killed would leave the host's /dev/shm fuller each time
+      'dynamic_shared_memory_type=mmap',
+    ]
     server.start(join(programs, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])])
     await until('PostgreSQL lets its administrator in', async () => postgres.letsIn(administrator))
     return postgres
