@@ -124,8 +124,8 @@ async function spool(): Promise<void> {
   await using spool = await Spool.open(join(directory, 'spool'), SPOOL)
   for (let count = 0; count < 3; count += 1) {
     const next = spool.next
-    await spool.append([writtenEntry(generation, next)])
-    await say({ type: 'spooled', first: next, generation })
+    const isKept = await spool.append([writtenEntry(generation, next)])
+    await say({ type: isKept ? 'spooled' : 'lost', first: next, generation })
   }
 }
 
