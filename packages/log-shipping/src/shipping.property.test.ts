@@ -126,7 +126,7 @@ class World implements AsyncDisposable {
         done.abort()
         throw new Error('this is all')
       }
-      const idle = setInterval(() => this.#isIdle() && done.abort(), 1)
+      const idle = setInterval(() => this.#isIdle() && done.abort(), 1).unref()
       await this.spool.ship(transport, done.signal)
       clearInterval(idle)
       if (this.#isIdle()) return

@@ -241,7 +241,7 @@ for (const kind of ['http', 'https', 'h2'] as const) {
     let highest = before
     const watch = setInterval(() => {
       highest = Math.max(highest, process.memoryUsage().rss)
-    }, 20)
+    }, 20).unref()
     const { stdout, stderr } = await pipeZeros(gate, bytes, urlOf(kind, '/'))
     clearInterval(watch)
     assert.match(stdout, new RegExp(`x-received: ${bytes}\\b`, 'i'), stderr)
