@@ -113,6 +113,27 @@ describe('a file learned from any recordings', () => {
     )
   })
 
+  it('has no rule of its own for a path of GraphQL that another rule opens for another request’s sake', async () => {
+    const ask = (path: string, flags: { readonly graphql?: boolean; readonly websocket?: boolean } = {}) => ({
+      method: 'OPTIONS',
+      path,
+      count: 1,
+      graphql: false,
+      websocket: false,
+      ...flags,
+    })
+    const requests = [
+      ask('/a', { websocket: true }),
+      ask('/graphql.json'),
+      ask('/%7B1%7D', { websocket: true }),
+      ask('/2', { graphql: true }),
+    ]
+    const door = { host: 'a.test', port: 443, protocol: 'tls', rule: null, connections: 1, bytesOut: 0, bytesIn: 10 } as const
+    const recorded = [{ run: 'r1', workflow: 'ci.yml', job: 'build', step: null, uses: [{ ...door, requests, requestsMore: 0 }] }]
+    const { missing, unused } = replay(await parseAccessFile('sallyport.yml', learn(recorded)), recorded)
+    assert.deepEqual([missing, unused], [[], []])
+  })
+
   it('is the same in whatever order they come', () => {
     fc.assert(
       fc.property(recordings, (recorded) => {

@@ -3,7 +3,7 @@ import { distinct } from './compare-text.ts'
 import type { DoorUse, NormalPath, SeenRequest } from './contract.ts'
 import { isGraphqlPath, isGraphqlSegment } from './graphql-path.ts'
 import { parseAddress } from './ip-address.ts'
-import { formatPath, matchesPath } from './path-pattern.ts'
+import { formatPath, matchesPath, type PathPattern } from './path-pattern.ts'
 import { generalisePaths } from './path-tree.ts'
 import { isSilent, isTruncated, pathOf } from './recording.ts'
 import { isMethod } from './rule-conditions.ts'
@@ -63,6 +63,7 @@ function byMethods(requests: readonly Request[]): readonly LearnedCondition[] {
       const matched = ofMethod.filter((request) => matchesPath(pattern, request.path))
       return {
         method,
+        pattern,
         path: formatPath(pattern),
         graphql: isNamed || matched.some(({ graphql }) => graphql),
         websocket: matched.some(({ websocket }) => websocket),
@@ -71,15 +72,40 @@ function byMethods(requests: readonly Request[]): readonly LearnedCondition[] {
   )
   const byPath = [...Map.groupBy(patterns, ({ path }) => path)].map(([path, same]) => ({
     path,
+    pattern: same[0]?.pattern ?? [],
     methods: distinct(same.map(({ method }) => method)),
     graphql: same.some(({ graphql }) => graphql),
     websocket: same.some(({ websocket }) => websocket),
   }))
-  const groups = Map.groupBy(byPath, ({ methods, graphql, websocket }) => JSON.stringify([methods, graphql, websocket])).values()
+  const groups = Map.groupBy(withoutCovered(byPath, requests), ({ methods, graphql, websocket }) =>
+    JSON.stringify([methods, graphql, websocket]),
+  ).values()
   return [...groups].map((group) => ({
     methods: group[0]?.methods ?? [],
     paths: distinct(group.map(({ path }) => path)),
     graphql: group[0]?.graphql ?? false,
     websocket: group[0]?.websocket ?? false,
   }))
+}
+
+interface PathCondition {
+  readonly path: string
+  readonly pattern: PathPattern
+  readonly methods: readonly string[]
+  readonly graphql: boolean
+  readonly websocket: boolean
+}
+
+/** A path of GraphQL stands by itself, so that no wildcard opens it; where one does all the same, for another request's sake, it is not needed. */
+function withoutCovered(conditions: readonly PathCondition[], requests: readonly Request[]): readonly PathCondition[] {
+  const covers = (outer: PathCondition, inner: PathCondition): boolean =>
+    inner.methods.every((method) => outer.methods.includes(method)) &&
+    (outer.graphql || !inner.graphql) &&
+    (outer.websocket || !inner.websocket) &&
+    requests
+      .filter(({ method, path }) => inner.methods.includes(method) && matchesPath(inner.pattern, path))
+      .every(({ path }) => matchesPath(outer.pattern, path))
+  return conditions.filter(
+    (one, index) => !conditions.some((other, at) => at !== index && covers(other, one) && (at < index || !covers(one, other))),
+  )
 }
