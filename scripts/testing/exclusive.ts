@@ -6,5 +6,6 @@
 export const exclusiveFiles: Readonly<Record<string, string>> = {
   'test/e2e/host-logs.test.ts':
     "looks at the kernel's log, which leaves things out when others are killed for their memory at the same time",
-  'test/fault/stale-cgroups.test.ts': 'leaves cgroups of the lowest free id range behind, which the next sandbox of anybody removes',
+  'test/fault/stale-cgroups.test.ts':
+    'leaves cgroups of the lowest free id range behind, as killed keepers do, which the next sandbox of anybody removes',
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { assertNothingLeft, commandLine, keepersOf, kill, sandboxPids } from '../_host.ts'
 import { until, World } from '../_world.ts'
-import { conclusionsOf, expectNextRunWorks, heldRepository, reached, startHeld } from './_faults.ts'
+import { conclusionsOf, heldRepository, reached, startHeld } from './_faults.ts'
 
 const world = new World()
 after(() => world[Symbol.asyncDispose]())
@@ -128,26 +128,5 @@ describe('a part of the sandbox that dies under a running job', () => {
     const finished = run.events.find(({ type }) => type === 'job.finished')
     assert.match(String(finished?.data['message']), /PID 1 of the sandbox ended/)
     await assertNothingLeft(world)
-  })
-
-  test('the keeper: the job is lost and says so, and the next sandbox removes what only the keeper could have', async () => {
-    const running = await startHeld(world, repository)
-    const [keeper] = keepersOf(world)
-    kill(keeper?.pid ?? -1, 'SIGKILL')
-    const run = world.parse(await running.result)
-    assert.equal(run.document.jobs[0]?.conclusion, 'failure', run.why)
-    const finished = run.events.find(({ type }) => type === 'job.finished')
-    assert.match(String(finished?.data['message']), /the keeper of the sandbox ended/)
-    await expectNextRunWorks(world)
-  })
-
-  test('keeper and supervisor at once: no process stays, and the next sandbox removes the cgroups', async () => {
-    const running = await startHeld(world, repository)
-    const [keeper] = keepersOf(world)
-    kill(keeper?.pid ?? -1, 'SIGKILL')
-    running.child.kill('SIGKILL')
-    await running.result
-    await until('the end of every process', () => sandboxPids(world).length === 0 && world.marker.pids().length === 0)
-    await expectNextRunWorks(world)
   })
 })

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { kill } from '../_host.ts'
+import { after, describe, test } from 'node:test'
+import { keepersOf, kill, sandboxPids } from '../_host.ts'
 import { until, World } from '../_world.ts'
-import { expectNextRunWorks } from './_faults.ts'
+import { expectNextRunWorks, heldRepository, startHeld } from './_faults.ts'
 
 const world = new World()
 after(() => world[Symbol.asyncDispose]())
@@ -27,6 +27,29 @@ test('cgroups and a process that a killed keeper left are removed by the next ke
     kill(left.pid ?? -1, 'SIGKILL')
     for (const path of stale.filter((path) => existsSync(path))) rmdirSync(path)
   }
+})
+
+describe('a keeper that is killed under a running job', () => {
+  test('alone: the job is lost and says so, and the next sandbox removes what only the keeper could have', async () => {
+    const running = await startHeld(world, heldRepository(world))
+    const [keeper] = keepersOf(world)
+    kill(keeper?.pid ?? -1, 'SIGKILL')
+    const run = world.parse(await running.result)
+    assert.equal(run.document.jobs[0]?.conclusion, 'failure', run.why)
+    const finished = run.events.find(({ type }) => type === 'job.finished')
+    assert.match(String(finished?.data['message']), /the keeper of the sandbox ended/)
+    await expectNextRunWorks(world)
+  })
+
+  test('with its supervisor: no process stays, and the next sandbox removes the cgroups', async () => {
+    const running = await startHeld(world, heldRepository(world))
+    const [keeper] = keepersOf(world)
+    kill(keeper?.pid ?? -1, 'SIGKILL')
+    running.child.kill('SIGKILL')
+    await running.result
+    await until('the end of every process', () => sandboxPids(world).length === 0 && world.marker.pids().length === 0)
+    await expectNextRunWorks(world)
+  })
 })
 
 /** As a killed keeper of the lowest free id range would leave them. */
