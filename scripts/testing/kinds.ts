@@ -24,15 +24,18 @@ const NEED_SERVERS: readonly string[] = [
   'test/escape/gvisor-walls.test.ts',
 ]
 
-/** In the order in which they are begun: the quickest answers first. */
+/**
+ * In the order in which they are begun: the quickest answers first. What is killed, and what gets through where a wall is missing, meets everything
+ * that runs on the machine: such files run alone.
+ */
 export const testKinds: readonly TestKind[] = [
   kind('unit', ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'], { needsRoot: false }),
   kind('arch', ['test/arch/*.test.ts'], { needsRoot: false }),
   kind('audit', ['test/audit/*.test.ts'], { needsRoot: false }),
   kind('native', ['native/test/*.test.ts']),
-  kind('fault', ['test/fault/*.test.ts']),
+  kind('fault', ['test/fault/*.test.ts'], { runsBeside: false }),
   kind('e2e', ['test/e2e/*.test.ts']),
-  kind('escape', ['test/escape/*.test.ts']),
+  kind('escape', ['test/escape/*.test.ts'], { runsBeside: false }),
   kind('servers', NEED_SERVERS, { runsBeside: false, fileTimeLimitMs: 15 * minuteMs }),
   kind('soak', ['test/soak/*.soak.ts'], { runsBeside: false, fileTimeLimitMs: 120 * minuteMs }),
 ]
