@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that have the machine to themselves, because what they look at or use up is the whole machine's. Everything else looks only at what it started
-// itself (test/_host.ts), and runs beside others.
+// Files that have the machine to themselves, because what they look at or use up is the whole machine's; kinds of which that is true of many say it in
+// kinds.ts. Everything else looks only at what it started itself (test/_host.ts), and runs beside others.
 
 /** By their path, with the reason. */
 export const exclusiveFiles: Readonly<Record<string, string>> = {
