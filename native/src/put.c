@@ -4,7 +4,7 @@
 //
 // Frame: u8 type | u32le mode | u32le path size | u64le content size | path | content
 //   F file (content: its bytes), D directory (no content), L symlink (content: its target), E the end (all other fields 0)
-// Answer on stdout: `ok FILES BYTES` and exit 0, or `error ERRNO PATH: TEXT` and exit 1.
+// On stdout: `ready` when ROOT is open; then the answer, `ok FILES BYTES` and exit 0, or `error ERRNO PATH: TEXT` and exit 1.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -230,6 +230,9 @@ int put_main(int argc, char **argv) {
   root_fd = parent_fd = open_root(argv[1]);
   if (root_fd < 0) fail_errno();
   umask(0);  // a file has the frame's mode from its creation on
+  printf("ready\n");
+  // Nobody reads on: the files are put all the same.
+  (void)fflush(stdout);
   uint64_t files = 0, bytes = 0;
   for (read_frame(); frame.type != 'E'; read_frame()) {
     put_entry();

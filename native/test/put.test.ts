@@ -15,7 +15,7 @@ function put(root: string, ...frames: PutFrame[]): Finished {
 
 function errorNumber({ status, stdout }: Finished): number {
   assert.equal(status, 1)
-  const match = /^error (\d+) \S+: [^\n]+\n$/.exec(stdout.toString())
+  const match = /^(?:ready\n)?error (\d+) \S+: [^\n]+\n$/.exec(stdout.toString())
   assert.ok(match !== null, stdout.toString())
   return Number(match[1])
 }
@@ -30,7 +30,7 @@ test('files, directories and symlinks arrive with their modes, and missing paren
     { type: 'L', path: 'link', content: '../anywhere' },
     { type: 'F', path: 'empty' },
   )
-  assert.deepEqual([done.status, done.stdout.toString()], [0, 'ok 3 14\n'])
+  assert.deepEqual([done.status, done.stdout.toString()], [0, 'ready\nok 3 14\n'])
   assert.equal(statSync(join(root, 'bin')).mode & 0o7777, 0o750)
   assert.equal(statSync(join(root, 'bin/tool')).mode & 0o7777, 0o755)
   assert.equal(statSync(join(root, 'a/b/c.txt')).mode & 0o7777, 0o640)
@@ -97,7 +97,7 @@ test('a symlink, a FIFO or a file in the way is replaced, its target left alone'
     { type: 'L', path: 'old2', content: 'a' },
     { type: 'L', path: 'old2', content: 'b' },
   )
-  assert.equal(done.stdout.toString(), 'ok 3 9\n')
+  assert.equal(done.stdout.toString(), 'ready\nok 3 9\n')
   for (const name of ['link', 'fifo', 'old']) assert.equal(readFileSync(join(root, name), 'utf8'), 'new')
   assert.ok(lstatSync(join(root, 'link')).isFile())
   assert.ok(lstatSync(join(root, 'dir')).isDirectory())
@@ -138,14 +138,18 @@ test('the error names the path on one line, with odd bytes escaped', () => {
   const root = scratchDirectory()
   mkdirSync(Buffer.concat([Buffer.from(`${root}/`), path]))
   const done = put(root, { type: 'F', path })
-  assert.match(done.stdout.toString(), /^error 21 a\\x0a\\x3a\\x20\\xff\\x5c: [A-Za-z ]+\n$/)
+  assert.match(done.stdout.toString(), /^ready\nerror 21 a\\x0a\\x3a\\x20\\xff\\x5c: [A-Za-z ]+\n$/)
 })
 
-test('a root that is missing, relative, a file or reached through a symlink is refused', () => {
+test('a root that is missing, relative, a file or reached through a symlink is refused, without a word of being ready', () => {
   const root = scratchDirectory()
   writeFileSync(join(root, 'file'), '')
   symlinkSync(root, join(root, 'self'))
-  for (const bad of [join(root, 'none'), 'relative', join(root, 'file'), join(root, 'self')]) assert.ok(errorNumber(put(bad)) > 0)
+  for (const bad of [join(root, 'none'), 'relative', join(root, 'file'), join(root, 'self')]) {
+    const done = put(bad)
+    assert.ok(errorNumber(done) > 0)
+    assert.ok(done.stdout.toString().startsWith('error '))
+  }
   assert.equal(run(helper, ['put']).status, 125)
 })
 
@@ -156,7 +160,7 @@ test('5,000 small files and one larger than every buffer arrive whole', () => {
   const done = run(helper, ['put', root], {
     input: Buffer.concat([...frames.map(putFrame), putFrame({ type: 'F', path: 'large', content: large }), END]),
   })
-  assert.match(done.stdout.toString(), /^ok 5001 \d+\n$/)
+  assert.match(done.stdout.toString(), /^ready\nok 5001 \d+\n$/)
   assert.equal(readFileSync(join(root, 'd7/e/f4957'), 'utf8'), 'file 4957')
   assert.ok(readFileSync(join(root, 'large')).equals(large))
 })

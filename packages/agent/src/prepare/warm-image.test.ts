@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { SANDBOX_PATHS, type Sandbox } from '@sallyport/sandbox'
 import { plainImageTree } from '@sallyport/testkit'
@@ -28,7 +28,7 @@ const CLASS: WarmClass = {
   isolation: { driver: 'runc', name: 'oci', runsc: undefined, notice: null },
   limits: LIMITS,
   askedLimits: [],
-  directories: [SANDBOX_PATHS.work],
+  directories: [SANDBOX_PATHS.work, SANDBOX_PATHS.temp, posix.dirname(SANDBOX_PATHS.event)],
 }
 const { signal } = new AbortController()
 

@@ -154,6 +154,16 @@ describe('a pool of warm sandboxes', { skip }, () => {
     })
   })
 
+  it('has none wait that could not take its job’s files, and says why', async () => {
+    await using pool = new WarmPool()
+    const wanted = { ...CLASS, directories: [] }
+    pool.fill(wanted, HOST_IMAGE, 1)
+    await assert.rejects(claim(pool, new JobGate(NOTHING), wanted) ?? assert.fail('none was made'), {
+      code: 'SANDBOX_FAILED',
+      message: /^Cannot write files into the sandbox: error 2 /,
+    })
+  })
+
   it('throws away one whose keeper was killed, and says nothing of it', async () => {
     await using pool = new WarmPool()
     pool.fill(CLASS, HOST_IMAGE, 1)

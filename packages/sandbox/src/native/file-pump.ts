@@ -9,30 +9,54 @@ import { ByteReader } from './byte-reader.ts'
 import type { Entered } from './enter.ts'
 import { putFrames, readFileAnswer, readListing, readRequest } from './file-frames.ts'
 
+/** One that takes files as soon as they come. */
+interface Waiting {
+  readonly root: string
+  readonly helper: StartedHelper
+  /** What it said up to then is read. */
+  readonly answer: ByteReader
+}
+
+/** As native/src/put.c says them. */
+const READY = 'ready\n'
+const PUT = /^(?:ready\n)?ok (\d+) (\d+)\n$/
+
 export type ReadEach = (path: string, content: AsyncIterable<Uint8Array> | null) => Promise<void>
 
 /** Files of a sandbox, by the pump in it (native/src/put.c, list.c, read.c). See `Sandbox` for what each method promises. */
 export class FilePump {
   readonly #start: (argv: readonly string[]) => StartedHelper
-  #waiting: { readonly root: string; readonly helper: StartedHelper } | null = null
+  #waiting: Waiting | null = null
 
   /** `start` runs a mode of our helper inside, at the job's uid. */
   constructor(start: (argv: readonly string[]) => StartedHelper) {
     this.#start = start
   }
 
-  /** One waits for the files that are put there next. Resolves with its host pid when it is in the sandbox. */
+  /**
+   * One waits for the files that are put there next. Resolves with its host pid when it has opened `root`.
+   *
+   * @throws SandboxError SANDBOX_FAILED when it cannot: none waits then.
+   */
   async prepare(root: string): Promise<number> {
-    const helper = this.#start(['put', root])
-    this.#waiting = { root, helper }
-    return helper.entered.begun
+    const waiting = this.#startPut(root)
+    const pid = await waiting.helper.entered.begun
+    const said = await waiting.answer.read(READY.length)
+    if (said?.toString() !== READY) {
+      const failure = await putFailure(waiting, said?.toString() ?? '')
+      waiting.helper.release()
+      throw failure
+    }
+    this.#waiting = waiting
+    return pid
   }
 
   async putFiles(root: string, files: AsyncIterable<PutEntry> | Iterable<PutEntry>): Promise<{ files: number; bytes: number }> {
-    const { entered, release } = this.#take(root) ?? this.#start(['put', root])
+    const waiting = this.#take(root) ?? this.#startPut(root)
+    const { entered, release } = waiting.helper
     const input = entered.input
     if (input === null) throw new TypeError('the pump has no input')
-    const answer = collectText(entered.output)
+    const answer = readText(waiting.answer)
     // A pump that ended early (disk full) has said why: its answer tells, the broken stream does not.
     const sending = pipeline(putFrames(files), input).catch((error: unknown) => error)
     let text: string
@@ -43,21 +67,22 @@ export class FilePump {
     } finally {
       release()
     }
-    const match = /^ok (\d+) (\d+)\n$/.exec(text)
+    const match = PUT.exec(text)
     if (match !== null) return { files: Number(match[1]), bytes: Number(match[2]) }
     // A source that could not be read says so itself.
-    if (failure instanceof SallyportError) throw failure
-    throw new SandboxError(
-      'SANDBOX_FAILED',
-      `Cannot write files into the sandbox: ${text.trim().slice(0, 500) || (await entered.exit).message || 'the pump ended early'}`,
-    )
+    throw failure instanceof SallyportError ? failure : await putFailure(waiting, text)
   }
 
-  #take(root: string): StartedHelper | null {
+  #startPut(root: string): Waiting {
+    const helper = this.#start(['put', root])
+    return { root, helper, answer: new ByteReader(helper.entered.output) }
+  }
+
+  #take(root: string): Waiting | null {
     if (this.#waiting?.root !== root) return null
-    const { helper } = this.#waiting
+    const waiting = this.#waiting
     this.#waiting = null
-    return helper
+    return waiting
   }
 
   async listFiles(root: string, entriesMax: number): Promise<readonly FileEntry[]> {
@@ -126,9 +151,20 @@ function failNoInput(): never {
   throw new TypeError('the pump has no input')
 }
 
+/** `said`: what it has said already. */
+async function putFailure({ helper, answer }: Waiting, said: string): Promise<SandboxError> {
+  const text = said + (await readText(answer))
+  const why = text.replace(READY, '').trim().slice(0, 500) || (await helper.entered.exit).message || 'the pump ended early'
+  return new SandboxError('SANDBOX_FAILED', `Cannot write files into the sandbox: ${why}`)
+}
+
+const ANSWER_PART_MAX = 4096
+const ANSWER_MAX = 65_536
+
 /** Our helper's own short answer; bounded because a job may have got hold of the process that gives it. */
-async function collectText(stream: AsyncIterable<Buffer>): Promise<string> {
+async function readText(reader: ByteReader): Promise<string> {
   let text = ''
-  for await (const part of stream) if (text.length < 65_536) text += part.toString()
+  for (let part = await reader.readSome(ANSWER_PART_MAX); part !== null; part = await reader.readSome(ANSWER_PART_MAX))
+    if (text.length < ANSWER_MAX) text += part.toString()
   return text
 }
