@@ -8,7 +8,7 @@ import { restartAsRoot, rootPrefix } from './as-root.ts'
 import { exclusiveFiles } from './testing/exclusive.ts'
 import { defaultKinds, filesOf, type TestKind, testKinds } from './testing/kinds.ts'
 import { type FileResult, killAllFiles, runFile } from './testing/run-file.ts'
-import { countLine, describeFile, describeSkips, totalsOf } from './testing/summary.ts'
+import { countLine, describeFailures, describeFile, describeSkips, totalsOf } from './testing/summary.ts'
 
 const root = join(import.meta.dirname, '..')
 // It is to take a quarter of an hour with two processors; a machine that is slower, or shared, still says which tests fail.
@@ -112,7 +112,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 const scratch = mkdtempSync(join(tmpdir(), 'sallyport-test-'))
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
 const results = await runAll(batches, scratch)
-for (const line of describeSkips(results)) process.stdout.write(`${line}\n`)
+for (const line of [...describeSkips(results), ...describeFailures(results)]) process.stdout.write(`${line}\n`)
 const totals = totalsOf(results)
 if (totals.passed === 0) process.stdout.write('no test passed: that is a failure, whatever the counts say\n')
 process.stdout.write(`${countLine(totals)}\n`)

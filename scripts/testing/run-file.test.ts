@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FileResult, runFile } from './run-file.ts'
+import { describeFailures } from './summary.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'sallyport-runner-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
@@ -86,6 +87,25 @@ describe('one test file', () => {
     for (let look = 0; look < 3000 && isRunning(left); look += 1) await sleep(10)
     assert.equal(isRunning(left), false)
   })
+
+  test('draws the same cases each time, and others from a seed that is asked for', async () => {
+    const draw = `import fc from 'fast-check'; test('x', () => { throw new Error('drew ' + fc.sample(fc.integer(), 3)) })`
+    const drawn = async (): Promise<string | undefined> => /drew (\S+)/.exec((await run(draw)).outcome.failures[0]?.text ?? '')?.[1]
+    const first = await drawn()
+    assert.ok(first !== undefined)
+    assert.equal(await drawn(), first)
+    process.env['SALLYPORT_TEST_SEED'] = '7'
+    try {
+      assert.notEqual(await drawn(), first)
+    } finally {
+      delete process.env['SALLYPORT_TEST_SEED']
+    }
+  })
+})
+
+test('a failure is told in one line at the end, too', async () => {
+  const result = await run(`describe('a', () => { test('bad', () => { throw new Error('boom\\n  and more') }) })`)
+  assert.match(describeFailures([result]).join('\n'), /^failed: case-\d+\.mjs:\d+: a > bad: Error: boom \| and more \| [^\n]+$/)
 })
 
 function isRunning(pid: number): boolean {

@@ -31,7 +31,13 @@ export async function runFile(file: string, { root, scratch, timeLimitMs }: RunF
   const startedMs = performance.now()
   const eventsFile = join(scratch, `${file.replaceAll('/', '+')}.jsonl`)
   const reporter = join(import.meta.dirname, 'event-reporter.ts')
-  const flags = ['--disable-warning=ExperimentalWarning', `--test-reporter=${reporter}`, `--test-reporter-destination=${eventsFile}`]
+  const chance = join(import.meta.dirname, 'chance.ts')
+  const flags = [
+    '--disable-warning=ExperimentalWarning',
+    `--import=${chance}`,
+    `--test-reporter=${reporter}`,
+    `--test-reporter-destination=${eventsFile}`,
+  ]
   const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'build/test-cache') }
   const child = spawn(process.execPath, [...flags, file], { cwd: root, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)

@@ -38,6 +38,21 @@ export function describeSkips(results: readonly FileResult[]): string[] {
   return results.flatMap(({ file, outcome }) => outcome.skips.map(({ name, reason }) => `skipped: ${file}: ${name}: ${reason}`))
 }
 
+const REASON_MAX = 600
+
+/** A line for each failure, for the end of a long run, where it is looked for first: what there is to know stands with its file, further up. */
+export function describeFailures(results: readonly FileResult[]): string[] {
+  return results.flatMap(({ file, outcome }) =>
+    outcome.failures.map(({ name, line, text }) => {
+      const place = line === undefined ? file : `${file}:${line}`
+      return `failed: ${place}: ${name}: ${text
+        .trim()
+        .replace(/\s*\n\s*/g, ' | ')
+        .slice(0, REASON_MAX)}`
+    }),
+  )
+}
+
 function indent(text: string): string {
   return text.replace(/^/gm, '      ')
 }
