@@ -84,7 +84,7 @@ test('a token for a host behind the gate is a placeholder in the job, which is w
           curl -sSf -H "Authorization: Bearer $token" https://web.test/echo
           curl -sS -H "Authorization: Bearer $token" https://api.test/title || true
           curl -sS -H "X-Token: $token" https://web.test/title || true
-          curl -sS -d "$token" https://web.test/title || true
+          curl -sS -d "$token" https://web.test/upload || true
           echo "token=$token" >> "$GITHUB_OUTPUT"
       - run: |
           curl -sSf -o /dev/null -H "Authorization: Bearer $T" https://web.test/title
@@ -112,7 +112,7 @@ test('a token for a host behind the gate is a placeholder in the job, which is w
   assert.deepEqual(refused(ran, 'placeholder').toSorted(), [
     'GET https://api.test/title',
     'GET https://web.test/title',
-    'POST https://web.test/title',
+    'POST https://web.test/upload',
   ])
 })
 
