@@ -125,6 +125,32 @@ describe('asking the witnesses of a policy', () => {
     )
   })
 
+  test('of more than a note has room for, leaves out those that the policy can do without', async () => {
+    const witnesses = Array.from({ length: 110 }, (_, index) => cosignatureSigner(`w${index}`, generateKeyPairSync('ed25519').privateKey))
+    const handle: HttpHandler = async (request) => {
+      const index = Number(/^\/(\d+)\//.exec(request.path)?.[1])
+      const { note } = parseAddCheckpoint((await request.body(100_000)) ?? new Uint8Array())
+      const signature = witnesses[index]?.cosign(note.text, Math.floor(Date.now() / 1000))
+      return signature === undefined ? textAnswer(404, '') : textAnswer(200, formatSignatureLines([signature]))
+    }
+    await using server = await HttpServer.start({ address: '127.0.0.1', port: 0, handle, onFailure: failTest })
+    const policyOfMany = (threshold: number): Policy => {
+      const lines = witnesses.map(({ key }, index) => `witness w${index} ${formatVerifierKey(key)} ${server.url}/${index}`)
+      const names = witnesses.map((_, index) => `w${index}`)
+      return parsePolicy(
+        Buffer.from([`log ${log.verifierKey}`, ...lines, `group g ${threshold} ${names.join(' ')}`, 'quorum g', ''].join('\n')),
+      )
+    }
+    const slow = { ...TIMES, totalMs: 60_000, requestMs: 60_000 }
+    const policy = policyOfMany(99)
+    using asker = cosigner(policy, { lingerMs: 1000, times: slow })
+    const note = await cosign(asker, 70)
+    assert.equal(parseNote(note).signatures.length, 100)
+    assert.equal(witnessesOf(policy, note).length, 99)
+    using vain = cosigner(policyOfMany(100), { times: slow })
+    await assert.rejects(cosign(vain, 70), { code: 'WITNESS_QUORUM_MISSED', message: /room for 100 signatures, and the policy wants more/ })
+  })
+
   test('waits for nobody where the policy wants none', async () => {
     const key = formatVerifierKey(cosignatureSigner('w', generateKeyPairSync('ed25519').privateKey).key)
     const policy = parsePolicy(Buffer.from(`log ${log.verifierKey}\nwitness w ${key} http://127.0.0.1:1/\nquorum none\n`))

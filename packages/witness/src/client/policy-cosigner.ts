@@ -5,6 +5,7 @@ import {
   evaluatePolicy,
   formatNote,
   formatVerifierKey,
+  NOTE_SIGNATURES_MAX,
   type Note,
   type Policy,
   type PolicyWitness,
@@ -69,7 +70,21 @@ export class PolicyCosigner implements CheckpointCosigner, Disposable {
     const note = this.#cosigned(submitted, outcomes)
     const decision = evaluatePolicy(this.#policy, note)
     if (!decision.isAccepted) throw quorumMissed(decision.reason, outcomes, this.#keyOf(note))
-    return formatNote(note)
+    const fitting = this.#fitting(note)
+    if (fitting.signatures.length > NOTE_SIGNATURES_MAX)
+      throw quorumMissed(`a note has room for ${NOTE_SIGNATURES_MAX} signatures, and the policy wants more`, outcomes, this.#keyOf(note))
+    return formatNote(fitting)
+  }
+
+  /** A note has room for a hundred signatures: of more, those are left out that came last and that the policy can do without. */
+  #fitting({ text, signatures }: Note): Note {
+    let kept = signatures
+    for (const signature of signatures.toReversed()) {
+      if (kept.length <= NOTE_SIGNATURES_MAX) break
+      const others = kept.filter((each) => each !== signature)
+      if (evaluatePolicy(this.#policy, { text, signatures: others }).isAccepted) kept = others
+    }
+    return { text, signatures: kept }
   }
 
   /** Resolves when all have answered, or some time after enough of them have. */
