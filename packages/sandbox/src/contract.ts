@@ -274,6 +274,8 @@ export interface LimitCounts {
 /** One running step. Its output is hostile bytes, stdout and stderr in the order written. */
 export interface RunningStep {
   readonly output: Readable
+  /** Resolves when its first process runs; rejects when none ever will. */
+  readonly begun: Promise<unknown>
   readonly exit: Promise<StepExit>
   /** Kills every process of the step's cgroup, also those that detached. Idempotent. */
   kill(): Promise<void>

@@ -55,6 +55,7 @@ const WORK = '/home/runner'
 
 interface Ended extends StepExit {
   readonly output: string
+  readonly began: boolean
 }
 
 async function runStep(sandbox: Sandbox, argv: readonly string[], changes: Partial<StepSpec> = {}): Promise<Ended> {
@@ -70,7 +71,11 @@ async function runStep(sandbox: Sandbox, argv: readonly string[], changes: Parti
     ...changes,
   })
   const output = await textOf(running.output as AsyncIterable<Buffer>)
-  return { ...(await running.exit), output }
+  const began = await running.begun.then(
+    () => true,
+    () => false,
+  )
+  return { ...(await running.exit), output, began }
 }
 
 const shell = (sandbox: Sandbox, script: string, changes: Partial<StepSpec> = {}): Promise<Ended> =>
@@ -240,7 +245,8 @@ function stepDuties(sandbox: () => Sandbox): void {
   })
 
   it('finds a program by the PATH of its environment', async () => {
-    assert.equal((await runStep(sandbox(), ['true'], { env: { PATH: '/usr/bin' } })).code, 0)
+    const exit = await runStep(sandbox(), ['true'], { env: { PATH: '/usr/bin' } })
+    assert.deepEqual([exit.code, exit.began], [0, true])
   })
 
   const notStarted: readonly (readonly [why: string, argv: readonly string[], changes: Partial<StepSpec>, message: RegExp])[] = [
@@ -254,7 +260,7 @@ function stepDuties(sandbox: () => Sandbox): void {
   for (const [why, argv, changes, message] of notStarted) {
     it(`does not start with ${why}, and says so`, async () => {
       const exit = await runStep(sandbox(), argv, changes)
-      assert.equal(exit.kind, 'failed-to-start')
+      assert.deepEqual([exit.kind, exit.began], ['failed-to-start', false])
       assert.match(exit.message ?? '', message)
     })
   }

@@ -116,6 +116,7 @@ export class JobHost {
   #prepared: PreparedSandbox | null = null
   #log: LogWriter | null = null
   #running: RunningStep | null = null
+  readonly #stepBegan = Promise.withResolvers<unknown>()
   /** Settles when the last step that was begun is recorded. */
   #recorded: Promise<unknown> = Promise.resolve()
   #cancelled = false
@@ -194,6 +195,11 @@ export class JobHost {
     const { stateDirectory, chosen, limits, askedLimits, workspace, access } = this.#shared
     const { gate, bytesOutMax } = access
     return { stateDirectory, isolation: chosen, limits, askedLimits, directories: jobDirectories(workspace), access: { gate, bytesOutMax } }
+  }
+
+  /** Resolves when the first process of its steps runs, or could not be started. A job without any, or that was refused, leaves it pending. */
+  get stepBegan(): Promise<unknown> {
+    return this.#stepBegan.promise
   }
 
   /** Has a sandbox like its own wait for the next job. */
@@ -377,6 +383,7 @@ export class JobHost {
       })
       // Beside the step: at the end of the run nobody waits for what it loads.
       log.prepare()
+      void running.begun.then(this.#stepBegan.resolve, this.#stepBegan.resolve)
       return await this.#follow(step, running, process.timeoutMs)
     } finally {
       this.#tokens.close()

@@ -71,7 +71,8 @@ export class WorkflowRun {
     if (command.type === 'start-job') {
       const host = new JobHost(command, this.#shared, (event) => this.#push(event))
       this.#hosts.set(command.job.key, host)
-      void host.start().then(() => this.#warmNext(host))
+      void host.start()
+      void host.stepBegan.then(() => this.#warmNext(host))
       return
     }
     const host = this.#hosts.get(command.job)
@@ -79,7 +80,7 @@ export class WorkflowRun {
     void host.perform(command)
   }
 
-  /** While its first step runs, a sandbox is made for a job that comes later. */
+  /** While its first step runs, and not before: it would wait for what is made. For a job that comes later. */
   #warmNext(host: JobHost): void {
     if (host.prepared === null || this.#engine.result() !== null) return
     const comes = this.#engine.jobs().some(({ key }) => !this.#hosts.has(key) && !this.#durations.has(key))

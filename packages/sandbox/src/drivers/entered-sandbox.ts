@@ -216,6 +216,7 @@ export class EnteredSandbox extends KeptSandbox implements Sandbox {
     })
     return {
       output: entered.output,
+      begun: entered.begun,
       exit,
       kill: () => killUntilEnded(cgroup, exit),
     }

@@ -135,7 +135,7 @@ export class SentrySandbox extends KeptSandbox implements Sandbox {
       const throttling = throttlingBetween(throttledBefore, readThrottling(this.#cgroup))
       return { ...end, limitHit: limitHitIn(before, this.limitCounts()), throttling, refusedPackets }
     })
-    return { output: entered.output, exit, kill: () => this.#kill(entered, exit) }
+    return { output: entered.output, begun: entered.begun, exit, kill: () => this.#kill(entered, exit) }
   }
 
   async #kill(entered: Entered, exit: Promise<unknown>): Promise<void> {
