@@ -231,8 +231,7 @@ int put_main(int argc, char **argv) {
   if (root_fd < 0) fail_errno();
   umask(0);  // a file has the frame's mode from its creation on
   printf("ready\n");
-  // Nobody reads on: the files are put all the same.
-  (void)fflush(stdout);
+  if (fflush(stdout) != 0) return 1;
   uint64_t files = 0, bytes = 0;
   for (read_frame(); frame.type != 'E'; read_frame()) {
     put_entry();
