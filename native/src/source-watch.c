@@ -149,13 +149,13 @@ static void describe(pid_t pid, struct process *process) {
     if (*at >= '0' && *at <= '9') process->inner = (pid_t)strtol(at, NULL, 10);
 }
 
-// The last name of its cgroup, which we chose: `step-7`.
+// The last name of its cgroup, which we chose: `step-7`. The kernel adds ` (deleted)` when a process that nobody has asked how it ended has outlived it.
 static void read_cgroup(pid_t pid, char *name, size_t size) {
   char text[8192];
   *name = 0;
   if (read_proc(pid, "cgroup", text, sizeof text) <= 0) return;
   char *at = strstr(text, "/step-");
-  if (at) snprintf(name, size, "%.*s", (int)strcspn(at + 1, "\n/"), at + 1);
+  if (at) snprintf(name, size, "%.*s", (int)strcspn(at + 1, "\n/ "), at + 1);
 }
 
 // The number may be another process's by now: the kernel says whose descriptor it is.
