@@ -126,6 +126,18 @@ test('on version 2 the kernel is told to kill all at once', (context) => {
   assert.equal(host.read('unified', 'step-1/cgroup.kill'), '1')
 })
 
+test('what was on its way into a step that is killed is killed when it is there', (context) => {
+  const host = new FakeHost(context).v2()
+  const step = new StepCgroup(host.job(), 'step-1')
+  host.file('unified', 'step-1/cgroup.kill', '0')
+  step.begun()
+  assert.equal(host.read('unified', 'step-1/cgroup.kill'), '0')
+  step.kill()
+  host.file('unified', 'step-1/cgroup.kill', '0')
+  step.begun()
+  assert.equal(host.read('unified', 'step-1/cgroup.kill'), '1')
+})
+
 test('on version 1 alone the step is frozen, and thawed in the end', (context) => {
   const host = new FakeHost(context).v1()
   const step = new StepCgroup(host.job(), 'step-1')

@@ -87,7 +87,7 @@ export interface StepGroup {
   identify(): { readonly cgroup: bigint; readonly level: number } | null
   /** Ids of its processes. */
   members(): readonly number[]
-  /** Kills every member, however it detached; has done so once it is awaited. */
+  /** Kills every member, however it detached, and its first process also when that is still on its way; those that were there are killed once it is awaited. */
   kill(): void | Promise<void>
   /** The host's id of its first process, once that runs. */
   begun(pid: number): void
@@ -102,6 +102,7 @@ export class StepCgroup implements StepGroup {
   readonly name: string
   readonly #hierarchies: readonly Hierarchy[]
   readonly #own: readonly Hierarchy[]
+  #isKilled = false
 
   /** Creates the step's directories. `name` is ours, never a job's. */
   constructor(job: JobCgroup, name: string) {
@@ -135,6 +136,7 @@ export class StepCgroup implements StepGroup {
 
   /** Kills every member, however it detached: a process cannot leave its cgroup without write access to cgroupfs. */
   kill(): void {
+    this.#isKilled = true
     const v2 = this.#own.find(({ version }) => version === 2)
     if (v2 !== undefined && writeIfPresent(join(v2.directory, 'cgroup.kill'), '1')) return
     this.#killFrozen()
@@ -154,8 +156,9 @@ export class StepCgroup implements StepGroup {
     }
   }
 
+  /** It has joined by then: a kill before that met nobody. */
   begun(): void {
-    // The kernel knows its members.
+    if (this.#isKilled) this.kill()
   }
 
   isEmpty(): boolean {

@@ -11,6 +11,17 @@ const EFFECTIVE = { memoryBytes: 1000, memorySwapBytes: 1000, pids: 64, cpu: 2 }
 const FROM_OUTSIDE = new Set(['memory-limit', 'pids-limit', 'cpu-limit'])
 const SEEN = GUARANTEES.filter((guarantee) => !FROM_OUTSIDE.has(guarantee))
 
+const INPUT = {
+  limits: LIMITS,
+  ids: 65_536,
+  isRootless: false,
+  effective: EFFECTIVE,
+  hostname: 'x',
+  image: 'host',
+  network: 'none',
+  kernel: 'shared',
+} as const
+
 interface Played {
   readonly released: string[]
   check(): Promise<readonly SelfCheckResult[]>
@@ -32,17 +43,10 @@ function play(canary: string, changes: Partial<SelfCheckInput> = {}, target = '1
     kill: () => undefined,
     release: () => void released.push(mode),
   })
-  const input: SelfCheckInput = {
-    limits: LIMITS,
-    ids: 65_536,
-    isRootless: false,
-    effective: EFFECTIVE,
-    hostname: 'x',
-    image: 'host',
-    network: 'none',
-    kernel: 'shared',
+  const input = {
+    ...INPUT,
     start,
-    startCanary: async (argv, files) => start(argv, files),
+    startCanary: async (...[argv, files]: Parameters<SelfCheckInput['start']>) => start(argv, files),
     ...changes,
   }
   return { released, check: () => runSelfCheck(input, new AbortController().signal) }
@@ -119,30 +123,40 @@ for (const [name, effective, guarantee] of [
   })
 }
 
-test('an abort ends the check', async () => {
-  const controller = new AbortController()
-  controller.abort(new Error('stop'))
-  const input = {
-    limits: LIMITS,
-    ids: 65_536,
-    isRootless: false,
-    effective: EFFECTIVE,
-    hostname: 'x',
-    image: 'host',
-    network: 'none',
-    kernel: 'shared',
-    start: neverSaying,
-    startCanary: async () => neverSaying(),
-  } as const
-  await assert.rejects(runSelfCheck(input, controller.signal), /stop/)
+test('an abort ends the check, whatever its canaries are about, and leaves none of them', async () => {
+  for (const says of [[], ['17\n']]) {
+    const controller = new AbortController()
+    const released: string[] = []
+    const start: SelfCheckInput['start'] = ([mode = '']) => silentUntilKilled(mode === 'canary' ? [] : says, () => released.push(mode))
+    const startCanary: SelfCheckInput['startCanary'] = async (argv, files) => {
+      setImmediate(() => controller.abort(new Error('stop')))
+      return start(argv, files)
+    }
+    await assert.rejects(runSelfCheck({ ...INPUT, start, startCanary }, controller.signal), /stop/)
+    assert.deepEqual(released.sort(), ['canary', 'canary-target'])
+  }
 })
 
-function neverSaying(): ReturnType<SelfCheckInput['start']> {
-  const output = Readable.from([Buffer.from('1'), Buffer.from('7\n')])
-  const exit = Promise.resolve({ kind: 'signalled', code: 9, message: null, files: {} } as const)
-  return {
-    entered: { output, input: null, errors: Readable.from([]), begun: Promise.resolve(17), exit, hangUp: () => undefined },
-    kill: () => undefined,
-    release: () => undefined,
+test('nothing is started for who has aborted before', async () => {
+  const start = (): never => assert.fail('a canary is started')
+  await assert.rejects(runSelfCheck({ ...INPUT, start, startCanary: start }, AbortSignal.abort(new Error('stop'))), /stop/)
+})
+
+function silentUntilKilled(says: readonly string[], release: () => void): ReturnType<SelfCheckInput['start']> {
+  const output = new PassThrough()
+  for (const text of says) output.write(text)
+  const exit = Promise.withResolvers<Awaited<Entered['exit']>>()
+  const kill = (): void => {
+    output.end()
+    exit.resolve({ kind: 'signalled', code: 9, message: null, files: {} })
   }
+  const entered = {
+    output,
+    input: null,
+    errors: Readable.from([]),
+    begun: Promise.resolve(17),
+    exit: exit.promise,
+    hangUp: () => undefined,
+  }
+  return { entered, kill, release }
 }

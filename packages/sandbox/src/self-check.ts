@@ -43,10 +43,16 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
   const mark = (content: string): { name: string; content: Uint8Array; mode: number }[] => [
     { name: 'canary', content: Buffer.from(content), mode: 0o600 },
   ]
-  const peer = input.start(['canary-target'], mark('target'))
-  const started = [peer]
   const by = input.kernel === 'own' ? 'sentry' : 'kernel'
+  const started: StartedHelper[] = []
+  const end = (): void => {
+    for (const { kill } of started) kill()
+  }
+  signal.throwIfAborted()
+  signal.addEventListener('abort', end, { once: true })
   try {
+    const peer = input.start(['canary-target'], mark('target'))
+    started.push(peer)
     const canary = await input.startCanary(canaryArguments(input), mark('canary'))
     started.push(canary)
     // The canary is busy with the other walls until it hears whom to try from another step.
@@ -56,7 +62,8 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
     const results = [...limitChecks(input), ...parseCanary(await report, by)]
     return [...results, ...missing(results)]
   } finally {
-    for (const { kill } of started) kill()
+    signal.removeEventListener('abort', end)
+    end()
     for (const { entered, release } of started) {
       await entered.exit
       release()
@@ -165,6 +172,7 @@ async function readAll(entered: Entered, signal: AbortSignal): Promise<string> {
     signal.throwIfAborted()
     if (text.length < OUTPUT_MAX_BYTES) text += part.toString('latin1')
   }
+  signal.throwIfAborted()
   if (text !== '') return text
   const exit = await entered.exit
   throw new SandboxError(
@@ -187,6 +195,7 @@ async function readFirstLine(entered: Entered, signal: AbortSignal): Promise<str
     text += part.toString('latin1')
     if (text.includes('\n') || text.length > 100) break
   }
+  signal.throwIfAborted()
   const pid = /^(\d+)\n/.exec(text)?.[1]
   if (pid !== undefined) return pid
   throw new SandboxError('SANDBOX_FAILED', `Cannot check the sandbox: ${(await entered.exit).message ?? 'the canary target did not start'}`)

@@ -44,7 +44,9 @@ abstract class Ungrouped implements StepGroup {
  */
 export class UngroupedStep extends Ungrouped {
   readonly #sweep: () => Promise<void>
+  #isKilled = false
 
+  /** `sweep` never rejects. */
   constructor(init: number, sweep: () => Promise<void>) {
     super(init)
     this.#sweep = sweep
@@ -58,11 +60,13 @@ export class UngroupedStep extends Ungrouped {
   }
 
   kill(): Promise<void> {
+    this.#isKilled = true
     return this.#sweep()
   }
 
+  /** All processes are meant, whoever began them; only one that was on its way was not there yet. */
   begun(): void {
-    // All processes are meant, whoever began them.
+    if (this.#isKilled) void this.#sweep()
   }
 }
 
