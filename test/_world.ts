@@ -131,8 +131,11 @@ export class World implements AsyncDisposable {
   parse(result: Result): JsonRun {
     const lines = jsonLines(result)
     const document = lines.at(-1) as unknown as RunDocument
+    // One that was refused has its reason in place of a document; of one that crashed, or was ended, stderr may say it.
+    if (document?.jobs === undefined && document?.error === undefined)
+      throw new Error(`no document: exit ${result.exitCode} ${result.signal ?? ''}\n${JSON.stringify(document)}\n${result.stderr}`)
     const events = lines.slice(0, -1) as unknown as readonly EventEnvelope[]
-    const output = (job: string, step: string): string => this.#recorded(document.id, events, job, step)
+    const output = (job: string, step: string): string => this.#recorded(events[0]?.run ?? '', events, job, step)
     return { ...result, events, document, output, why: explain(result, events, document, output) }
   }
 
