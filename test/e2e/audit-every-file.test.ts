@@ -129,8 +129,7 @@ const UNNEEDED: readonly (readonly [RegExp, string])[] = [
     /^audit\/archives\/[^/]+\/seal\.json$/,
     'without it the archive is none, and archives may be elsewhere: the report says from where on it is',
   ],
-  [/^audit\/payloads\/|^runs\/[^/]+\/(log\/|journal\.jsonl$)/, 'it lies beside the log: audit payload'],
-  [/^runs\/[^/]+\/run\.json$/, 'the record of a run may be erased'],
+  [/^audit\/payloads\/|^runs\/[^/]+\/(log\/|journal\.jsonl$|run\.json$)/, 'it lies beside the log: audit payload'],
   [/^audit\/origin$/, 'the signer has it, too'],
   [/^signer\/key-1\.pem$/, 'checking needs no key; the next publication names it'],
   [/^audit-(retention|policy)$|^lease-policy$/, 'the operator may have none'],
@@ -203,16 +202,19 @@ test('audit verify finds, or names, or need not care about what root does to any
     })
 })
 
+/** The caller, the output, the document and the journal. */
+const KEPT = 'kept,kept,kept,kept'
+
 test('audit payload says what root has done to what lies beside the log', async (t) => {
   const question = (): Promise<string> =>
     within(async () => (await Array.fromAsync(agent.retention.payloads(world.state, run))).map(({ state }) => state).join())
-  assert.equal(await question(), 'kept,kept,kept')
+  assert.equal(await question(), KEPT)
   const payloads = [...filesOf(kept)].filter((file) => /^audit\/payloads\/.*\/(salt|0)/.test(file) && isOfRun(file))
   const output = [...filesOf(kept)].filter((file) => file.startsWith(`runs/${run}/log/`))
   assert.deepEqual([payloads.length, output.length], [2, 2])
-  for (const file of [...payloads, ...output, `runs/${run}/journal.jsonl`])
+  for (const file of [...payloads, ...output, `runs/${run}/journal.jsonl`, `runs/${run}/run.json`])
     await t.test(file, async () => {
-      assert.deepEqual(await answersTo(file, question, (said, name) => (said === 'kept,kept,kept') !== isSame(file, name)), [])
+      assert.deepEqual(await answersTo(file, question, (said, name) => (said === KEPT) !== isSame(file, name)), [])
     })
 })
 

@@ -114,7 +114,7 @@ export interface RunDocument {
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null
   /**
    * Indices of the run's first and last entry in the transparency log, and how many that had then; null: it could not be written. `unpublished`: why a
-   * checkpoint that was to have all of it was not published.
+   * checkpoint that was to have all of it was not published. `salt`, base64: with it that last entry commits to the rest of the document (`audit payload`).
    */
   readonly log: {
     readonly origin: string
@@ -122,6 +122,7 @@ export interface RunDocument {
     readonly last: number
     readonly size: number
     readonly unpublished: string | null
+    readonly salt: string
   } | null
 }
 

@@ -174,7 +174,7 @@ export const DOCUMENT: RunDocument = {
   sourceChanges: [],
   refusals: [{ job: 'test (20)', step: '2', what: 'pids', detail: '512 processes' }],
   error: null,
-  log: { origin: '', first: 1, last: 30, size: 30, unpublished: null },
+  log: { origin: '', first: 1, last: 30, size: 30, unpublished: null, salt: '' },
 }
 
 const PREVIEW: RunPreview = {

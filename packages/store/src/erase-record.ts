@@ -24,6 +24,8 @@ async function eraseAll(runs: string, id: string): Promise<void> {
   else if (!(await isThere(leaving))) return
   await syncDirectory(runs)
   await eraseOutput(join(leaving, 'log'))
+  // With it goes the salt of what the log says of it.
+  if (await isThere(join(leaving, 'run.json'))) await destroyFile(join(leaving, 'run.json'))
   await rm(leaving, { recursive: true, force: true })
   await syncDirectory(runs)
 }

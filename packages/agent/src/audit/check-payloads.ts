@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Commitment, type LogEntry, SOURCE_CLOSED, SOURCE_OPENED } from '@sallyport/audit-log'
-import { createRunStore, PayloadStore, type RunStore, type StoredRun, StoreError } from '@sallyport/store'
+import { checkDocument, createRunStore, PayloadStore, type RunStore, type StoredRun, StoreError } from '@sallyport/store'
 import { auditPlaces } from './audit-places.ts'
 import { LOG_SOURCE } from './change-scan.ts'
 import { JournalCheck, type JournalState } from './check-journal.ts'
@@ -44,7 +44,16 @@ export async function* checkPayloads(
       const kept = classOf(entry)
       const { type, source: of, job = null, step = null } = entry
       const state = stateOf(await beside.check(entry, entry.private), () => erases(of, kept, entry.at))
-      yield { index, source: of, type, job, step, class: kept, bytes: entry.private.bytes, state }
+      yield {
+        index,
+        source: of,
+        type: type === SOURCE_CLOSED ? 'document' : type,
+        job,
+        step,
+        class: kept,
+        bytes: entry.private.bytes,
+        state,
+      }
     }
     for (const journal of journals) yield journalRow(journal, erases)
   }
@@ -125,9 +134,11 @@ class Beside {
   }
 
   async check(entry: LogEntry, commitment: Commitment): Promise<'kept' | 'different' | 'gone'> {
-    if (entry.type !== 'step.log') return this.#checkPayload(commitment)
+    if (entry.type !== 'step.log' && entry.type !== SOURCE_CLOSED) return this.#checkPayload(commitment)
     const stored = await this.#open(entry.source)
-    return stored === null ? 'gone' : stored.checkOutput(rangeOf(entry.data ?? {}), commitment)
+    if (stored === null) return 'gone'
+    if (entry.type === 'step.log') return stored.checkOutput(rangeOf(entry.data ?? {}), commitment)
+    return stored.document === null ? 'gone' : checkDocument(stored.document, commitment)
   }
 
   async #checkPayload(commitment: Commitment): Promise<'kept' | 'different' | 'gone'> {

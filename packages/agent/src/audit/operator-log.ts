@@ -25,7 +25,7 @@ class OperatorLogWriter implements OperatorLog {
   }
 
   async close(): Promise<void> {
-    await this.#writer?.close([], null)
+    await this.#writer?.close([], null, null)
     this.#writer = null
   }
 }

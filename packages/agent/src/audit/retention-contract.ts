@@ -70,7 +70,7 @@ export interface CheckedPayload {
   readonly index: number
   /** `run/ID`, `operator/ID`, `log`. */
   readonly source: string
-  /** Of the entry; `journal` for that of a run. */
+  /** Of the entry; `journal` and `document` for those of a run. */
   readonly type: string
   readonly job: string | null
   readonly step: string | null

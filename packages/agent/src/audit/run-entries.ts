@@ -2,6 +2,7 @@
 import { hostname } from 'node:os'
 import {
   AuditLogError,
+  type Commitment,
   CompactRange,
   encodeEntry,
   JOB_CLOSED,
@@ -60,14 +61,15 @@ export class RunEntries {
     return this.#add(encoded ?? encodeEntry({ ...entry, private: await this.#keep(text, entry) }))
   }
 
-  /** The last entry commits to all others: its proof is one for the whole run. `facts`: what else it says. */
-  closed(facts: Readonly<Record<string, unknown>> = { dropped: {} }): Uint8Array[] {
+  /** The last entry commits to all others: its proof is one for the whole run. `facts`: what else it says; `document`: what it commits to of the run's document. */
+  closed(facts: Readonly<Record<string, unknown>> = { dropped: {} }, document: Commitment | null = null): Uint8Array[] {
     const at = new Date().toISOString()
     const jobs = [...this.#jobs].map(([job, count]) =>
       this.#add(encodeEntry(this.#next({ at, type: JOB_CLOSED, job, data: { events: count + 1 } }))),
     )
     const data = { ...facts, events: this.#seq + 1, root: Buffer.from(this.#tree.root()).toString('base64') }
-    return [...jobs, encodeEntry(this.#next({ at, type: SOURCE_CLOSED, data }))]
+    const last = { ...this.#next({ at, type: SOURCE_CLOSED, data }), ...(document === null ? {} : { private: document }) }
+    return [...jobs, encodeEntry(last)]
   }
 
   #add(entry: Uint8Array): Uint8Array {

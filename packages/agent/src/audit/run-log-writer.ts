@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Commitment } from '@sallyport/audit-log'
 import type { EventEnvelope, SallyportError } from '@sallyport/core'
 import type { TransparencyLog } from '@sallyport/store'
 import type { RunDocument } from '../contract.ts'
@@ -8,7 +9,9 @@ import { RunEntries } from './run-entries.ts'
 import type { SourcesBeside } from './run-log.ts'
 
 type Publishes = Pick<PublishOptions, 'waitMs'>
-type Place = Omit<NonNullable<RunDocument['log']>, 'unpublished'>
+/** Where a run stands. */
+export type LoggedRun = Omit<NonNullable<RunDocument['log']>, 'salt'>
+type Place = Omit<LoggedRun, 'unpublished'>
 
 /** What {@link RunLog} loads when there is something to write. Calls must not overlap; after one failed, the object is of no use. */
 export class RunLogWriter {
@@ -34,11 +37,11 @@ export class RunLogWriter {
     return (await this.#toLog({ publishes, leaves: false }, entries)).unpublished
   }
 
-  /** The last of the events, and the end of the source. */
-  async close(events: readonly EventEnvelope[], publishes: Publishes | null): Promise<RunDocument['log']> {
+  /** The last of the events, and the end of the source, which commits to its document. */
+  async close(events: readonly EventEnvelope[], document: Commitment | null, publishes: Publishes | null): Promise<LoggedRun> {
     const beside = (await this.#beside?.close(this.#begin)) ?? []
     // The run's own end comes last: it is what stands for the run.
-    const entries = [...(await this.#encode(events)), ...beside, ...this.#entries.closed()]
+    const entries = [...(await this.#encode(events)), ...beside, ...this.#entries.closed(undefined, document)]
     const { result, unpublished } = await this.#toLog({ publishes, leaves: true }, entries)
     return { ...result, unpublished: unpublished === null ? null : unpublished.message }
   }

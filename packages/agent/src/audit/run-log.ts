@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Commitment } from '@sallyport/audit-log'
 import type { EventEnvelope } from '@sallyport/core'
-import type { RunDocument } from '../contract.ts'
 import type { RunEntries } from './run-entries.ts'
-import type { RunLogWriter } from './run-log-writer.ts'
+import type { LoggedRun, RunLogWriter } from './run-log-writer.ts'
 
 /** Events wait for others at most so long. */
 const TICK_MS = 1000
@@ -86,8 +86,8 @@ export class RunLog implements AsyncDisposable {
     if (this.#witnessed < count) await this.#witness(count)
   }
 
-  /** Everything, and the end of the source: where it stands in the log. @throws AgentError AUDIT_LOG_UNWRITABLE */
-  close(): Promise<RunDocument['log']> {
+  /** Everything, and the end of the source, which commits to the run's `document`: where it stands in the log. @throws AgentError AUDIT_LOG_UNWRITABLE */
+  close(document: Commitment | null = null): Promise<LoggedRun> {
     this.#stopTimer()
     this.onQuorumMissed = null
     const publishes = performance.now() - this.#startedMs >= PUBLISHES_AFTER_MS ? AT_ITS_END : null
@@ -96,7 +96,7 @@ export class RunLog implements AsyncDisposable {
       for (; this.#waiting.length > 0; events = this.#take()) await writer.append(events, null)
       this.#isClosed = true
       this.#durable = this.#added
-      return writer.close(events, publishes)
+      return writer.close(events, document, publishes)
     })
   }
 

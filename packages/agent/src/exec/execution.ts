@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { opendirSync } from 'node:fs'
+import type { Commitment } from '@sallyport/audit-log'
 import { ExitCode, formatDuration, messageOf, SallyportError } from '@sallyport/core'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { type PutEntry, type RunningStep, SANDBOX_PATHS, type Sandbox, type StepExit } from '@sallyport/sandbox'
 import type { Finding } from '@sallyport/secret-watch'
 import type { BrokerEvent } from '@sallyport/secrets'
-import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
+import { commitToDocument, createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import type { EffectiveAccess } from '../access/contract.ts'
 import type { ChosenIsolation } from '../admit/isolation.ts'
 import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
+import type { LoggedRun } from '../audit/run-log-writer.ts'
 import { directoryEntries } from '../collect/checkout.ts'
 import { type Baseline, type ChangedFiles, findChanges, keepChanges, takeBaseline } from '../collect/kept-files.ts'
 import { isOwnState } from '../collect/own-state.ts'
@@ -38,6 +40,8 @@ const JOB = 'exec'
 const STEP = '1'
 /** After this long a person wonders what is happening. */
 const COPY_PATIENCE_MS = 1000
+
+type ExecFacts = Omit<ExecResult, 'log'>
 
 export interface ExecRequest {
   readonly options: ExecOptions
@@ -322,11 +326,10 @@ class Execution {
     await this.#sweeping
     const durationMs = Math.round(performance.now() - this.#start)
     this.#report('run.finished', { conclusion: conclusionOf(exitCodeOf(exit, error)), durationMs })
-    const [{ log, unlogged }] = await Promise.all([this.#closeLog(), this.#recorder.settle()])
-    const result: ExecResult = {
+    const facts: ExecFacts = {
       id: runId,
-      exitCode: exitCodeOf(exit, error ?? unlogged),
-      error: error ?? unlogged,
+      exitCode: exitCodeOf(exit, error),
+      error,
       kept: outcome.changes?.kept.length ?? 0,
       dropped: outcome.changes?.dropped ?? 0,
       refusals: this.#refusals.refusals,
@@ -335,15 +338,20 @@ class Execution {
       // Command lines may hold a secret.
       sourceChanges: this.#recorder.redact(this.#sources.changes) as ExecResult['sourceChanges'],
       durationMs,
-      log,
     }
-    const conclusion = conclusionOf(result.exitCode)
-    await record.finish(
-      this.#recorder.redact({ ...result, conclusion, startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }),
-    )
+    const { commitment, salt } = commitToDocument(this.#documentOf(facts))
+    const [{ log, unlogged }] = await Promise.all([this.#closeLog(commitment), this.#recorder.settle()])
+    const ended = unlogged === null ? facts : { ...facts, exitCode: exitCodeOf(exit, error ?? unlogged), error: error ?? unlogged }
+    await record.finish({ ...this.#documentOf(ended), log: log === null ? null : { ...(this.#recorder.redact(log) as LoggedRun), salt } })
     await disposed
     await prepared?.jobImage[Symbol.asyncDispose]()
-    return result
+    return { ...ended, log: log === null ? null : { ...log, salt } }
+  }
+
+  /** Redacted. */
+  #documentOf(facts: ExecFacts): object {
+    const more = { conclusion: conclusionOf(facts.exitCode), startedAt: this.#startedAt.toISOString(), workflows: ['exec'], jobs: [] }
+    return this.#recorder.redact({ ...facts, ...more }) as object
   }
 
   #tellLimits(exit: StepExit): void {
@@ -354,9 +362,9 @@ class Execution {
   }
 
   /** What ran and could not be written to the log did not end well. */
-  async #closeLog(): Promise<{ readonly log: ExecResult['log']; readonly unlogged: ExecResult['error'] }> {
+  async #closeLog(document: Commitment): Promise<{ readonly log: LoggedRun | null; readonly unlogged: ExecResult['error'] }> {
     try {
-      return { log: await this.#parts.log.close(), unlogged: null }
+      return { log: await this.#parts.log.close(document), unlogged: null }
     } catch (error) {
       return { log: null, unlogged: describeError(error) }
     }

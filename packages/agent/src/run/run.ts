@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { GrantFacts } from '@sallyport/access'
+import type { Commitment } from '@sallyport/audit-log'
 import { ExitCode } from '@sallyport/core'
 import type { Conclusion, EngineInput } from '@sallyport/engine'
 import { createSecretSet, type SecretSet } from '@sallyport/redaction'
 import { assertCanEnforce } from '@sallyport/sandbox'
-import { createRunStore, newRunId, type RunRecord } from '@sallyport/store'
+import { commitToDocument, createRunStore, newRunId, type RunRecord } from '@sallyport/store'
 import { loadWorkflowParser, type WorkflowPlan } from '@sallyport/workflow'
 import type { EffectiveAccess } from '../access/contract.ts'
 import { knownPlans } from '../access/known-plans.ts'
@@ -14,6 +15,7 @@ import { type ChosenIsolation, chooseIsolation } from '../admit/isolation.ts'
 import { askedFor, effectiveLimits } from '../admit/limits.ts'
 import { HostSources } from '../audit/host-sources.ts'
 import { RunLog } from '../audit/run-log.ts'
+import type { LoggedRun } from '../audit/run-log-writer.ts'
 import { assertMatrixKnown } from '../claim/assert-matrix.ts'
 import { buildEngineInput } from '../claim/engine-input.ts'
 import { workspacePath } from '../claim/github-context.ts'
@@ -309,22 +311,29 @@ class RunSession {
     const { record, recorder, runSecrets } = this.#parts
     await runSecrets.swept
     await this.watch.finish()
-    const [log] = await Promise.all([this.#closeLog(), recorder.settle(), this.#seen.save()])
-    const document = recorder.redact(this.#document(log)) as RunDocument
+    const facts = this.#facts()
+    const { commitment, salt } = commitToDocument(facts)
+    const [log] = await Promise.all([this.#closeLog(commitment), recorder.settle(), this.#seen.save()])
+    const document = log === null ? { ...this.#facts(), log } : { ...facts, log: { ...log, salt } }
     await record.finish(document)
     return document
   }
 
-  async #closeLog(): Promise<RunDocument['log']> {
+  async #closeLog(document: Commitment): Promise<LoggedRun | null> {
     try {
-      return await this.#parts.log.close()
+      return this.#parts.recorder.redact(await this.#parts.log.close(document)) as LoggedRun
     } catch (error) {
       this.#refusals.setError(error)
       return null
     }
   }
 
-  #document(log: RunDocument['log']): RunDocument {
+  /** Redacted. */
+  #facts(): Omit<RunDocument, 'log'> {
+    return this.#parts.recorder.redact(this.#document()) as Omit<RunDocument, 'log'>
+  }
+
+  #document(): Omit<RunDocument, 'log'> {
     const { options, plans, runId } = this.#parts
     const conclusion = this.#conclusion()
     return {
@@ -344,7 +353,6 @@ class RunSession {
       findings: this.watch.findings,
       refusals: this.#refusals.refusals,
       error: options.interrupt.soft.aborted ? INTERRUPTED : (this.#refusals.error?.error ?? null),
-      log,
     }
   }
 

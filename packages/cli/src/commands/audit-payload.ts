@@ -69,6 +69,6 @@ function isRight({ state }: CheckedPayload): boolean {
 
 function rowOf(payload: CheckedPayload, style: Style): readonly string[] {
   const { index, type, job, step, class: kept, bytes, state } = payload
-  const place = type === 'journal' ? 'journal' : [job, step].filter((part) => part !== null).join(' | ')
+  const place = ['journal', 'document'].includes(type) ? type : [job, step].filter((part) => part !== null).join(' | ')
   return [isRight(payload) ? style.good(state) : style.bad(state), kept, `entry ${index}`, `${bytes} bytes`, oneLine(place)]
 }
