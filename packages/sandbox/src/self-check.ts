@@ -48,8 +48,11 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
   const end = (): void => {
     for (const { kill } of started) kill()
   }
+  const endAtOnce = (): void => {
+    for (const { kill } of started) killIfPossible(kill)
+  }
   signal.throwIfAborted()
-  signal.addEventListener('abort', end, { once: true })
+  signal.addEventListener('abort', endAtOnce, { once: true })
   try {
     const peer = input.start(['canary-target'], mark('target'))
     started.push(peer)
@@ -62,12 +65,20 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
     const results = [...limitChecks(input), ...parseCanary(await report, by)]
     return [...results, ...missing(results)]
   } finally {
-    signal.removeEventListener('abort', end)
+    signal.removeEventListener('abort', endAtOnce)
     end()
     for (const { entered, release } of started) {
       await entered.exit
       release()
     }
+  }
+}
+
+function killIfPossible(kill: () => void): void {
+  try {
+    kill()
+  } catch {
+    // Whoever listens to an abort cannot be told: the end of the check tries again, and tells.
   }
 }
 
