@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The document of a run is what people and programs read of it: nobody changes it unseen.
+// The document of a run is what people and programs read of it: what is changed in it is found.
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -50,6 +50,7 @@ for (const [what, change] of [
   ['a job that is left out', () => ({ ...document, jobs: [] })],
   ['another output of a job', () => ({ ...document, jobs: document.jobs.map((job) => ({ ...job, outputs: {} })) })],
   ['something more', () => ({ ...document, approved: true })],
+  ['another place in the log', () => ({ ...document, log: { ...document.log, first: 1 } })],
   ['another salt', () => ({ ...document, log: { ...document.log, salt: Buffer.alloc(32).toString('base64') } })],
 ] as const)
   test(`${what} is found`, async () => {

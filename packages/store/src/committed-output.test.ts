@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Commitment, commitTo } from '@sallyport/audit-log'
@@ -113,6 +113,19 @@ test('erased output is gone with its key, and the rest of the record stays', asy
   assert.equal(await check(run, piece), 'gone')
   await assert.rejects(Array.fromAsync(run.readLog(piece.file, 0, 1)), { code: 'PAYLOAD_ERASED' })
   assert.equal((await createRunStore(state).open('r1')).document?.['conclusion'], 'success')
+})
+
+test('the document of an erased record is overwritten, and what a crash left of one, too', async (t) => {
+  const { state } = await print(t, ['x'])
+  const directory = join(state, 'runs/r1')
+  writeFileSync(join(directory, 'run.json.17.tmp'), 'with its salt')
+  const kept = ['run.json', 'run.json.17.tmp'].map((name) => ({ name, copy: join(state, name) }))
+  for (const { name, copy } of kept) linkSync(join(directory, name), copy)
+  symlinkSync(join(state, 'somebody-elses'), join(directory, 'run.json.18.tmp'))
+  writeFileSync(join(state, 'somebody-elses'), 'x')
+  await createRunStore(state).erase('r1', 'record')
+  for (const { copy } of kept) assert.ok(readFileSync(copy).every((byte) => byte === 0))
+  assert.equal(readFileSync(join(state, 'somebody-elses'), 'utf8'), 'x')
 })
 
 test('an erased record is gone as a whole, also when a crash left a part of it', async (t) => {

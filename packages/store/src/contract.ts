@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Commitment } from '@sallyport/audit-log'
 import type { EventEnvelope, Journal } from '@sallyport/core'
+import type { EntryRange } from './run-document.ts'
 
 /**
  * The record of runs under `STATE/runs/<id>/`: `journal.jsonl` (one {@link EventEnvelope} a line),
@@ -96,4 +97,6 @@ export interface StoredRun {
   readLog(file: string, from: number, to: number): AsyncIterable<Uint8Array>
   /** Whether a piece of output is what was committed to. `gone`: it, or what its salt is made from, is not there any more. */
   checkOutput(range: OutputRange & { readonly piece: number }, commitment: Commitment): Promise<'kept' | 'different' | 'gone'>
+  /** As it lies there now; see `checkDocument`. */
+  checkDocument(commitment: Commitment, place: EntryRange): Promise<'kept' | 'different' | 'unlogged' | 'gone'>
 }

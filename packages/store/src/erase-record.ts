@@ -24,10 +24,15 @@ async function eraseAll(runs: string, id: string): Promise<void> {
   else if (!(await isThere(leaving))) return
   await syncDirectory(runs)
   await eraseOutput(join(leaving, 'log'))
-  // With it goes the salt of what the log says of it.
-  if (await isThere(join(leaving, 'run.json'))) await destroyFile(join(leaving, 'run.json'))
+  await destroyDocuments(leaving)
   await rm(leaving, { recursive: true, force: true })
   await syncDirectory(runs)
+}
+
+/** With what a crash left of it, and the salt of what the log says of it. */
+async function destroyDocuments(directory: string): Promise<void> {
+  for (const item of await readdir(directory, { withFileTypes: true }))
+    if (item.isFile() && item.name.startsWith('run.json')) await destroyFile(join(directory, item.name))
 }
 
 /** The keys first: without them nobody can tell from a commitment what was printed. */

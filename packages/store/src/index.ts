@@ -3,7 +3,7 @@ export type * from './contract.ts'
 export { destroyFile, openFile, readWhole, syncDirectory, writeFileDurably } from './durable-file.ts'
 export { lockExclusively } from './exclusive-lock.ts'
 export { makePrivateDirectory } from './private-directory.ts'
-export { type CommittedDocument, checkDocument, commitToDocument } from './run-document.ts'
+export { type CommittedDocument, commitToDocument, type EntryRange } from './run-document.ts'
 export { newRunId } from './run-id.ts'
 export { createRunStore, readDocuments } from './run-store.ts'
 export {

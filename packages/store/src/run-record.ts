@@ -6,6 +6,7 @@ import type { LogWriter, RunRecord } from './contract.ts'
 import { writeFileDurably } from './durable-file.ts'
 import type { JournalWriter } from './journal-writer.ts'
 import { createLog } from './log-file.ts'
+import { formatDocument } from './run-document.ts'
 import { StoreError } from './store-error.ts'
 
 /** A run being written by this process. */
@@ -41,7 +42,7 @@ export class OpenRunRecord implements RunRecord {
   async finish(document: unknown): Promise<void> {
     await this.#journal.drained() // The document never knows more than the journal.
     try {
-      await writeFileDurably(join(this.directory, 'run.json'), `${JSON.stringify(document, null, 2)}\n`)
+      await writeFileDurably(join(this.directory, 'run.json'), formatDocument(document))
     } catch (error) {
       throw StoreError.from(`Cannot write the document of run "${this.id}"`, error)
     }

@@ -9,6 +9,7 @@ import { readJournal } from './journal-reader.ts'
 import { JournalWriter } from './journal-writer.ts'
 import { checkOutput, outputBytes, readLog } from './log-file.ts'
 import { makePrivateDirectory } from './private-directory.ts'
+import { checkDocument } from './run-document.ts'
 import { isRunId } from './run-id.ts'
 import { isLocked, writeLock } from './run-lock.ts'
 import { OpenRunRecord } from './run-record.ts'
@@ -198,6 +199,10 @@ async function openRun(runs: string, idOrPrefix: string): Promise<StoredRun> {
       }),
     readLog: (file, from, to) => readLog(directory, file, from, to),
     checkOutput: (range, commitment) => checkOutput(directory, range, commitment),
+    checkDocument: async (commitment, place) => {
+      const bytes = await readWhole(documentPath(directory), DOCUMENT_BYTES_MAX)
+      return bytes === null ? 'gone' : checkDocument(bytes, commitment, place)
+    },
   }
 }
 
@@ -218,8 +223,12 @@ function pick(ids: readonly string[], idOrPrefix: string): string {
   })
 }
 
+function documentPath(directory: string): string {
+  return join(directory, 'run.json')
+}
+
 async function readDocument(directory: string): Promise<Readonly<Record<string, unknown>> | null> {
-  const path = join(directory, 'run.json')
+  const path = documentPath(directory)
   const bytes = await readWhole(path, DOCUMENT_BYTES_MAX)
   if (bytes === null) return null
   try {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Commitment, type LogEntry, SOURCE_CLOSED, SOURCE_OPENED } from '@sallyport/audit-log'
-import { checkDocument, createRunStore, PayloadStore, type RunStore, type StoredRun, StoreError } from '@sallyport/store'
+import { createRunStore, type EntryRange, PayloadStore, type RunStore, type StoredRun, StoreError } from '@sallyport/store'
 import { auditPlaces } from './audit-places.ts'
 import { LOG_SOURCE } from './change-scan.ts'
 import { JournalCheck, type JournalState } from './check-journal.ts'
@@ -39,11 +40,13 @@ export async function* checkPayloads(
   for await (const shown of entries()) {
     const { index, entry } = shown
     if (source !== null && entry.source !== source) continue
-    const journals = await beside.follow(shown)
+    const { began, journals } = await beside.follow(shown)
     if (entry.private !== undefined) {
       const kept = classOf(entry)
       const { type, source: of, job = null, step = null } = entry
-      const state = stateOf(await beside.check(entry, entry.private), () => erases(of, kept, entry.at))
+      const found = await beside.check(entry, entry.private, { first: began.index, last: index })
+      // What is of one run goes together.
+      const state = stateOf(found, () => erases(of, kept, began.at))
       yield {
         index,
         source: of,
@@ -82,10 +85,23 @@ function journalRow(
   }
 }
 
-function stateOf(found: 'kept' | 'different' | 'gone', isErased: () => boolean): CheckedPayload['state'] {
+function stateOf(found: CheckedState, isErased: () => boolean): CheckedPayload['state'] {
   if (found !== 'gone') return found
   return isErased() ? 'erased' : 'missing'
 }
+
+type CheckedState = 'kept' | 'different' | 'unlogged' | 'gone'
+
+/** The first entry of a source. */
+interface Beginning {
+  readonly at: string
+  /** Null: where it stands is not to be told from what is left of the log. */
+  readonly index: number | null
+}
+
+/** A run says where it stands when it has its end in the log: it waits for who publishes, and for witnesses. */
+const ENDING_MS = 20_000
+const LOOK_AGAIN_MS = 100
 
 function classOf({ type, source }: LogEntry): RetentionClass {
   if (type === 'step.log') return 'output'
@@ -122,7 +138,7 @@ function covers({ classes, before }: LoggedErasure, kept: RetentionClass, at: st
 
 class Beside {
   /** Of runs that have begun and not ended, by source. */
-  readonly #journals = new Map<string, { readonly check: JournalCheck; readonly at: string }>()
+  readonly #journals = new Map<string, Beginning & { readonly check: JournalCheck }>()
   readonly #ended = new Set<string>()
   readonly #payloads: PayloadStore
   readonly #store: RunStore
@@ -133,12 +149,11 @@ class Beside {
     this.#store = createRunStore(stateDirectory)
   }
 
-  async check(entry: LogEntry, commitment: Commitment): Promise<'kept' | 'different' | 'gone'> {
+  async check(entry: LogEntry, commitment: Commitment, place: EntryRange): Promise<CheckedState> {
     if (entry.type !== 'step.log' && entry.type !== SOURCE_CLOSED) return this.#checkPayload(commitment)
-    const stored = await this.#open(entry.source)
+    const stored = await (entry.type === 'step.log' ? this.#open(entry.source) : this.#openEnded(entry.source))
     if (stored === null) return 'gone'
-    if (entry.type === 'step.log') return stored.checkOutput(rangeOf(entry.data ?? {}), commitment)
-    return stored.document === null ? 'gone' : checkDocument(stored.document, commitment)
+    return entry.type === 'step.log' ? stored.checkOutput(rangeOf(entry.data ?? {}), commitment) : stored.checkDocument(commitment, place)
   }
 
   async #checkPayload(commitment: Commitment): Promise<'kept' | 'different' | 'gone'> {
@@ -152,18 +167,19 @@ class Beside {
     }
   }
 
-  /** The journals of runs whose entries end here. */
-  async follow(shown: ShownEntry): Promise<CheckedJournal[]> {
-    const { source, type, at } = shown.entry
-    if (!source.startsWith('run/') || this.#ended.has(source)) return []
-    const open = this.#journals.get(source) ?? { check: await this.#checkOf(source), at }
+  /** Where the source of an entry began, and the journals of runs whose entries end here. */
+  async follow(shown: ShownEntry): Promise<{ readonly began: Beginning; readonly journals: CheckedJournal[] }> {
+    const { source, type, at, seq } = shown.entry
+    const here = { at, index: seq === 1 ? shown.index : null }
+    if (!source.startsWith('run/') || this.#ended.has(source)) return { began: here, journals: [] }
+    const open = this.#journals.get(source) ?? { ...here, check: await this.#checkOf(source) }
     this.#journals.set(source, open)
     await open.check.add(shown)
     const oldest = this.#journals.size > OPEN_RUNS_MAX ? this.#journals.keys().next().value : undefined
     // Of one that was cut off, what comes this late is not compared
     if (oldest !== undefined) this.#ended.add(oldest)
     const ending = [...(type === SOURCE_CLOSED ? [source] : []), ...(oldest === undefined ? [] : [oldest])]
-    return this.#end(ending)
+    return { began: open, journals: await this.#end(ending) }
   }
 
   /** Of runs that have no end. */
@@ -190,6 +206,15 @@ class Beside {
   async #open(source: string): Promise<StoredRun | null> {
     if (this.#run?.source !== source) this.#run = { source, stored: await this.#openRun(source.slice('run/'.length)) }
     return this.#run.stored
+  }
+
+  /** One that its process has not ended yet is given time. */
+  async #openEnded(source: string): Promise<StoredRun | null> {
+    const id = source.slice('run/'.length)
+    for (const deadline = performance.now() + ENDING_MS; ; await sleep(LOOK_AGAIN_MS)) {
+      const stored = await this.#openRun(id)
+      if (stored?.state !== 'running' || performance.now() > deadline) return stored
+    }
   }
 
   async #openRun(id: string): Promise<StoredRun | null> {

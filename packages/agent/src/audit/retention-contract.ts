@@ -76,8 +76,11 @@ export interface CheckedPayload {
   readonly step: string | null
   readonly class: RetentionClass
   readonly bytes: number
-  /** `missing`: it is gone, and no entry says that it was erased. */
-  readonly state: 'kept' | 'erased' | 'different' | 'missing'
+  /**
+   * `missing`: it is gone, and no entry says that it was erased. `unlogged`: a document that says that its run could not be logged to the end, though it was: nothing
+   * in it can be compared.
+   */
+  readonly state: 'kept' | 'erased' | 'different' | 'unlogged' | 'missing'
 }
 
 /** A change of the key that signs the log. */

@@ -339,13 +339,15 @@ class Execution {
       sourceChanges: this.#recorder.redact(this.#sources.changes) as ExecResult['sourceChanges'],
       durationMs,
     }
-    const { commitment, salt } = commitToDocument(this.#documentOf(facts))
+    const document = this.#documentOf(facts)
+    const { commitment, salt } = commitToDocument(document)
     const [{ log, unlogged }] = await Promise.all([this.#closeLog(commitment), this.#recorder.settle()])
-    const ended = unlogged === null ? facts : { ...facts, exitCode: exitCodeOf(exit, error ?? unlogged), error: error ?? unlogged }
-    await record.finish({ ...this.#documentOf(ended), log: log === null ? null : { ...(this.#recorder.redact(log) as LoggedRun), salt } })
+    const failed = { ...facts, exitCode: exitCodeOf(exit, error ?? unlogged), error: error ?? unlogged }
+    const place = log === null ? null : { ...log, salt }
+    await record.finish(place === null ? { ...this.#documentOf(failed), log: place } : { ...document, log: place })
     await disposed
     await prepared?.jobImage[Symbol.asyncDispose]()
-    return { ...ended, log: log === null ? null : { ...log, salt } }
+    return { ...(place === null ? failed : facts), log: place }
   }
 
   /** Redacted. */
@@ -364,7 +366,7 @@ class Execution {
   /** What ran and could not be written to the log did not end well. */
   async #closeLog(document: Commitment): Promise<{ readonly log: LoggedRun | null; readonly unlogged: ExecResult['error'] }> {
     try {
-      return { log: await this.#parts.log.close(document), unlogged: null }
+      return { log: this.#recorder.redact(await this.#parts.log.close(document)) as LoggedRun, unlogged: null }
     } catch (error) {
       return { log: null, unlogged: describeError(error) }
     }

@@ -51,16 +51,17 @@ async function printRun(payloads: AsyncIterable<CheckedPayload>, flags: Flags, {
 /** However many there are: each for itself, and of those that are right only how many they are. */
 async function printAll(payloads: AsyncIterable<CheckedPayload>, flags: Flags, { stdout, config }: Context): Promise<boolean> {
   const style = createStyle(stdout.isTerminal && config.allowsColor)
-  const counts = { kept: 0, erased: 0, different: 0, missing: 0 }
+  const counts = { kept: 0, erased: 0, different: 0, unlogged: 0, missing: 0 }
   for await (const payload of payloads) {
     if (stdout.isBroken) break
     counts[payload.state] += 1
     if (flags.json === true) stdout.write(`${jsonText(payload)}\n`)
     else if (!isRight(payload)) stdout.write(`${rowOf(payload, style).concat(oneLine(payload.source)).join('  ')}\n`)
   }
-  const { kept, erased, different, missing } = counts
-  if (flags.json !== true) stdout.write(`${kept} kept, ${erased} erased, ${different} different, ${missing} missing\n`)
-  return different + missing === 0
+  const { kept, erased, different, unlogged, missing } = counts
+  const more = unlogged === 0 ? '' : `, ${unlogged} unlogged`
+  if (flags.json !== true) stdout.write(`${kept} kept, ${erased} erased, ${different} different, ${missing} missing${more}\n`)
+  return different + missing + unlogged === 0
 }
 
 function isRight({ state }: CheckedPayload): boolean {
