@@ -43,7 +43,7 @@ describe('the end of a gate', () => {
     ['SIGSEGV', 11],
   ] as const) {
     test(`by ${signal} is the end of its job, which says so; another job of the same run goes on`, async () => {
-      const running = world.start(['run', '--json', '--state', world.state], { cwd: repository })
+      const running = world.start(['run', '--json', '--jobs', '2', '--state', world.state], { cwd: repository })
       // A step that is only being started would fail for want of its doors.
       await until('two steps', () => waiting().length === 2)
       const [gate = 0, ...others] = gates()
