@@ -37,7 +37,8 @@ describe('a keeper that is killed under a running job', () => {
     const run = world.parse(await running.result)
     assert.equal(run.document.jobs[0]?.conclusion, 'failure', run.why)
     const finished = run.events.find(({ type }) => type === 'job.finished')
-    assert.match(String(finished?.data['message']), /the keeper of the sandbox ended/)
+    // Of whoever hears of it first: what watches the keeper, or what asks it to close the network of the step that has ended with it.
+    assert.match(String(finished?.data['message']), /the keeper of the sandbox ended|the sandbox is gone/)
     await expectNextRunWorks(world)
   })
 
