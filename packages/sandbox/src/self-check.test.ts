@@ -137,6 +137,21 @@ test('an abort ends the check, whatever its canaries are about, and leaves none 
   }
 })
 
+test('a canary that cannot be killed at an abort does not keep the others, and is told of', async () => {
+  const controller = new AbortController()
+  const released: string[] = []
+  const start: SelfCheckInput['start'] = ([mode = '']) => {
+    const helper = silentUntilKilled(mode === 'canary' ? [] : ['17\n'], () => released.push(mode))
+    if (mode === 'canary') return helper
+    return { ...helper, kill: () => assert.fail('it cannot be killed') }
+  }
+  const startCanary: SelfCheckInput['startCanary'] = async (argv, files) => {
+    setImmediate(() => controller.abort(new Error('stop')))
+    return start(argv, files)
+  }
+  await assert.rejects(runSelfCheck({ ...INPUT, start, startCanary }, controller.signal), /it cannot be killed/)
+})
+
 test('nothing is started for who has aborted before', async () => {
   const start = (): never => assert.fail('a canary is started')
   await assert.rejects(runSelfCheck({ ...INPUT, start, startCanary: start }, AbortSignal.abort(new Error('stop'))), /stop/)

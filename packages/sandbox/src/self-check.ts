@@ -45,9 +45,6 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
   ]
   const by = input.kernel === 'own' ? 'sentry' : 'kernel'
   const started: StartedHelper[] = []
-  const end = (): void => {
-    for (const { kill } of started) kill()
-  }
   const endAtOnce = (): void => {
     for (const { kill } of started) killIfPossible(kill)
   }
@@ -66,7 +63,7 @@ export async function runSelfCheck(input: SelfCheckInput, signal: AbortSignal): 
     return [...results, ...missing(results)]
   } finally {
     signal.removeEventListener('abort', endAtOnce)
-    end()
+    for (const { kill } of started) kill()
     for (const { entered, release } of started) {
       await entered.exit
       release()

@@ -31,7 +31,7 @@ export function formatDocument(document: unknown): string {
  */
 export function checkDocument(bytes: Uint8Array, commitment: Commitment, place: EntryRange): 'kept' | 'different' | 'unlogged' {
   const text = Buffer.from(bytes)
-  const document = parseObject(text.toString())
+  const document = parsedOrNull(text.toString())
   if (document === null || !text.equals(Buffer.from(formatDocument(document)))) return 'different'
   const { log, ...facts } = document
   if (log === null) return 'unlogged'
@@ -52,10 +52,16 @@ function saltOf(log: unknown, place: EntryRange): Buffer | null {
   return bytes.byteLength === SALT_BYTES && bytes.toString('base64') === salt ? bytes : null
 }
 
-function parseObject(text: string): Readonly<Record<string, unknown>> | null {
+/** @throws SyntaxError */
+export function parseDocument(text: string): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SyntaxError('it is no run document')
+  return value as Record<string, unknown>
+}
+
+function parsedOrNull(text: string): Readonly<Record<string, unknown>> | null {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : null
+    return parseDocument(text)
   } catch (error) {
     if (error instanceof SyntaxError) return null
     throw error

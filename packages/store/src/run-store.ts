@@ -9,7 +9,7 @@ import { readJournal } from './journal-reader.ts'
 import { JournalWriter } from './journal-writer.ts'
 import { checkOutput, outputBytes, readLog } from './log-file.ts'
 import { makePrivateDirectory } from './private-directory.ts'
-import { checkDocument } from './run-document.ts'
+import { checkDocument, parseDocument } from './run-document.ts'
 import { isRunId } from './run-id.ts'
 import { isLocked, writeLock } from './run-lock.ts'
 import { OpenRunRecord } from './run-record.ts'
@@ -232,9 +232,7 @@ async function readDocument(directory: string): Promise<Readonly<Record<string, 
   const bytes = await readWhole(path, DOCUMENT_BYTES_MAX)
   if (bytes === null) return null
   try {
-    const document: unknown = JSON.parse(bytes.toString())
-    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
-    throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": it is no run document`)
+    return parseDocument(bytes.toString())
   } catch (error) {
     if (error instanceof SyntaxError) throw new StoreError('STORE_CORRUPT', `Cannot read "${path}": ${error.message}`, { cause: error })
     throw error

@@ -189,7 +189,7 @@ export class HostSources implements SourcesBeside, Disposable {
       const { log, unkept } = source
       const { notSelected, dropped } = log.counts
       entries.push(...(await this.#encode(source, begin, true)))
-      entries.push(...(source.entries?.closed({ dropped: unkept === 0 ? dropped : { ...dropped, unkept }, notSelected }) ?? []))
+      entries.push(...(source.entries?.closed(null, { dropped: unkept === 0 ? dropped : { ...dropped, unkept }, notSelected }) ?? []))
       log.close()
     }
     return entries

@@ -47,7 +47,7 @@ test('a run that has its end in the log, and whose process writes its document j
   const state = makeDirectory(t)
   const recorded = record(state, { lateMs: 1000 })
   let found: string | undefined
-  while (found === undefined) {
+  for (let look = 0; look < 3000 && found === undefined; look += 1) {
     await sleep(20)
     found = await statesIn(state).then(
       ({ document }) => document,

@@ -61,8 +61,8 @@ export class RunEntries {
     return this.#add(encoded ?? encodeEntry({ ...entry, private: await this.#keep(text, entry) }))
   }
 
-  /** The last entry commits to all others: its proof is one for the whole run. `facts`: what else it says; `document`: what it commits to of the run's document. */
-  closed(facts: Readonly<Record<string, unknown>> = { dropped: {} }, document: Commitment | null = null): Uint8Array[] {
+  /** The last entry commits to all others: its proof is one for the whole run. `document`: what it commits to of the run's document; `facts`: what else it says. */
+  closed(document: Commitment | null = null, facts: Readonly<Record<string, unknown>> = { dropped: {} }): Uint8Array[] {
     const at = new Date().toISOString()
     const jobs = [...this.#jobs].map(([job, count]) =>
       this.#add(encodeEntry(this.#next({ at, type: JOB_CLOSED, job, data: { events: count + 1 } }))),

@@ -41,7 +41,7 @@ export class RunLogWriter {
   async close(events: readonly EventEnvelope[], document: Commitment | null, publishes: Publishes | null): Promise<LoggedRun> {
     const beside = (await this.#beside?.close(this.#begin)) ?? []
     // The run's own end comes last: it is what stands for the run.
-    const entries = [...(await this.#encode(events)), ...beside, ...this.#entries.closed(undefined, document)]
+    const entries = [...(await this.#encode(events)), ...beside, ...this.#entries.closed(document)]
     const { result, unpublished } = await this.#toLog({ publishes, leaves: true }, entries)
     return { ...result, unpublished: unpublished === null ? null : unpublished.message }
   }

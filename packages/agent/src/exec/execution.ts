@@ -342,12 +342,12 @@ class Execution {
     const document = this.#documentOf(facts)
     const { commitment, salt } = commitToDocument(document)
     const [{ log, unlogged }] = await Promise.all([this.#closeLog(commitment), this.#recorder.settle()])
-    const failed = { ...facts, exitCode: exitCodeOf(exit, error ?? unlogged), error: error ?? unlogged }
+    const ended = unlogged === null ? facts : { ...facts, exitCode: exitCodeOf(exit, error ?? unlogged), error: error ?? unlogged }
     const place = log === null ? null : { ...log, salt }
-    await record.finish(place === null ? { ...this.#documentOf(failed), log: place } : { ...document, log: place })
+    await record.finish({ ...(unlogged === null ? document : this.#documentOf(ended)), log: place })
     await disposed
     await prepared?.jobImage[Symbol.asyncDispose]()
-    return { ...(place === null ? failed : facts), log: place }
+    return { ...ended, log: place }
   }
 
   /** Redacted. */
