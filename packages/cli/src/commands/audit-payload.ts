@@ -13,9 +13,10 @@ Examples:
   sallyport audit payload 20261122-2015
   sallyport audit payload            of all runs, and of what people did at the command line: what is not as it was
 
-What a run printed, who called it and events that are too large lie beside the log, which holds commitments to them; the journal of the run, which
-"runs show" reads, has the same events as the log. kept: it is what the log says. erased: it is gone, and the log says so. different, missing:
-somebody changed or removed it; the entry is the first that the journal does not agree with. Exit code 1 for those two.`
+What a run printed, its document (run.json), who called it and events that are too large lie beside the log, which holds commitments to them; the
+journal of the run, which "runs show" reads, has the same events as the log. kept: it is what the log says. erased: it is gone, and the log says so.
+different, missing: somebody changed or removed it; the entry is the first that the journal does not agree with. unlogged: a document that says that
+its run could not be logged to the end, though it was; nothing in it can be compared. Exit code 1 for those three.`
 
 interface Flags {
   readonly state?: string
@@ -26,7 +27,7 @@ export function registerAuditPayload(audit: Command, context: Context): void {
   const command = audit
     .command('payload')
     .argument('[run]', 'id, or its beginning (default: all that the log is about)')
-    .description('Compare what lies beside the log, such as the output of steps and the journal, with the log.')
+    .description('Compare what lies beside the log, such as the output of steps, the journal and the document, with the log.')
     .option('--json', 'one JSON document; without a run, JSON lines')
   addStateOption(command)
   command.addHelpText('after', EXAMPLES).action((run: string | undefined, flags: Flags) => checkPayloads(run, flags, context))
